@@ -1,0 +1,49 @@
+"""autotrack records every training run of a program, without a line of code in it.
+
+    import autotrack
+    autotrack.enable()
+
+or `autotrack run train.py`.  By hand, for those who want to add a value:
+
+    autotrack.log({"valid/auc": 0.91}, step=3)
+    with autotrack.run("baseline"):
+        ...
+    autotrack.tag("reviewed", by="kim")
+
+`hookimpl`, `Patch`, `Call`, `Opening`, `Strand` and `Dataset` are what plugins are written with.
+"""
+
+from __future__ import annotations
+
+from autotrack.tracking import disable, enable, log, run, tag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from autotrack.events import Dataset as Dataset
+    from autotrack.hookspecs import hookimpl as hookimpl
+    from autotrack.patching import Call as Call
+    from autotrack.patching import Opening as Opening
+    from autotrack.patching import Patch as Patch
+    from autotrack.strand import Strand as Strand
+
+__version__ = "0.1.0"
+
+__all__ = ["Call", "Dataset", "Opening", "Patch", "Strand", "disable", "enable", "hookimpl", "log", "run", "tag"]
+
+_PLUGIN_API = {
+    "Dataset": "events",
+    "hookimpl": "hookspecs",
+    "Call": "patching",
+    "Opening": "patching",
+    "Patch": "patching",
+    "Strand": "strand",
+}
+
+
+def __getattr__(name: str) -> object:
+    """The plugin API, imported on first use: `enable` needs none of it."""
+    if name not in _PLUGIN_API:
+        raise AttributeError(f"module 'autotrack' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"autotrack.{_PLUGIN_API[name]}"), name)

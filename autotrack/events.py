@@ -1,0 +1,288 @@
+"""What crosses from recording to storing: frozen events, and the values they may hold.
+
+An event is one line of a journal segment.  The training process builds and appends events; readers
+decode them into the store.  Nothing else crosses: no models, no arrays, no live objects.
+
+Compatibility: fields are added with a default, never renamed or removed; a reader that meets a tag it
+does not know refuses the segment (`FORMAT` says which vocabulary a segment speaks).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+FORMAT = 1
+"""Version of the journal: the vocabulary below, the chain and the layout of point records."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+    """Something that happened at `time` (seconds since the epoch)."""
+
+    time: float
+
+
+class SegmentStarted(Event, frozen=True, kw_only=True, tag="segment_started"):
+    """First line of every segment: which process writes it."""
+
+    format: int
+    job: str
+    segment: str
+    role: str
+    """`main`, `fork`, `spawn` (also loky workers)."""
+    host: str
+    machine: str
+    """Boot and process-id namespace: within one machine, `pid` and `started` say whether the owner lives."""
+    pid: int
+    ppid: int
+    started: float
+    """Start of the process in clock ticks since boot where /proc tells, else 0."""
+    points: str = "mapped"
+    """`mapped`: a crash of the process loses no point; `buffered`: it can lose those of the last flush."""
+
+
+class JobStarted(Event, frozen=True, kw_only=True, tag="job_started"):
+    """One start of a program.  Written by its main process when there is something to record."""
+
+    job: str
+    parent: str | None
+    """The job whose process started this one."""
+    how: str
+    """`enable`, `run` or `notebook`."""
+    name: str
+    argv: tuple[str, ...]
+    cwd: str
+    executable: str
+    user: str
+    host: str
+    python: str
+    platform: str
+    autotrack: str
+
+
+class JobFacts(Event, frozen=True, kw_only=True, tag="job_facts"):
+    """A section of what is known of a job (`packages`, `git`, `seeds`, ...); the last one of a name wins."""
+
+    section: str
+    value: Any
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An exception that ended something."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class JobEnded(Event, frozen=True, kw_only=True, tag="job_ended"):
+    """The main process came to its end by itself."""
+
+    code: int
+    how: str
+    """How the exit code is known: `end`, `exception`, `sys.exit`."""
+    failure: Failure | None = None
+
+
+class StrandStarted(Event, frozen=True, kw_only=True, tag="strand_started"):
+    """One estimator call, one optimizer with its parameters, or one `with autotrack.run()` block."""
+
+    strand: str
+    framework: str
+    kind: str
+    """`fit`, `search`, `cross_validation`, `step`, `run` (opened by the user), `log`, ..."""
+    name: str
+    cls: str = ""
+    parent: str | None = None
+    """The strand whose run this one is nested in."""
+    owner: str | None = None
+    """The strand that the user opened and that this one belongs to."""
+    thread: str = ""
+
+
+class Param(msgspec.Struct, frozen=True):
+    name: str
+    value: Any
+    source: str
+    """`estimator`, `fit`, `optimizer`, `args`, `config`, `global`, `user`."""
+
+
+class StrandParams(Event, frozen=True, kw_only=True, tag="params"):
+    strand: str
+    params: tuple[Param, ...]
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Data that a run used.
+
+    `id` is `None` where nothing could be digested; `method` says what the digest covers: `whole`,
+    `sampled`, `observed`, `mutated`, `unverified` or `declared`.  `parts` holds a dataset for each of
+    features, labels and weights.
+    """
+
+    id: str | None
+    method: str
+    kind: str
+    rows: int | None = None
+    columns: int | None = None
+    bytes: int | None = None
+    schema: tuple[tuple[str, str], ...] = ()
+    name: str | None = None
+    parts: tuple[Dataset, ...] = ()
+
+
+class StrandDataset(Event, frozen=True, kw_only=True, tag="dataset"):
+    """The last one of a (strand, role, number) wins: a large dataset is announced first, digested later."""
+
+    strand: str
+    role: str
+    dataset: Dataset
+    number: int = 0
+
+
+class SeriesDefined(Event, frozen=True, kw_only=True, tag="series"):
+    """Gives a number to a series of this segment; its points follow in the points file."""
+
+    series: int
+    strand: str
+    name: str
+    origin: str = "framework"
+    """Who says so: `framework`, `metric` (a metric function the user called), `user`, `print`."""
+
+
+class StrandSummary(Event, frozen=True, kw_only=True, tag="summary"):
+    """Values that are not series: best parameters, a confusion matrix, number of iterations."""
+
+    strand: str
+    values: dict[str, Any]
+
+
+class StrandTrial(Event, frozen=True, kw_only=True, tag="trial"):
+    """One candidate of a search, folded under the search's run as run `<strand>.<index>`."""
+
+    strand: str
+    index: int
+    params: tuple[Param, ...]
+    metrics: dict[str, Any]
+    status: str = "finished"
+    duration: float | None = None
+
+
+class StrandModel(Event, frozen=True, kw_only=True, tag="model"):
+    strand: str
+    cls: str
+    id: str | None = None
+    """Digest of the learned state, independent of the file it is saved to."""
+    parameters: int | None = None
+    """Number of learned scalars, where the model has such a number."""
+    kept: str | None = None
+    """Digest of the blob that holds the pickled model."""
+    bytes: int | None = None
+
+
+class ArtifactSeen(Event, frozen=True, kw_only=True, tag="artifact"):
+    """A file that was written or read.  `artifact` numbers it within its segment."""
+
+    artifact: int
+    path: str
+    mode: str
+    """`read` or `written`."""
+    kind: str = "file"
+    strand: str | None = None
+    step: int | None = None
+    model: str | None = None
+    """Identity of the model inside."""
+
+
+class ArtifactDigested(Event, frozen=True, kw_only=True, tag="artifact_digest"):
+    artifact: int
+    digest: str | None
+    bytes: int | None
+    why: str = ""
+    """Why there is no digest."""
+
+
+class Tagged(Event, frozen=True, kw_only=True, tag="tag"):
+    strand: str | None
+    name: str
+    value: Any
+
+
+class GapFound(Event, frozen=True, kw_only=True, tag="gap"):
+    """Something that a reader might expect and that was not captured."""
+
+    strand: str | None
+    what: str
+    why: str
+
+
+class StrandEnded(Event, frozen=True, kw_only=True, tag="strand_ended"):
+    strand: str
+    status: str
+    """`finished`, `failed` or `interrupted`; a strand whose process is gone without this is `killed`."""
+    seconds: float
+    failure: Failure | None = None
+
+
+class PatchReceipt(msgspec.Struct, frozen=True):
+    patch: str
+    attached: bool
+    fired: int
+    failed: int
+    why: str = ""
+
+
+class Receipt(Event, frozen=True, kw_only=True, tag="receipt"):
+    """Which patches were expected, attached, fired, failed; the last one of a segment wins."""
+
+    frameworks: dict[str, str]
+    patches: tuple[PatchReceipt, ...]
+
+
+class Overhead(Event, frozen=True, kw_only=True, tag="overhead"):
+    """Seconds spent in observers on the user's threads; the last one of a segment wins."""
+
+    seconds: float
+    by: dict[str, float]
+
+
+class Sealed(Event, frozen=True, kw_only=True, tag="sealed"):
+    """The first `count` slots of the points file are on disk and have this digest."""
+
+    count: int
+    digest: str
+    empty: tuple[int, ...] = ()
+
+
+class SegmentEnded(Event, frozen=True, kw_only=True, tag="segment_ended"):
+    """The process closed its segment itself; `left` says what it could not finish in time."""
+
+    left: tuple[str, ...] = ()
+
+
+AnyEvent = (
+    SegmentStarted
+    | JobStarted
+    | JobFacts
+    | JobEnded
+    | StrandStarted
+    | StrandParams
+    | StrandDataset
+    | SeriesDefined
+    | StrandSummary
+    | StrandTrial
+    | StrandModel
+    | ArtifactSeen
+    | ArtifactDigested
+    | Tagged
+    | GapFound
+    | StrandEnded
+    | Receipt
+    | Overhead
+    | Sealed
+    | SegmentEnded
+)
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(AnyEvent).decode

@@ -1,0 +1,1 @@
+"""What makes two arrays, tables, files or models the same: digests of their content."""

@@ -1,0 +1,220 @@
+"""The dataset of a call: shape, schema and identity of features, labels and weights.
+
+What takes under a millisecond is digested at once, in the user's thread, before the call: then training
+can't change it first.  Anything larger is digested beside the call by the recorder and again at its end, as
+far as a hundredth of the call's time reaches: only equal digests before and after are `whole`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import weakref
+from typing import Any
+
+from autotrack import events, shield
+from autotrack.identity import arrays
+from autotrack.plugins import hooks
+from autotrack.strand import Strand
+from autotrack.values import plain, shown, storable
+
+INLINE_SECONDS = 0.001
+QUICK_SECONDS = 0.005
+SECONDS_A_BYTE = 1 / 8e9
+SECONDS_A_COPIED_BYTE = 1 / 1e9
+SECONDS_AN_OBJECT = 4e-7
+SCHEMA_LIMIT = 1_000
+
+
+class Description:
+    """A dataset as far as it is known now, and what is still to be digested."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[str, Any, events.Dataset]] = []
+        self.gaps: list[tuple[str, str]] = []
+        self.pending = False
+        self.name: str | None = None
+
+    def ids(self) -> list[tuple[str, str]]:
+        """The (part, identity) pairs that are known by now."""
+        return [(what, part.id) for what, _, part in self.parts if part.id is not None]
+
+    @property
+    def dataset(self) -> events.Dataset:
+        """The dataset with its parts; with features alone, the features themselves."""
+        features = self.parts[0][2]
+        if len(self.parts) == 1:
+            return _changed(features, name=self.name)
+        ids = [part.id for _, _, part in self.parts]
+        known = [id for id in ids if id is not None]
+        methods = {part.method for _, _, part in self.parts}
+        whole = len(known) == len(ids)
+        return _changed(
+            features,
+            id=f"xxh3:{arrays.SCHEME}:{arrays.combine(*known)}" if whole else None,
+            method=next((method for method in ("mutated", "unverified") if method in methods), "whole"),
+            bytes=sum(part.bytes or 0 for _, _, part in self.parts),
+            name=self.name,
+            parts=tuple(_changed(part, name=what) for what, _, part in self.parts),
+        )
+
+
+def describe(features: Any, labels: Any = None, weights: Any = None, name: str | None = None) -> Description:
+    """Describe the data of a call; digests what is quickly digested."""
+    described = Description()
+    described.name = name
+    for what, data in (("features", features), ("labels", labels), ("weights", weights)):
+        if data is None and what != "features":
+            continue
+        known = hooks.call("autotrack_dataset", data=data)
+        if isinstance(known, events.Dataset):
+            described.parts.append((what, data, known))
+            continue
+        part = shape(data)
+        try:
+            if seconds_to_digest(data) <= INLINE_SECONDS:
+                part = _changed(part, id=arrays.digest(data), method="whole")
+            else:
+                described.pending = True
+        except arrays.Undigestible as error:
+            described.gaps.append((f"identity of the {what}", str(error)))
+        described.parts.append((what, data, part))
+    if described.gaps:
+        described.pending = False
+    return described
+
+
+def quick_digest(data: Any) -> str | None:
+    """The identity of data that is digested in a few milliseconds, else None."""
+    try:
+        return arrays.digest(data) if seconds_to_digest(data) <= QUICK_SECONDS else None
+    except arrays.Undigestible:
+        return None
+
+
+def shape(data: Any) -> events.Dataset:
+    """Kind, rows, columns, bytes and schema, without an identity."""
+    dimensions = getattr(data, "shape", None)
+    if not (isinstance(dimensions, tuple) and all(isinstance(size, int) for size in dimensions)):
+        dimensions = (len(data),) if isinstance(data, (list, tuple)) else ()
+    return events.Dataset(
+        id=None,
+        method="unverified",
+        kind=f"{type(data).__module__.split('.')[0]}.{type(data).__qualname__}".removeprefix("builtins."),
+        rows=dimensions[0] if dimensions else None,
+        columns=dimensions[1] if len(dimensions) > 1 else None,
+        bytes=_bytes(data),
+        schema=_schema(data),
+    )
+
+
+def _bytes(data: Any) -> int | None:
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        return int(data.memory_usage(index=False).sum())
+    size = getattr(data, "nbytes", None)
+    if not isinstance(size, int) and hasattr(data, "indptr"):
+        size = sum(getattr(data, name).nbytes for name in ("data", "indices", "indptr"))
+    return size if isinstance(size, int) else None
+
+
+def _schema(data: Any) -> tuple[tuple[str, str], ...]:
+    """Names and types of the columns; `*` stands for all of them where they share one type."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        pairs = zip(data.columns[:SCHEMA_LIMIT], data.dtypes.iloc[:SCHEMA_LIMIT], strict=True)
+        return tuple((storable(shown(plain(name))), str(dtype)) for name, dtype in pairs)
+    dtype = getattr(data, "dtype", None)
+    names = getattr(dtype, "names", None)
+    if names:
+        return tuple((storable(name), str(dtype[name])) for name in names)
+    return (("*", str(dtype)),) if dtype is not None else ()
+
+
+def seconds_to_digest(data: Any) -> float:
+    """About how long a digest takes."""
+    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        return sum(seconds_to_digest(data.iloc[:, at]) + 3e-5 for at in range(min(data.shape[1], 100))) * max(data.shape[1] / 100, 1)
+    dtype = getattr(data, "dtype", None)
+    if numpy is not None and isinstance(dtype, numpy.dtype) and not dtype.hasobject:
+        flags = getattr(data, "flags", None)
+        contiguous = flags is None or getattr(flags, "c_contiguous", True)
+        return float((getattr(data, "nbytes", None) or 0) * (SECONDS_A_BYTE if contiguous else SECONDS_A_COPIED_BYTE))
+    if hasattr(data, "indptr"):
+        return sum(seconds_to_digest(getattr(data, name)) for name in ("data", "indices", "indptr"))
+    if isinstance(data, (list, tuple)):
+        width = len(data[0]) if data and isinstance(data[0], (list, tuple)) else 1
+        return len(data) * width * SECONDS_AN_OBJECT
+    size = getattr(data, "size", 0)
+    return float(size * SECONDS_AN_OBJECT) if isinstance(size, int) else 0.0
+
+
+def _changed(dataset: events.Dataset, **fields: Any) -> events.Dataset:
+    import msgspec
+
+    return msgspec.structs.replace(dataset, **fields)
+
+
+class Beside:
+    """The digests of data that is too large to be digested inline: one taken beside the call, one at its
+    end or after it."""
+
+    def __init__(self, strand: Strand, role: str, number: int, description: Description) -> None:
+        self._strand, self._role, self._number = strand, role, number
+        self._description = description
+        self._first: list[str] | None = None
+        self._seconds = 0.0
+        self._ready = threading.Event()
+        self._data: list[Any] = [data for _, data, _ in description.parts]
+
+    def begin(self) -> None:
+        if self._strand.job.recorder is not None:
+            self._strand.job.recorder.later("digest of training data", self._digest_first)
+
+    def _digest_first(self) -> None:
+        data = self._data
+        if data:
+            begun = time.perf_counter()
+            first = shield.contain("digest of training data", _digests, data)
+            self._seconds = time.perf_counter() - begun
+            self._first = first if isinstance(first, list) else None
+        self._ready.set()
+
+    def settle(self, budget: float) -> None:
+        """At the end of the call, in the user's thread: compare, where that takes at most `budget` seconds."""
+        if self._ready.wait(budget) and self._seconds <= budget:
+            self._compare(self._data, "whole")
+            self._data = []
+            return
+        weak = [_weak(data) for data in self._data]
+        self._data = []
+        if self._strand.job.recorder is not None:
+            self._strand.job.recorder.later("digest of training data", lambda: self._compare_late(weak))
+
+    def _compare_late(self, weak: list[Any]) -> None:
+        data = [reference() for reference in weak]
+        if all(entry is not None for entry in data):
+            self._compare(data, "unverified")
+
+    def _compare(self, data: list[Any], method: str) -> None:
+        if self._first is None:
+            return
+        second = _digests(data)
+        parts = []
+        for (what, _, part), before, after in zip(self._description.parts, self._first, second, strict=True):
+            parts.append((what, None, _changed(part, id=before, method=method if before == after else "mutated")))
+        self._description.parts = parts
+        self._strand.report_dataset(self._role, self._number, self._description.dataset)
+
+
+def _digests(data: list[Any]) -> list[str]:
+    return [arrays.digest(entry) for entry in data]
+
+
+def _weak(data: Any) -> Any:
+    try:
+        return weakref.ref(data)
+    except TypeError:  # lists have no weak references; whether they changed can't be seen later
+        return lambda: None

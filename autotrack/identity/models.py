@@ -1,0 +1,179 @@
+"""The identity of a fitted model, and keeping it.
+
+The identity is a digest of what the model has learned: its class and state, walked in a fixed order, arrays by
+content.  It does not depend on the file or the pickle protocol; the same weights saved twice are the same model.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import time
+from typing import Any
+
+import xxhash
+from blake3 import blake3
+
+from autotrack import context, events
+from autotrack.identity import arrays
+from autotrack.plugins import hooks
+from autotrack.strand import Strand
+from autotrack.values import storable
+
+
+class OverBudget(Exception):
+    """It would take longer, or become larger, than allowed."""
+
+
+def report(strand: Strand, model: Any, budget: float) -> None:
+    """Report class, identity and kept pickle of a model, within `budget` seconds in all."""
+    cls = f"{type(model).__module__}.{type(model).__qualname__}"
+    deadline = time.perf_counter() + budget
+    with context.suppressed():
+        identity = _within(strand, "identity of the model", lambda: model_digest(model, deadline))
+        kept = _within(strand, "the fitted model", lambda: keep(strand, model, deadline))
+        parameters = _within(strand, "number of parameters", lambda: _count(model))
+    digest, size = kept if kept is not None else (None, None)
+    strand.job.report(
+        events.StrandModel(
+            time=time.time(),
+            strand=strand.id,
+            cls=storable(cls),
+            id=identity,
+            parameters=parameters,
+            kept=digest,
+            bytes=size,
+        )
+    )
+
+
+def _within(strand: Strand, what: str, function: Any) -> Any:
+    """The function's result, or None and a gap: it went over budget, or the model refused."""
+    try:
+        return function()
+    except OverBudget as error:
+        strand.gap(what, str(error))
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError, OSError) as error:
+        strand.gap(what, f"{type(error).__name__}: {error}"[:300])
+    return None
+
+
+def _count(model: Any) -> int | None:
+    counted = hooks.call("autotrack_model", obj=model)
+    return counted if isinstance(counted, int) else None
+
+
+class _Sink(io.RawIOBase):
+    """Takes a pickle as it is made: digests it, writes it, and stops it when it goes over budget."""
+
+    def __init__(self, file: Any, deadline: float, limit: int) -> None:
+        self._file, self._deadline, self._limit = file, deadline, limit
+        self.size = 0
+        self.state = blake3()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self.size += view.nbytes
+        if self.size > self._limit:
+            raise OverBudget(f"larger than {self._limit:,} bytes (setting keep_model_bytes)")
+        if time.perf_counter() > self._deadline:
+            raise OverBudget("pickling it would take more than the larger of 20 ms and 2 % of the fit")
+        self.state.update(view)
+        self._file.write(view)
+        return view.nbytes
+
+
+def keep(strand: Strand, model: Any, deadline: float) -> tuple[str, int]:
+    """Pickle a model into the blobs; returns the digest that names the blob, and its size in bytes."""
+    folder = strand.job.opened().folder
+    os.makedirs(folder.blobs, exist_ok=True)
+    temporary = os.path.join(folder.blobs, f"tmp-{strand.id}")
+    try:
+        with open(temporary, "xb") as file:
+            sink = _Sink(file, deadline, strand.job.settings.keep_model_bytes)
+            pickle.Pickler(sink, protocol=5).dump(model)  # type: ignore[arg-type]
+        digest = sink.state.hexdigest()
+        place = folder.blob(digest)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.replace(temporary, place)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+    return digest, sink.size
+
+
+def model_digest(model: Any, deadline: float) -> str:
+    """`xxh3:<scheme>:<hex>` of a model's class and state.
+
+    Raises OverBudget past the deadline (of `time.perf_counter`), TypeError for state that can't be read.
+    """
+    walk = _Walk(deadline)
+    walk.value(model)
+    return f"xxh3:{arrays.SCHEME}:{walk.state.hexdigest()}"
+
+
+class _Walk:
+    """Feeds a digest with everything that a model is made of."""
+
+    def __init__(self, deadline: float) -> None:
+        self.state = xxhash.xxh3_128()
+        self._deadline = deadline
+        self._seen: dict[int, int] = {}
+        self._alive: list[Any] = []
+        """Keeps what is walked alive, so that no two of them share an id."""
+
+    def _mark(self, mark: str) -> None:
+        arrays._text(self.state, mark)
+
+    def value(self, value: Any) -> None:
+        if value is None or isinstance(value, (bool, int, float, complex, str, bytes)) and type(value).__module__ == "builtins":
+            self._mark(f"{type(value).__name__} {value!r}")
+            return
+        if time.perf_counter() > self._deadline:
+            raise OverBudget("reading its state would take more than the larger of 20 ms and 2 % of the fit")
+        if id(value) in self._seen:
+            self._mark(f"again {self._seen[id(value)]}")
+            return
+        self._seen[id(value)] = len(self._seen)
+        self._alive.append(value)
+        if isinstance(value, dict) and type(value) is dict:
+            self._mark(f"dict {len(value)}")
+            for key in sorted(value, key=_order):
+                self.value(key)
+                self.value(value[key])
+        elif type(value) in (list, tuple):
+            self._mark(f"{type(value).__name__} {len(value)}")
+            for entry in value:
+                self.value(entry)
+        elif type(value) in (set, frozenset):
+            self._mark(f"set {len(value)}")
+            for entry in sorted(value, key=_order):
+                self.value(entry)
+        elif isinstance(value, type) or hasattr(value, "__qualname__"):
+            self._mark(f"name {getattr(value, '__module__', '')}.{value.__qualname__}")
+        else:
+            self._object(value)
+
+    def _object(self, value: Any) -> None:
+        try:
+            self._mark(arrays.digest(value))
+            return
+        except arrays.Undigestible:
+            pass
+        parts = value.__reduce_ex__(4)
+        if isinstance(parts, str):
+            self._mark(f"global {parts}")
+            return
+        self._mark(f"object {type(value).__module__}.{type(value).__qualname__}")
+        _, arguments, *rest = parts
+        self.value(arguments)
+        for part in rest:
+            self.value(list(part) if part is not None and not isinstance(part, (dict, tuple, list)) else part)
+
+
+def _order(key: Any) -> tuple[str, str]:
+    return type(key).__name__, repr(key)

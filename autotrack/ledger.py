@@ -1,0 +1,267 @@
+"""What was replaced, where, and by what: attaching patches, and undoing them.
+
+Undo restores the raw entry of `vars(owner)`, or deletes what was added, where the entry is still ours; where
+another tool has patched on top, ours becomes a plain pass-through.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+from autotrack import context, shield
+from autotrack.patching import ObservedFunction, Patch, Site, driver, transparent
+from autotrack.shield import Meter
+
+_MISSING = object()
+
+
+class Entry:
+    """One name of a class or module that was replaced."""
+
+    __slots__ = ("_owner", "name", "raw", "ours")
+
+    def __init__(self, owner: Any, name: str, raw: Any, ours: Any) -> None:
+        self._owner: Callable[[], Any] = weakref.ref(owner)
+        self.name, self.raw, self.ours = name, raw, ours
+
+    def undo(self) -> None:
+        owner = self._owner()
+        if owner is None or vars(owner).get(self.name) is not self.ours:
+            return
+        if self.raw is _MISSING:
+            delattr(owner, self.name)
+        else:
+            setattr(owner, self.name, self.raw)
+
+
+class Receipt:
+    """What became of one target of a patch."""
+
+    __slots__ = ("target", "plugin", "meter", "attached", "expected", "why")
+
+    def __init__(self, target: str, plugin: str, *, expected: bool) -> None:
+        self.target, self.plugin, self.expected = target, plugin, expected
+        self.meter = Meter(target)
+        self.attached = False
+        self.why = ""
+
+
+class Ledger:
+    """Every replacement of this process."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._sites: list[Site] = []
+        self._families: list[_Family] = []
+        self._births = _Births(self)
+        self._lock = threading.RLock()
+        self.receipts: list[Receipt] = []
+
+    def attach(self, patch: Patch, target: str, receipt: Receipt) -> None:
+        """Attach a patch to a target whose module has been imported.  Raises AttributeError where the name is
+        not there."""
+        module_name, _, path = target.partition(":")
+        owner: Any = sys.modules[module_name]
+        *outer, name = path.split(".")
+        for part in outer:
+            owner = getattr(owner, part)
+        site = Site(patch, receipt.plugin, target, receipt.meter)
+        with self._lock:
+            if patch.subclasses:
+                family = _Family(self, owner, name, site)
+                self._families.append(family)
+                self._births.watch(owner, family)
+                family.scan()
+            else:
+                self._replace_function(owner, name, site)
+            self._sites.append(site)
+        receipt.attached = True
+
+    def _replace_function(self, owner: Any, name: str, site: Site) -> None:
+        raw = vars(owner).get(name, _MISSING)
+        original = getattr(owner, name) if raw is _MISSING else raw
+        if any(original is entry.ours for entry in self._entries):
+            return  # was rebound with another of the function's names
+        known = next((entry.ours for entry in self._entries if entry.raw is original), None)
+        ours = known if known is not None else observed(original, site)
+        self.replace(owner, name, ours)
+        if known is None and isinstance(owner, ModuleType):
+            self._rebind(original, ours)
+
+    def replace(self, owner: Any, name: str, ours: Any) -> None:
+        """Put `ours` where `name` is, and remember what was there."""
+        entry = Entry(owner, name, vars(owner).get(name, _MISSING), ours)
+        setattr(owner, name, ours)
+        self._entries.append(entry)
+
+    def _rebind(self, original: Any, ours: Any) -> None:
+        """Put the wrapper where the function was defined (there it is pickled from), and in the user's own
+        modules that have bound its name already."""
+        home = sys.modules.get(getattr(original, "__module__", None) or "")
+        name = getattr(original, "__qualname__", "")
+        if home is not None and vars(home).get(name) is original:
+            self.replace(home, name, ours)
+        for module in _user_modules():
+            for bound, value in list(vars(module).items()):
+                if value is original:
+                    self.replace(module, bound, ours)
+
+    def rescan(self) -> None:
+        """Look for classes that were made, or got their methods, without being noticed."""
+        with self._lock:
+            for family in self._families:
+                family.scan()
+
+    def undo(self) -> None:
+        """Put back everything that is still ours; the rest passes through from now on."""
+        with self._lock:
+            for site in self._sites:
+                site.on = False
+            for entry in reversed(self._entries):
+                entry.undo()
+            self._sweep()
+            self._entries, self._sites, self._families = [], [], []
+            self._births = _Births(self)
+
+    def _sweep(self) -> None:
+        """Names that the user's modules bound while recording was on."""
+        for module in _user_modules():
+            for name, value in list(vars(module).items()):
+                if isinstance(value, ObservedFunction) and type(value) is ObservedFunction:
+                    setattr(module, name, value.__wrapped__)
+
+
+def observed(original: Any, site: Site) -> ObservedFunction:
+    """The wrapper of a function or descriptor at a site."""
+    return ObservedFunction(original, driver(site))
+
+
+class _Family:
+    """A method of a class and of every class below it that defines it for itself."""
+
+    def __init__(self, ledger: Ledger, root: type, name: str, site: Site) -> None:
+        self._ledger, self._name, self._site = ledger, name, site
+        self._root = weakref.ref(root)
+
+    def scan(self) -> None:
+        """Attach to the classes that exist."""
+        root = self._root()
+        for cls in _descendants(root) if root is not None else ():
+            self.attach(cls)
+
+    def attach(self, cls: type) -> None:
+        """Attach on whichever class of the MRO defines the method, outside mixins included."""
+        root = self._root()
+        if root is None or root not in cls.__mro__:
+            return
+        for owner in cls.__mro__:
+            raw = vars(owner).get(self._name, _MISSING)
+            if raw is not _MISSING:
+                if _replaceable(owner, raw):
+                    self._ledger.replace(owner, self._name, observed(raw, self._site))
+                return
+
+
+_IMMUTABLE = 1 << 8
+"""`Py_TPFLAGS_IMMUTABLETYPE`: classes of C extensions whose entries can't be replaced."""
+
+
+def _replaceable(owner: type, raw: Any) -> bool:
+    if isinstance(raw, (ObservedFunction, property)) or raw is None or owner.__flags__ & _IMMUTABLE:
+        return False
+    return callable(raw) or hasattr(raw, "__get__")
+
+
+class _Births:
+    """Sees every class that comes below some roots, once it is whole.
+
+    `__init_subclass__` is called while a class is being made, and some of those that stand in the MRO change
+    the class (scikit-learn's `_SetOutputMixin` wraps its methods).  So each of them is replaced, and whichever
+    is called first tells the families after it has returned.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._families: list[_Family] = []
+        self._under_way: set[int] = set()
+
+    def watch(self, root: type, family: _Family) -> None:
+        self._families.append(family)
+        for cls in list(_descendants(root)):
+            self._watch_bases(cls)
+        if not self._watched(vars(root).get("__init_subclass__")):
+            self._ledger.replace(root, "__init_subclass__", classmethod(self._hook(root, None)))
+
+    def _watch_bases(self, cls: type) -> None:
+        for owner in cls.__mro__[:-1]:
+            raw = vars(owner).get("__init_subclass__")
+            if raw is not None and not self._watched(raw) and not owner.__flags__ & _IMMUTABLE:
+                self._ledger.replace(owner, "__init_subclass__", classmethod(self._hook(owner, raw)))
+
+    def _watched(self, raw: Any) -> bool:
+        return getattr(getattr(raw, "__func__", None), "births", None) is self
+
+    def _hook(self, owner: type, raw: Any) -> FunctionType:
+        births = self
+
+        def __init_subclass__(cls: type, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            key = id(cls)
+            first = key not in births._under_way
+            births._under_way.add(key)
+            try:
+                if raw is None:
+                    super(owner, cls).__init_subclass__(*args, **kwargs)
+                else:
+                    raw.__get__(None, cls)(*args, **kwargs)
+            finally:
+                if first:
+                    births._under_way.discard(key)
+            if first and context.Current.job is not None:
+                shield.contain("new class", births._born, cls)
+
+        __init_subclass__.births = births  # type: ignore[attr-defined]
+        if raw is not None:
+            functools.update_wrapper(__init_subclass__, raw.__func__, updated=())
+        return transparent(__init_subclass__)
+
+    def _born(self, cls: type) -> None:
+        self._watch_bases(cls)
+        for family in self._families:
+            family.attach(cls)
+
+
+def _descendants(root: type) -> Iterator[type]:
+    seen = set()
+    waiting = [root]
+    while waiting:
+        cls = waiting.pop()
+        if cls not in seen:
+            seen.add(cls)
+            yield cls
+            waiting.extend(type.__subclasses__(cls))
+
+
+_LIBRARY_FOLDERS = tuple(
+    os.path.join(os.path.realpath(path), "")
+    for path in {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
+
+
+def _user_modules() -> list[ModuleType]:
+    """The modules that are the user's own: the main program and what lies outside the libraries."""
+    own = []
+    for name, module in list(sys.modules.items()):
+        if not isinstance(module, ModuleType):
+            continue
+        path = getattr(module, "__file__", None)
+        if name == "__main__" or (path and not os.path.realpath(path).startswith(_LIBRARY_FOLDERS)):
+            own.append(module)
+    return own

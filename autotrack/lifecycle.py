@@ -1,0 +1,113 @@
+"""Opening and closing a job's segment: the events that stand at both of its ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import autotrack
+from autotrack import events, shield
+from autotrack.capture import environment, secrets
+from autotrack.job import Job
+from autotrack.journal import folder, process
+from autotrack.journal.segment import Segment
+from autotrack.recorder import Recorder
+from autotrack.values import plain, storable
+
+
+def open_segment(job: Job) -> Segment:
+    """The segment of this process, with its first lines and its recorder.  Raises OSError."""
+    place = folder.Folder(os.path.abspath(job.settings.dir) if job.settings.dir else folder.find(job.cwd))
+    host = storable(os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "host"))
+    begun = process.started(job.pid)
+    name = f"{host.replace('/', '_')}-{job.pid}-{begun:.0f}"
+    segment = Segment(place, job.id, name)
+    segment.write(
+        events.SegmentStarted(
+            time=time.time(),
+            format=events.FORMAT,
+            job=job.id,
+            segment=name,
+            role=job.role,
+            host=host,
+            machine=process.machine(),
+            pid=job.pid,
+            ppid=os.getppid(),
+            started=begun,
+            points="mapped" if segment.points.mapped else "buffered",
+        )
+    )
+    job.recorder = recorder = Recorder(job, segment)
+    if job.role == "main":
+        segment.write(_job_started(job, host))
+        path, cwd = list(sys.path), job.cwd
+        recorder.later("packages", lambda: _report_facts(job, "packages", environment.packages(path)))
+        recorder.later("git", lambda: _report_facts(job, "git", environment.git(cwd)))
+    recorder.start()
+    return segment
+
+
+def _job_started(job: Job, host: str) -> events.JobStarted:
+    return events.JobStarted(
+        time=job.started,
+        job=job.id,
+        parent=job.parent,
+        how=job.how,
+        name=storable(program_name()),
+        argv=tuple(storable(word) for word in secrets.redact_arguments(getattr(sys, "orig_argv", sys.argv))),
+        cwd=storable(job.cwd),
+        executable=storable(sys.executable or ""),
+        user=storable(environment.user()),
+        host=host,
+        python=environment.python(),
+        platform=environment.platform(),
+        autotrack=autotrack.__version__,
+    )
+
+
+def program_name() -> str:
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name != "__main__":
+        return str(spec.name).removesuffix(".__main__")
+    path = getattr(main, "__file__", None) or (sys.argv[0] if sys.argv else "")
+    return os.path.basename(path) or "python"
+
+
+def _report_facts(job: Job, section: str, value: object) -> None:
+    if value is not None:
+        job.report(events.JobFacts(time=time.time(), section=section, value=value))
+
+
+def close_segment(job: Job, outcome: tuple[int, str, BaseException | None]) -> None:
+    """Finish what the recorder still has, within the set time, and write the last lines."""
+    code, how, error = outcome
+    assert job.segment is not None
+    left = job.recorder.end(job.settings.exit_timeout) if job.recorder is not None else []
+    if job.role == "main":
+        job.report(events.JobEnded(time=time.time(), code=code, how=how, failure=failure(error) if error else None))
+    job.report(events.SegmentEnded(time=time.time(), left=tuple(left)))
+
+
+def failure(error: BaseException) -> events.Failure:
+    """An exception as the record keeps it: type, message, and the traceback's text (16,000 characters)."""
+    import traceback
+
+    kind = type(error)
+    message = shield.contain("message of an exception", str, error)
+    lines = shield.contain("traceback", traceback.format_exception, kind, error, error.__traceback__)
+    return events.Failure(
+        type=f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
+        message=storable(secrets.redact(message)[:2000]) if isinstance(message, str) else "",
+        traceback=storable(secrets.redact("".join(lines))[-16000:]) if isinstance(lines, list) else "",
+    )
+
+
+def values(mapping: dict[str, object]) -> dict[str, object]:
+    """A mapping as an event holds it; a value that can't be described is named by its class."""
+    kept = {}
+    for name, value in mapping.items():
+        described = shield.contain("value", plain, value)
+        kept[storable(str(name))] = {"$repr": type(value).__qualname__} if described is shield.FAILED else described
+    return kept

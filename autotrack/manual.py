@@ -1,0 +1,75 @@
+"""What the user adds by hand: values, tags, runs of their own."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from autotrack import context, events, lifecycle
+from autotrack.job import Job
+from autotrack.strand import Strand
+
+
+def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
+    """A run that the user opens; it closes with its block, or with the program."""
+    outer = context.opened.get()
+    strand = Strand(job, framework="", kind="run", name=name, parent=outer.id if outer is not None else None)
+    context.latest.set(strand)
+    for key, value in tags.items():
+        strand.tag(key, value)
+    return strand
+
+
+def log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
+    """Numbers as points, the rest as values of the run."""
+    strand = _here(job)
+    other = {}
+    for name, value in values.items():
+        number = _number(value)
+        if number is None:
+            other[name] = value
+            continue
+        series = strand.series(name, origin="user")
+        at = series.next_step if step is None else step.__index__()
+        series.next_step = at + 1
+        series.record(at, number)
+    if other:
+        strand.summaries(other)
+
+
+def _number(value: Any) -> float | None:
+    """The number that a scalar holds, also one of numpy or a tensor of one element; None for anything else."""
+    if isinstance(value, (str, bytes, list, tuple, dict)) or value is None:
+        return None
+    if isinstance(value, (bool, int, float)):
+        return float(value)
+    if getattr(value, "shape", ()) in ((), (1,)) and hasattr(value, "__float__"):
+        item = value.item() if hasattr(value, "item") else value
+        return float(item) if not isinstance(item, (str, bytes)) else None
+    return None
+
+
+def tag(job: Job, values: Mapping[str, Any]) -> None:
+    place = context.opened.get() or context.latest.get()
+    for name, value in lifecycle.values(dict(values)).items():
+        job.report(events.Tagged(time=time.time(), strand=place.id if place else None, name=name, value=value))
+
+
+def _here(job: Job) -> Strand:
+    """The strand that values logged here belong to: of the open run, of the last one, or of the program."""
+    place = context.opened.get() or context.latest.get()
+    if isinstance(place, Strand) and place.job is job:
+        return place
+    for strand in job.unfinished.values():
+        if strand.kind == "log":
+            return strand
+    strand = Strand(job, framework="", kind="log", name=_program(job))
+    context.latest.set(strand)
+    return strand
+
+
+def _program(job: Job) -> str:
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return lifecycle.program_name() if main else job.how

@@ -1,0 +1,318 @@
+"""Patch, Call, the ledger of what was replaced, and the driver of observers.
+
+A plugin never holds the user's call: an observer is a generator that yields once, where the call happens,
+and the core makes the call.  It sees the arguments before and the result after; an error of its own on
+either side is contained.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Generator
+from contextvars import Token
+from types import FunctionType
+from typing import Any
+
+import wrapt
+
+from autotrack import context, shield, trained
+from autotrack.shield import FAILED, Meter
+from autotrack.strand import Strand
+
+Observer = Callable[..., "Generator[None, Any, None]"]
+"""`observe(call)`, or `observe(call, strand)` for a patch that opens strands."""
+
+
+class Opening:
+    """The strand that a call opens: its kind, the object that is trained, and a name.
+
+    `again` names an object whose strand goes on: `partial_fit` calls on one object are one strand.
+    """
+
+    __slots__ = ("kind", "trained", "name", "again")
+
+    def __init__(self, kind: str, trained: Any, name: str | None = None, *, again: bool = False) -> None:
+        self.kind, self.trained, self.again = kind, trained, again
+        self.name = name or type(trained).__name__
+
+
+class Patch:
+    """A declaration: observe these functions or methods.
+
+    A target is `module:function` or `module:Class.method`; it is attached when its module has been imported.
+    `subclasses` attaches to the method of every class below `Class` that defines it for itself, on whichever
+    class of the MRO that is, now or later.  `opens(call)` says which strand the call opens; None for a call
+    that is not to be observed.  `optional` names may be missing in some supported versions.
+    """
+
+    def __init__(
+        self,
+        *targets: str,
+        observe: Observer,
+        opens: Callable[[Call], Opening | None] | None = None,
+        subclasses: bool = False,
+        optional: bool = False,
+    ) -> None:
+        self.targets, self.observe, self.opens = targets, observe, opens
+        self.subclasses, self.optional = subclasses, optional
+
+
+class Call:
+    """A call that is observed: for reading, with lenient binding, since `inspect.signature` of a decorated
+    function may reject what the function accepts."""
+
+    __slots__ = ("function", "instance", "args", "kwargs", "exception", "place", "started", "seconds", "forwarded")
+
+    def __init__(self, function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], place: Site) -> None:
+        self.function, self.instance, self.args, self.kwargs = function, instance, args, kwargs
+        self.exception: BaseException | None = None
+        """What the call raised; an observer of a call that raised is closed at its yield."""
+        self.place = place
+        self.started = time.perf_counter()
+        self.seconds = 0.0
+        self.forwarded = kwargs
+
+    @property
+    def name(self) -> str:
+        return self.place.name
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The argument called `name`, given by keyword or by position, or the default."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        try:
+            at = self.place.parameters(self.function, self.instance).index(name)
+        except ValueError:
+            return default
+        return self.args[at] if at < len(self.args) else default
+
+    def __getitem__(self, name: str) -> Any:
+        """As `get`; raises KeyError where the argument was not given."""
+        value = self.get(name, FAILED)
+        if value is FAILED:
+            raise KeyError(name)
+        return value
+
+    def add_callback(self, name: str, callback: Any) -> None:
+        """Forward one more callback under the keyword `name`, where the framework takes a list of them: in a
+        new list; the user's own is left alone.  Does nothing where the user gave it by position."""
+        given = self.get(name)
+        if name not in self.kwargs and given is not None:
+            return
+        self.forwarded = {**self.kwargs, name: [*(given or ()), callback]}
+
+
+class Site:
+    """One place where a patch is attached: how its calls are driven, and its meter."""
+
+    __slots__ = ("patch", "plugin", "name", "meter", "on", "_parameters")
+
+    def __init__(self, patch: Patch, plugin: str, name: str, meter: Meter) -> None:
+        self.patch, self.plugin, self.name, self.meter = patch, plugin, name, meter
+        self.on = True
+        self._parameters: dict[Any, list[str]] = {}
+
+    def parameters(self, function: Any, instance: Any) -> list[str]:
+        """The names of the function's positional parameters, the instance not among them."""
+        raw = getattr(function, "__func__", function)
+        names = self._parameters.get(raw)
+        if names is None:
+            try:
+                signature = inspect.signature(raw)
+            except (TypeError, ValueError):
+                return []
+            positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            names = [parameter.name for parameter in signature.parameters.values() if parameter.kind in positional]
+            if instance is not None and raw is not function and not isinstance(instance, type):
+                names = names[1:]
+            self._parameters[raw] = names
+        return names
+
+
+class Observation:
+    """One observed call, from before to after."""
+
+    __slots__ = ("call", "strand", "_generator", "_token")
+
+    def __init__(self, call: Call, strand: Strand | None, generator: Generator[None, Any, None] | None) -> None:
+        self.call, self.strand, self._generator = call, strand, generator
+        self._token: Token[context.Place | None] | None = None
+
+    def enter(self) -> None:
+        """From here on, what is called is part of this call."""
+        self._token = context.inside.set(self.strand or context.OURS)
+
+    def leave(self) -> None:
+        if self._token is not None:
+            context.inside.reset(self._token)
+            self._token = None
+
+    def finish(self, result: Any) -> None:
+        """The call returned: the observer sees the result, the strand ends."""
+        self.call.seconds = time.perf_counter() - self.call.started
+        meter = self.call.place.meter
+        try:
+            with context.suppressed():
+                if self.strand is not None:
+                    shield.contain(self.call.name, self.strand.settle, meter=meter)
+                if self._generator is not None:
+                    shield.contain(self.call.name, self._send, result, meter=meter)
+        finally:
+            if self.strand is not None:
+                shield.contain(self.call.name, self.strand.end, "finished", meter=meter)
+
+    def _send(self, result: Any) -> None:
+        assert self._generator is not None
+        try:
+            self._generator.send(result)
+        except StopIteration:
+            self.call.place.meter.succeed()
+            return
+        self._generator.close()
+        raise RuntimeError(f"the observer of {self.call.name} yielded more than once")
+
+    def fail(self, error: BaseException) -> None:
+        """The call raised: the observer is closed at its yield, the strand ends."""
+        self.call.seconds = time.perf_counter() - self.call.started
+        self.call.exception = error
+        meter = self.call.place.meter
+        with context.suppressed():
+            if self._generator is not None:
+                shield.contain(self.call.name, self._generator.close, meter=meter)
+            if self.strand is not None:
+                status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                shield.contain(self.call.name, self.strand.settle, meter=meter)
+                shield.contain(self.call.name, self.strand.end, status, error, meter=meter)
+        self.call.exception = None  # it holds the frames that hold this call
+
+
+def _begin(site: Site, function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
+    """Run an observer up to its yield; None for a call that is not observed."""
+    job = context.Current.job
+    if job is None:
+        return None
+    site.meter.fire()
+    call = Call(function, instance, args, kwargs, site)
+    strand = None
+    with context.suppressed():
+        if site.patch.opens is not None:
+            opening = shield.contain(call.name, site.patch.opens, call, meter=site.meter)
+            if not opening:
+                return None
+            begun = shield.contain(call.name, _strand, job, site, opening, meter=site.meter)
+            if not isinstance(begun, Strand):
+                return None
+            strand = begun
+        generator = shield.contain(call.name, _started, site.patch, call, strand, meter=site.meter)
+        if generator is FAILED and strand is not None:
+            strand.gap("what is known before the call", f"the observer failed: {site.meter.why}")
+    if not isinstance(generator, Generator):
+        generator = None
+        if strand is None:
+            return None
+    if strand is not None:
+        context.latest.set(strand)
+    call.started = time.perf_counter()
+    return Observation(call, strand, generator)
+
+
+def _strand(job: Any, site: Site, opening: Opening) -> Strand:
+    if opening.again:
+        known = trained.strand_of(opening.trained)
+        if known is not None and known.job is job:
+            return known
+    kind = type(opening.trained)
+    strand = Strand(
+        job, framework=site.plugin, kind=opening.kind, name=opening.name, cls=f"{kind.__module__}.{kind.__qualname__}"
+    )
+    trained.remember(opening.trained, strand)
+    return strand
+
+
+def _started(patch: Patch, call: Call, strand: Strand | None) -> Generator[None, Any, None] | None:
+    generator = patch.observe(call, strand) if strand is not None else patch.observe(call)
+    try:
+        next(generator)
+    except StopIteration:  # an observer may return before its yield: nothing to see in this call
+        return None
+    return generator
+
+
+def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]:
+    """The wrapt wrapper that makes the calls of a site, observed."""
+
+    def drive(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not site.on or context.inside.get() is not None or not site.meter.on:
+            return function(*args, **kwargs)
+        begun = time.perf_counter()
+        observation = _begin(site, function, instance, args, kwargs)
+        if observation is None:
+            return function(*args, **kwargs)
+        site.meter.spent(time.perf_counter() - begun)
+        observation.enter()
+        try:
+            result = function(*args, **observation.call.forwarded)
+        except BaseException as error:
+            observation.leave()
+            observation.fail(error)
+            raise
+        observation.leave()
+        begun = time.perf_counter()
+        observation.finish(result)
+        site.meter.spent(time.perf_counter() - begun)
+        return result
+
+    return transparent(drive)
+
+
+def transparent(function: FunctionType) -> FunctionType:
+    """The function, not counted as a frame by `warnings`, which skips files of this name: a user's
+    `stacklevel=2` must go on pointing at the user's line (CPython `Lib/warnings.py`, `_is_internal_frame`)."""
+    function.__code__ = function.__code__.replace(co_filename="<autotrack: importlib._bootstrap>")
+    return function
+
+
+class ObservedMethod(wrapt.BoundFunctionWrapper):
+    """A bound method of ours: pickles, copies and prints as the method that it stands for."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        owner = self._self_instance if self._self_instance is not None else self._self_owner
+        return getattr, (owner, self.__wrapped__.__name__)
+
+    def __reduce__(self) -> Any:
+        return self.__reduce_ex__(4)
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        import copy
+
+        if self._self_instance is None:
+            return self
+        return getattr(copy.deepcopy(self._self_instance, memo), self.__wrapped__.__name__)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+
+class ObservedFunction(wrapt.FunctionWrapper):
+    """A function of ours: pickles by name, copies and prints as the function that it stands for."""
+
+    __bound_function_wrapper__ = ObservedMethod
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__qualname__
+
+    def __reduce__(self) -> Any:
+        return self.__reduce_ex__(4)
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)

@@ -1,0 +1,48 @@
+"""What plugins use beside what their observers are given: which strand trained an object, files, identities."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from typing import Any
+
+from autotrack import context
+from autotrack.identity import models
+from autotrack.strand import Strand, report_artifact
+from autotrack.trained import remember, strand_of
+
+__all__ = ["artifact", "model_digest", "remember", "strand_of"]
+
+
+def model_digest(model: Any, budget: float) -> str | None:
+    """The identity of a fitted model, or None where it can't be had within `budget` seconds."""
+    try:
+        return models.model_digest(model, time.perf_counter() + budget)
+    except models.OverBudget:
+        return None
+
+
+def artifact(
+    path: str, mode: str, *, kind: str = "file", strand: Strand | None = None, model: str | None = None, file: Any = None
+) -> None:
+    """A file that was `read` or `written`, by a strand or by the job.  `file`, where given, is the open file:
+    its content is whole once that is closed."""
+    job = context.Current.job
+    if job is None:
+        return
+    report_artifact(job, path, mode, kind=kind, model=model, strand=strand.id if strand else None, closed=_closed(file))
+
+
+def _closed(file: Any) -> Any:
+    if not hasattr(file, "closed"):
+        return None
+    try:
+        reference = weakref.ref(file)
+    except TypeError:
+        return None
+
+    def closed() -> bool:
+        alive = reference()
+        return alive is None or bool(alive.closed)
+
+    return closed

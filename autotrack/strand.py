@@ -1,0 +1,280 @@
+"""Strand and Series: what a plugin may say about a training while it happens.
+
+Each call appends to the journal at once; nothing is queued but digests of large data and of files.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from autotrack import context, events, lifecycle
+from autotrack.ids import new_id
+from autotrack.journal.points import closed_window, pack_record, tail
+from autotrack.values import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from autotrack.identity.data import Beside
+    from autotrack.job import Job
+    from autotrack.journal.points import Window
+
+_now = time.time
+
+
+class Series:
+    """The points of one metric.  `record(step, value)` is the hot path; keep it in a variable:
+
+        record = strand.series("train/loss").record
+
+    (Calling a method takes half the time of calling an object that has `__call__`.)
+    """
+
+    __slots__ = ("name", "next_step", "_strand", "_origin", "_points", "_tail")
+
+    def __init__(self, strand: Strand, name: str, origin: str) -> None:
+        self.name = name
+        self.next_step = 0
+        """For those who count points rather than steps: set and read by them alone."""
+        self._strand = strand
+        self._origin = origin
+        self._points: Any = _Unbound
+        self._tail = 0.0
+
+    def record(self, step: int, value: float) -> None:
+        """Add a point: the value (any real number, nan and inf too) at a step (an integer of 64 bits).
+
+        Durable when it returns: a kill of the process does not lose it.  Raises TypeError or ValueError for
+        what is no number.
+        """
+        try:
+            buffer, offsets = self._points.window
+            pack_record(buffer, next(offsets), value, _now(), step, self._tail)
+        except (struct.error, ValueError, TypeError):
+            self._record_slowly(step, value)
+
+    def _record_slowly(self, step: int, value: float) -> None:
+        """The window is full, not there yet, or left behind in the parent of a fork; or the point is bad."""
+        value, step = float(value), operator.index(step)
+        if not -(2**63) <= step < 2**63:
+            raise ValueError(f"step {step} of {self.name!r} does not fit into 64 bits")
+        job = self._strand.job
+        while True:
+            window = self._bind(job)
+            if window is None:
+                job.lost += 1
+                return
+            try:
+                buffer, offsets = window
+                pack_record(buffer, next(offsets), value, _now(), step, self._tail)
+                return
+            except (struct.error, ValueError):
+                if not self._points.advance(window):
+                    return
+
+    def _bind(self, job: Job) -> Window | None:
+        """The window of this process, after telling its journal of this series."""
+        try:
+            segment = job.opened()
+        except OSError as error:
+            job.failed(error)
+            return None
+        if self._points is not segment.points:
+            number = segment.next_series()
+            event = events.SeriesDefined(
+                time=_now(), series=number, strand=self._strand.id, name=storable(self.name), origin=self._origin
+            )
+            if not job.report(event):
+                return None
+            self._tail = tail(number)
+            self._points = segment.points
+        return self._points.window  # type: ignore[no-any-return]
+
+
+class _Unbound:
+    """Where a series points before its first point: every claim takes the slow path."""
+
+    window = closed_window()
+
+
+class Strand(context.Place):
+    """One training as far as it can be known while it happens.
+
+    `kind` is `fit`, `search`, `cross_validation`, `step` (no run of its own), `run` (opened by the user)
+    or a plugin's own word.  `owner` is the run that the user opened around it.
+    """
+
+    __slots__ = ("job", "framework", "kind", "cls", "name", "began", "_series", "_pending", "_datasets", "_roles", "__weakref__")
+
+    def __init__(
+        self, job: Job, *, framework: str, kind: str, name: str, cls: str = "", parent: str | None = None
+    ) -> None:
+        super().__init__(new_id())
+        self.job, self.framework, self.kind, self.cls, self.name = job, framework, kind, cls, name
+        self.began = time.perf_counter()
+        self._series: dict[str, Series] = {}
+        self._pending: list[Beside] = []
+        self._datasets = 0
+        self._roles: dict[str, str] = {}
+        owner = context.opened.get() if kind != "run" else None
+        if kind != "step" and owner is None and parent is None:
+            job.runs += 1
+        job.unfinished[self.id] = self
+        self._report(
+            events.StrandStarted(
+                time=_now(),
+                strand=self.id,
+                framework=framework,
+                kind=kind,
+                name=storable(name),
+                cls=storable(cls),
+                parent=parent,
+                owner=owner.id if owner is not None else None,
+                thread=threading.current_thread().name,
+            )
+        )
+
+    def _report(self, event: events.Event) -> None:
+        self.job.report(event)
+
+    def params(self, params: Mapping[str, Any], source: str) -> None:
+        """Parameters by name; `source` says where they come from: `estimator`, `fit`, `optimizer`, `args`,
+        `config`, `global`, `user`."""
+        values = lifecycle.values(dict(params))
+        if values:
+            kept = tuple(events.Param(name, value, source) for name, value in values.items())
+            self._report(events.StrandParams(time=_now(), strand=self.id, params=kept))
+
+    def params_of(self, obj: Any, source: str = "estimator") -> None:
+        """The parameters of an object that a plugin knows."""
+        from autotrack.plugins import hooks
+
+        params = hooks.call("autotrack_params", obj=obj)
+        if params:
+            self.params(params, source)
+
+    def data(self, role: str, data: Any, *, labels: Any = None, weights: Any = None, name: str | None = None) -> None:
+        """Data that is used as `train`, `valid`, `test` or `predict`: features, and labels and sample weights
+        where there are any.  Digested here when that takes under a millisecond, else beside the call.
+        """
+        from autotrack.identity import data as identity
+
+        description = identity.describe(data, labels, weights, name)
+        for part, part_id in description.ids():
+            self._roles.setdefault(f"{part} {part_id}", role)
+        number, self._datasets = self._datasets, self._datasets + 1
+        self.report_dataset(role, number, description.dataset)
+        for what, why in description.gaps:
+            self.gap(what, why)
+        if description.pending:
+            pending = identity.Beside(self, role, number, description)
+            self._pending.append(pending)
+            pending.begin()
+
+    def role_of(self, features: Any = None, labels: Any = None) -> str | None:
+        """The role in which these very features or labels were used in this training; None where they were
+        not, or where telling would take more than a few milliseconds."""
+        from autotrack.identity import data as identity
+
+        for part, data in (("features", features), ("labels", labels)):
+            if data is not None:
+                role = self._roles.get(f"{part} {identity.quick_digest(data)}")
+                if role is not None:
+                    return role
+        return None
+
+    def report_dataset(self, role: str, number: int, dataset: events.Dataset) -> None:
+        """What is known by now of the `number`th data of this strand."""
+        self._report(events.StrandDataset(time=_now(), strand=self.id, role=role, dataset=dataset, number=number))
+
+    def series(self, name: str, *, origin: str = "framework") -> Series:
+        """The series of a metric, named `split/metric` where the split is known."""
+        series = self._series.get(name)
+        if series is None:
+            series = self._series[name] = Series(self, name, origin)
+        return series
+
+    def summary(self, **values: Any) -> None:
+        """Values of the whole training that are not series."""
+        self.summaries(values)
+
+    def summaries(self, values: Mapping[str, Any]) -> None:
+        """As `summary`, for names that are no identifiers."""
+        self._report(events.StrandSummary(time=_now(), strand=self.id, values=lifecycle.values(dict(values))))
+
+    def trials(self, trials: Iterable[tuple[Mapping[str, Any], Mapping[str, float], float | None, str]]) -> None:
+        """The candidates of a search, each with its parameters, metrics, seconds and status; they are folded
+        under this run."""
+        for index, (params, metrics, seconds, status) in enumerate(trials):
+            kept = tuple(events.Param(name, value, "estimator") for name, value in lifecycle.values(dict(params)).items())
+            self._report(
+                events.StrandTrial(
+                    time=_now(),
+                    strand=self.id,
+                    index=index,
+                    params=kept,
+                    metrics=lifecycle.values(dict(metrics)),
+                    status=status,
+                    duration=seconds,
+                )
+            )
+
+    def model(self, model: Any, *, budget: float) -> None:
+        """The fitted model: its class and identity, and its pickle, as far as `budget` seconds reach."""
+        from autotrack.identity import models
+
+        models.report(self, model, budget)
+
+    def artifact(self, path: str, mode: str, *, kind: str = "file", model: str | None = None, step: int | None = None) -> None:
+        """A file that was `read` or `written`; its digest follows from the recorder."""
+        report_artifact(self.job, path, mode, kind=kind, model=model, step=step, strand=self.id)
+
+    def tag(self, name: str, value: Any = True) -> None:
+        for key, described in lifecycle.values({name: value}).items():
+            self._report(events.Tagged(time=_now(), strand=self.id, name=key, value=described))
+
+    def gap(self, what: str, why: str) -> None:
+        """Something that a reader might expect and that was not captured."""
+        self._report(events.GapFound(time=_now(), strand=self.id, what=storable(what), why=storable(why)))
+
+    def settle(self) -> None:
+        """The call is over: see whether large data changed while it ran."""
+        pending, self._pending = self._pending, []
+        budget = max(0.001, 0.01 * (time.perf_counter() - self.began))
+        for digest in pending:
+            digest.settle(budget)
+
+    def end(self, status: str, error: BaseException | None = None) -> None:
+        """The training is over: `finished`, `failed` or `interrupted`."""
+        self.job.unfinished.pop(self.id, None)
+        failure = lifecycle.failure(error) if error is not None else None
+        seconds = time.perf_counter() - self.began
+        self._report(events.StrandEnded(time=_now(), strand=self.id, status=status, seconds=seconds, failure=failure))
+
+
+def report_artifact(
+    job: Job,
+    path: str,
+    mode: str,
+    *,
+    kind: str = "file",
+    model: str | None = None,
+    step: int | None = None,
+    strand: str | None = None,
+    closed: Any = None,
+) -> None:
+    """A file that was `read` or `written` by the job.  `closed`, where given, says when its content is whole."""
+    from autotrack.identity.files import digest_later
+
+    number = job.next_artifact()
+    path = os.path.abspath(os.path.join(job.cwd, os.fspath(path)))
+    event = events.ArtifactSeen(
+        time=_now(), artifact=number, path=storable(path), mode=mode, kind=kind, strand=strand, step=step, model=model
+    )
+    if job.report(event):
+        digest_later(job, number, path, closed)

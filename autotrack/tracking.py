@@ -1,0 +1,221 @@
+"""Turning recording on and off, and adding values by hand.
+
+None of these functions raises because recording failed; they raise TypeError and ValueError for arguments
+that can't be meant, whether recording is on or not.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from autotrack import context, plugins, settings, shield
+from autotrack.job import Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextvars import Token
+    from typing import Any, TypeVar
+
+    from autotrack.settings import Settings
+    from autotrack.strand import Strand
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _State:
+    registry: plugins.Registry | None = None
+    hooked = False
+    """Whether the handlers that can't be taken back (of fork and exit) are in place."""
+
+
+def enable(
+    *,
+    dir: str | os.PathLike[str] | None = None,
+    quiet: bool | None = None,
+    strict: bool | None = None,
+    skip: tuple[str, ...] | None = None,
+    how: str = "enable",
+) -> None:
+    """Record from here on.  Frameworks may have been imported before, or come later; calling it again, or with
+    `AUTOTRACK_DISABLED=1`, does nothing.
+
+    `dir`: the folder to record into, instead of the nearest `.autotrack`.  `quiet`: print nothing.  `skip`:
+    frameworks to leave alone, by the name of their module.  `strict`: raise what goes wrong inside autotrack
+    instead of noting it (for tests of plugins).  Raises SettingsError for a setting that can't be used.
+    """
+    if context.Current.job is not None:
+        return
+    given = {"dir": dir, "quiet": quiet, "strict": strict, "skip": skip}
+    chosen = settings.load(given, os.environ, _folder())
+    if not chosen.disabled:
+        shield.configure(strict=chosen.strict, listener=None)
+        shield.contain("enable", _enable, chosen, how)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"
+
+
+def _enable(chosen: Settings, how: str) -> None:
+    job = Job(chosen, how)
+    if not _State.hooked:
+        _State.hooked = True
+        atexit.register(_at_exit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+    context.Current.job = job
+    _State.registry = registry = plugins.Registry(chosen, plugins.discover(sys.path))
+    shield.configure(strict=chosen.strict, listener=_note_failure)
+    job.at_end.append(_report_receipt)
+    job.watch_exit()
+    registry.start()
+
+
+def disable() -> None:
+    """Stop recording: close the job, and put back everything that was replaced and is still ours."""
+    job, registry = context.Current.job, _State.registry
+    if job is None:
+        return
+    job.end()
+    context.Current.job = None
+    _State.registry = None
+    job.unwatch_exit()
+    if registry is not None:
+        shield.contain("disable", registry.stop)
+    if os.environ.get("AUTOTRACK_JOB") == job.id:
+        del os.environ["AUTOTRACK_JOB"]
+    shield.configure(strict=False, listener=None)
+
+
+def _at_exit() -> None:
+    if context.Current.job is not None:
+        context.Current.job.end()
+
+
+def _after_fork() -> None:
+    if context.Current.job is not None:
+        shield.contain("fork", context.Current.job.after_fork)
+
+
+def _note_failure(where: str, text: str) -> None:
+    """A contained failure becomes a gap of the job, with its traceback; nothing of it is printed."""
+    job = context.Current.job
+    if job is not None and job.segment is not None:
+        import time
+
+        from autotrack import events
+
+        job.report(events.GapFound(time=time.time(), strand=None, what=f"autotrack: {where}", why=text[-4000:]))
+
+
+def _report_receipt() -> None:
+    job, registry = context.Current.job, _State.registry
+    if job is not None and registry is not None and job.segment is not None:
+        from autotrack import receipts
+
+        receipts.report(job, registry)
+
+
+# By hand
+
+
+def log(values: Mapping[str, Any], step: int | None = None) -> None:
+    """Add values to the run that is open here, else to the one that ran last here, else to one of the program.
+
+    Numbers become points of a series each, at `step` (by default one after the series' last step that was
+    logged so); anything else becomes a value of the run.  Raises TypeError where `values` is no mapping with
+    text keys, or `step` no integer.
+    """
+    if not hasattr(values, "items"):
+        raise TypeError(f"autotrack.log takes a dict of names and values, not {type(values).__name__}")
+    for name in values:
+        if not isinstance(name, str):
+            raise TypeError(f"autotrack.log: the name {name!r} is a {type(name).__name__}, not a text")
+    if step is not None and not hasattr(step, "__index__"):
+        raise TypeError(f"autotrack.log: step is a {type(step).__name__}, not an integer")
+    job = context.Current.job
+    if job is not None:
+        shield.contain("autotrack.log", _log, job, values, step)
+
+
+def _log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
+    from autotrack import manual
+
+    with context.suppressed():
+        manual.log(job, values, step)
+
+
+def tag(*names: str, **values: Any) -> None:
+    """Tag the run that is open here, else the one that ran last here, else the job: `tag("good", owner="kim")`.
+
+    Raises TypeError for a name that is no text.
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"autotrack.tag: the name {name!r} is a {type(name).__name__}, not a text")
+    job = context.Current.job
+    if job is not None:
+        shield.contain("autotrack.tag", _tag, job, {**dict.fromkeys(names, True), **values})
+
+
+def _tag(job: Job, values: Mapping[str, Any]) -> None:
+    from autotrack import manual
+
+    with context.suppressed():
+        manual.tag(job, values)
+
+
+class run:  # noqa: N801
+    """A run of one's own: `with autotrack.run("name"):`; what is trained inside belongs to it.
+
+    Nested ones become child runs.  Usable as a decorator as well.  `name` defaults to "run"; `tags` as for
+    `autotrack.tag`.  The run ends with the block: finished, or failed with the exception that leaves it.
+    """
+
+    def __init__(self, name: str = "run", **tags: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"autotrack.run takes a name, not {type(name).__name__}")
+        self.name = name
+        self._tags = tags
+        self._open: list[tuple[Strand, Token[context.Place | None]]] = []
+
+    @property
+    def id(self) -> str | None:
+        """The id of the run while it is open and recorded, else None."""
+        return self._open[-1][0].id if self._open else None
+
+    def __enter__(self) -> run:
+        job = context.Current.job
+        if job is not None:
+            shield.contain("autotrack.run", self._begin, job)
+        return self
+
+    def _begin(self, job: Job) -> None:
+        from autotrack import manual
+
+        with context.suppressed():
+            strand = manual.open_run(job, self.name, self._tags)
+        self._open.append((strand, context.opened.set(strand)))
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if self._open:
+            strand, token = self._open.pop()
+            context.opened.reset(token)
+            status = "finished" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            shield.contain("autotrack.run", strand.end, status, error)
+
+    def __call__(self, function: Function) -> Function:
+        import functools
+
+        @functools.wraps(function)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            with run(self.name, **self._tags):
+                return function(*args, **kwargs)
+
+        return inner  # type: ignore[return-value]

@@ -1,0 +1,53 @@
+"""What is called in joblib's threads and processes is recorded in its right place.
+
+Context variables do not reach them, so the place travels with the work: as a plain string in the state of
+each batch, which a worker without autotrack carries unread.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import Any
+
+from autotrack import context
+from autotrack.ledger import Ledger
+from autotrack.patching import transparent
+
+_TOKEN = "_autotrack_token"
+
+
+def carry_through_joblib(ledger: Ledger) -> None:
+    """Replace the methods of joblib by which batches are made, sent and run."""
+    joblib = sys.modules["joblib.parallel"]
+    parallel, batch = joblib.Parallel, joblib.BatchedCalls
+    start, dispatch, run, reduce = parallel.__call__, parallel._dispatch, batch.__call__, batch.__reduce__
+    tokens: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+    """Where each `Parallel` was called: it makes its later batches in a thread of its own."""
+
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        if context.Current.job is not None:
+            tokens[self] = context.token()
+        return start(self, *args, **kwargs)
+
+    def _dispatch(self: Any, batch: Any) -> Any:
+        token = tokens.get(self)
+        if token:
+            setattr(batch, _TOKEN, token)
+        return dispatch(self, batch)
+
+    def run_batch(self: Any) -> Any:
+        token = getattr(self, _TOKEN, "")
+        if not token or context.Current.job is None:
+            return run(self)
+        with context.arrive(token):
+            return run(self)
+
+    def __reduce__(self: Any) -> Any:  # noqa: N807
+        reduced = reduce(self)
+        token = getattr(self, _TOKEN, "")
+        return (*reduced[:2], {_TOKEN: token}) if token and len(reduced) == 2 else reduced
+
+    run_batch.__name__ = "__call__"
+    for owner, ours in ((parallel, __call__), (parallel, _dispatch), (batch, run_batch), (batch, __reduce__)):
+        ledger.replace(owner, ours.__name__, transparent(ours))
