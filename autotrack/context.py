@@ -51,7 +51,7 @@ def token() -> str:
 class arrive:  # noqa: N801
     """Context manager: be in the place that a token names."""
 
-    __slots__ = ("_variable", "_place", "_reset")
+    __slots__ = ("_place", "_reset", "_variable")
 
     def __init__(self, token: str) -> None:
         kind, _, id = token.partition(":")

@@ -133,7 +133,7 @@ class Job:
         exit.__module__, exit.__qualname__, exit.__doc__ = "sys", "exit", original.__doc__
         self._original_exit = original
         self._patched_exit = exit
-        sys.exit = exit  # type: ignore[assignment]
+        sys.exit = exit
 
     def unwatch_exit(self) -> None:
         if self._original_exit is not None and sys.exit is self._patched_exit:
@@ -181,7 +181,9 @@ class Job:
 def is_worker() -> bool:
     """Whether this process was spawned to work for the program that started it."""
     words = getattr(sys, "orig_argv", sys.argv)
-    return any(mark in word for word in words for mark in _WORKER_MARKS) or any("loky.backend" in word for word in words)
+    return any(mark in word for word in words for mark in _WORKER_MARKS) or any(
+        "loky.backend" in word for word in words
+    )
 
 
 def exit_code(status: Any) -> int:

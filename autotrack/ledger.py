@@ -13,7 +13,7 @@ import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from autotrack import context, shield
@@ -26,7 +26,7 @@ _MISSING = object()
 class Entry:
     """One name of a class or module that was replaced."""
 
-    __slots__ = ("_owner", "name", "raw", "ours")
+    __slots__ = ("_owner", "name", "ours", "raw")
 
     def __init__(self, owner: Any, name: str, raw: Any, ours: Any) -> None:
         self._owner: Callable[[], Any] = weakref.ref(owner)
@@ -45,7 +45,7 @@ class Entry:
 class Receipt:
     """What became of one target of a patch."""
 
-    __slots__ = ("target", "plugin", "meter", "attached", "expected", "why")
+    __slots__ = ("attached", "expected", "meter", "plugin", "target", "why")
 
     def __init__(self, target: str, plugin: str, *, expected: bool) -> None:
         self.target, self.plugin, self.expected = target, plugin, expected
@@ -209,7 +209,7 @@ class _Births:
     def _watched(self, raw: Any) -> bool:
         return getattr(getattr(raw, "__func__", None), "births", None) is self
 
-    def _hook(self, owner: type, raw: Any) -> FunctionType:
+    def _hook(self, owner: Any, raw: Any) -> Callable[..., None]:
         births = self
 
         def __init_subclass__(cls: type, *args: Any, **kwargs: Any) -> None:  # noqa: N807
@@ -218,7 +218,7 @@ class _Births:
             births._under_way.add(key)
             try:
                 if raw is None:
-                    super(owner, cls).__init_subclass__(*args, **kwargs)
+                    super(owner, cls).__init_subclass__(*args, **kwargs)  # type: ignore[misc]
                 else:
                     raw.__get__(None, cls)(*args, **kwargs)
             finally:
@@ -250,18 +250,32 @@ def _descendants(root: type) -> Iterator[type]:
 
 
 _LIBRARY_FOLDERS = tuple(
-    os.path.join(os.path.realpath(path), "")
+    os.path.join(folder(path), "")
     for path in {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    for folder in (os.path.abspath, os.path.realpath)
 )
+_own: dict[str, bool] = {"__main__": True}
+"""Whether a module is the user's own, by its name: asked for each patch, and programs import thousands."""
 
 
 def _user_modules() -> list[ModuleType]:
     """The modules that are the user's own: the main program and what lies outside the libraries."""
-    own = []
-    for name, module in list(sys.modules.items()):
-        if not isinstance(module, ModuleType):
-            continue
+    count: int
+    found: list[ModuleType]
+    count, found = _last_look
+    if count != len(sys.modules):
+        found = [module for name, module in list(sys.modules.items()) if _is_own(name, module)]
+        _last_look[:] = len(sys.modules), found
+    return found
+
+
+_last_look: list[Any] = [0, list[ModuleType]()]
+"""Number of modules at the last look, and what was found."""
+
+
+def _is_own(name: str, module: Any) -> bool:
+    own = _own.get(name)
+    if own is None:
         path = getattr(module, "__file__", None)
-        if name == "__main__" or (path and not os.path.realpath(path).startswith(_LIBRARY_FOLDERS)):
-            own.append(module)
-    return own
+        own = _own[name] = isinstance(path, str) and not path.startswith(_LIBRARY_FOLDERS)
+    return own and isinstance(module, ModuleType)

@@ -11,8 +11,7 @@ import inspect
 import time
 from collections.abc import Callable, Generator
 from contextvars import Token
-from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import wrapt
 
@@ -20,21 +19,22 @@ from autotrack import context, shield, trained
 from autotrack.shield import FAILED, Meter
 from autotrack.strand import Strand
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 Observer = Callable[..., "Generator[None, Any, None]"]
 """`observe(call)`, or `observe(call, strand)` for a patch that opens strands."""
 
 
 class Opening:
-    """The strand that a call opens: its kind, the object that is trained, and a name.
+    """The strand that a call opens: its kind, a name, and the object that is trained, where there is one.
 
-    `again` names an object whose strand goes on: `partial_fit` calls on one object are one strand.
+    `again` says that a strand of the same object goes on: `partial_fit` calls on one object are one strand.
     """
 
-    __slots__ = ("kind", "trained", "name", "again")
+    __slots__ = ("again", "kind", "name", "trained")
 
-    def __init__(self, kind: str, trained: Any, name: str | None = None, *, again: bool = False) -> None:
-        self.kind, self.trained, self.again = kind, trained, again
-        self.name = name or type(trained).__name__
+    def __init__(self, kind: str, name: str, trained: Any = None, *, again: bool = False) -> None:
+        self.kind, self.name, self.trained, self.again = kind, name, trained, again
 
 
 class Patch:
@@ -62,9 +62,11 @@ class Call:
     """A call that is observed: for reading, with lenient binding, since `inspect.signature` of a decorated
     function may reject what the function accepts."""
 
-    __slots__ = ("function", "instance", "args", "kwargs", "exception", "place", "started", "seconds", "forwarded")
+    __slots__ = ("args", "exception", "forwarded", "function", "instance", "kwargs", "place", "seconds", "started")
 
-    def __init__(self, function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], place: Site) -> None:
+    def __init__(
+        self, function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], place: Site
+    ) -> None:
         self.function, self.instance, self.args, self.kwargs = function, instance, args, kwargs
         self.exception: BaseException | None = None
         """What the call raised; an observer of a call that raised is closed at its yield."""
@@ -106,7 +108,7 @@ class Call:
 class Site:
     """One place where a patch is attached: how its calls are driven, and its meter."""
 
-    __slots__ = ("patch", "plugin", "name", "meter", "on", "_parameters")
+    __slots__ = ("_parameters", "meter", "name", "on", "patch", "plugin")
 
     def __init__(self, patch: Patch, plugin: str, name: str, meter: Meter) -> None:
         self.patch, self.plugin, self.name, self.meter = patch, plugin, name, meter
@@ -133,7 +135,7 @@ class Site:
 class Observation:
     """One observed call, from before to after."""
 
-    __slots__ = ("call", "strand", "_generator", "_token")
+    __slots__ = ("_generator", "_token", "call", "strand")
 
     def __init__(self, call: Call, strand: Strand | None, generator: Generator[None, Any, None] | None) -> None:
         self.call, self.strand, self._generator = call, strand, generator
@@ -187,7 +189,9 @@ class Observation:
         self.call.exception = None  # it holds the frames that hold this call
 
 
-def _begin(site: Site, function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
+def _begin(
+    site: Site, function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Observation | None:
     """Run an observer up to its yield; None for a call that is not observed."""
     job = context.Current.job
     if job is None:
@@ -223,10 +227,10 @@ def _strand(job: Any, site: Site, opening: Opening) -> Strand:
         if known is not None and known.job is job:
             return known
     kind = type(opening.trained)
-    strand = Strand(
-        job, framework=site.plugin, kind=opening.kind, name=opening.name, cls=f"{kind.__module__}.{kind.__qualname__}"
-    )
-    trained.remember(opening.trained, strand)
+    cls = f"{kind.__module__}.{kind.__qualname__}" if opening.trained is not None else ""
+    strand = Strand(job, framework=site.plugin, kind=opening.kind, name=opening.name, cls=cls)
+    if opening.trained is not None:
+        trained.remember(opening.trained, strand)
     return strand
 
 
@@ -266,14 +270,15 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
     return transparent(drive)
 
 
-def transparent(function: FunctionType) -> FunctionType:
+def transparent(function: Function) -> Function:
     """The function, not counted as a frame by `warnings`, which skips files of this name: a user's
     `stacklevel=2` must go on pointing at the user's line (CPython `Lib/warnings.py`, `_is_internal_frame`)."""
-    function.__code__ = function.__code__.replace(co_filename="<autotrack: importlib._bootstrap>")
+    plain: Any = function
+    plain.__code__ = plain.__code__.replace(co_filename="<autotrack: importlib._bootstrap>")
     return function
 
 
-class ObservedMethod(wrapt.BoundFunctionWrapper):
+class ObservedMethod(wrapt.BoundFunctionWrapper[Any, Any]):
     """A bound method of ours: pickles, copies and prints as the method that it stands for."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -297,7 +302,7 @@ class ObservedMethod(wrapt.BoundFunctionWrapper):
         return repr(self.__wrapped__)
 
 
-class ObservedFunction(wrapt.FunctionWrapper):
+class ObservedFunction(wrapt.FunctionWrapper[Any, Any]):
     """A function of ours: pickles by name, copies and prints as the function that it stands for."""
 
     __bound_function_wrapper__ = ObservedMethod

@@ -7,11 +7,18 @@ import weakref
 from typing import Any
 
 from autotrack import context
+from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.strand import Strand, report_artifact
-from autotrack.trained import remember, strand_of
+from autotrack.trained import remember, role_of, strand_of
 
-__all__ = ["artifact", "model_digest", "remember", "strand_of"]
+__all__ = ["artifact", "digest", "model_digest", "remember", "role_of", "strand_of"]
+
+
+def digest(data: Any) -> str | None:
+    """The identity of an array, table, sparse matrix or list, or None where it has none or where it can't be
+    had in a few milliseconds."""
+    return identity.quick_digest(data)
 
 
 def model_digest(model: Any, budget: float) -> str | None:
@@ -23,7 +30,13 @@ def model_digest(model: Any, budget: float) -> str | None:
 
 
 def artifact(
-    path: str, mode: str, *, kind: str = "file", strand: Strand | None = None, model: str | None = None, file: Any = None
+    path: str,
+    mode: str,
+    *,
+    kind: str = "file",
+    strand: Strand | None = None,
+    model: str | None = None,
+    file: Any = None,
 ) -> None:
     """A file that was `read` or `written`, by a strand or by the job.  `file`, where given, is the open file:
     its content is whole once that is closed."""

@@ -33,7 +33,7 @@ GROUP = "autotrack.frameworks"
 class Found:
     """A plugin that is installed: for which framework, its module, and its distribution's folder."""
 
-    __slots__ = ("framework", "module", "distribution")
+    __slots__ = ("distribution", "framework", "module")
 
     def __init__(self, framework: str, module: str, distribution: str) -> None:
         self.framework, self.module, self.distribution = framework, module, distribution
@@ -183,16 +183,19 @@ def supported(plugin: Found) -> str | None:
     return None
 
 
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. "
+
+
 def _refusal(plugin: Found, version: str) -> str:
     """Why this version of the framework is not observed; empty where it is."""
     stated = supported(plugin)
     if stated is None:
         return ""
-    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion
 
     try:
-        fits = Requirement(stated).specifier.contains(version, prereleases=True)
+        fits = SpecifierSet(stated.lstrip(_NAME_CHARACTERS)).contains(version, prereleases=True)
     except InvalidVersion:
         return f"its version can't be read; supported is {stated}"
     return "" if fits else f"supported is {stated}"
@@ -242,7 +245,9 @@ class _Loader:
         shield.contain(f"import of {module.__name__}", self._registry.imported, module.__name__)
 
 
-_Loader.exec_module.__code__ = _Loader.exec_module.__code__.replace(co_filename="<frozen importlib._bootstrap_external>")
+_Loader.exec_module.__code__ = _Loader.exec_module.__code__.replace(
+    co_filename="<frozen importlib._bootstrap_external>"
+)
 """CPython removes frames of this name from the traceback of a failed import (`Python/import.c`,
 `remove_importlib_frames`); with a frame of ours between them, its own would stay."""
 

@@ -71,7 +71,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_files(environment: Mapping[str, str], folder: str) -> list[tuple[str, dict[str, Any]]]:
-    files = []
+    files: list[tuple[str, tuple[str, ...]]] = []
     project = _project_file(folder)
     if project is not None:
         files.append((project, ("tool", "autotrack")))

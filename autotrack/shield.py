@@ -40,7 +40,7 @@ FAILED: Final = Failed()
 class Meter:
     """What one patch or hook did: calls, failures, seconds on the user's threads; and its switch."""
 
-    __slots__ = ("name", "fired", "failed", "seconds", "on", "why", "_row", "_since", "when_off")
+    __slots__ = ("_row", "_since", "failed", "fired", "name", "on", "seconds", "when_off", "why")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -95,7 +95,9 @@ def configure(*, strict: bool, listener: Callable[[str, str], None] | None) -> N
     _State.listener = listener
 
 
-def contain(where: str, function: Callable[..., Result], *arguments: Any, meter: Meter | None = None) -> Result | Failed:
+def contain(
+    where: str, function: Callable[..., Result], *arguments: Any, meter: Meter | None = None
+) -> Result | Failed:
     """The function's result, or FAILED where it raised an `Exception` of ours.
 
     Lets through what a signal handler of the user raised while we ran: that is the user's own timeout.
@@ -148,7 +150,7 @@ def _handler_codes() -> list[CodeType]:
         if handler is None or isinstance(handler, int) or handler is signal.default_int_handler:
             continue
         function = getattr(handler, "__func__", handler)
-        function = function if hasattr(function, "__code__") else getattr(type(handler), "__call__", None)
+        function = function if hasattr(function, "__code__") else vars(type(handler)).get("__call__")
         code = getattr(function, "__code__", None)
         if code is not None:
             codes.append(code)

@@ -35,7 +35,7 @@ class Series:
     (Calling a method takes half the time of calling an object that has `__call__`.)
     """
 
-    __slots__ = ("name", "next_step", "_strand", "_origin", "_points", "_tail")
+    __slots__ = ("_origin", "_points", "_strand", "_tail", "name", "next_step")
 
     def __init__(self, strand: Strand, name: str, origin: str) -> None:
         self.name = name
@@ -93,7 +93,8 @@ class Series:
                 return None
             self._tail = tail(number)
             self._points = segment.points
-        return self._points.window  # type: ignore[no-any-return]
+        window: Window = self._points.window
+        return window
 
 
 class _Unbound:
@@ -109,7 +110,19 @@ class Strand(context.Place):
     or a plugin's own word.  `owner` is the run that the user opened around it.
     """
 
-    __slots__ = ("job", "framework", "kind", "cls", "name", "began", "_series", "_pending", "_datasets", "_roles", "__weakref__")
+    __slots__ = (
+        "__weakref__",
+        "_datasets",
+        "_pending",
+        "_roles",
+        "_series",
+        "began",
+        "cls",
+        "framework",
+        "job",
+        "kind",
+        "name",
+    )
 
     def __init__(
         self, job: Job, *, framework: str, kind: str, name: str, cls: str = "", parent: str | None = None
@@ -177,16 +190,12 @@ class Strand(context.Place):
             pending.begin()
 
     def role_of(self, features: Any = None, labels: Any = None) -> str | None:
-        """The role in which these very features or labels were used in this training; None where they were
-        not, or where telling would take more than a few milliseconds."""
+        """The role in which these features were used in this training, or, without features, these labels;
+        None where they were not, or where telling would take more than a few milliseconds."""
         from autotrack.identity import data as identity
 
-        for part, data in (("features", features), ("labels", labels)):
-            if data is not None:
-                role = self._roles.get(f"{part} {identity.quick_digest(data)}")
-                if role is not None:
-                    return role
-        return None
+        part, data = ("features", features) if features is not None else ("labels", labels)
+        return self._roles.get(f"{part} {identity.quick_digest(data)}") if data is not None else None
 
     def report_dataset(self, role: str, number: int, dataset: events.Dataset) -> None:
         """What is known by now of the `number`th data of this strand."""
@@ -211,7 +220,9 @@ class Strand(context.Place):
         """The candidates of a search, each with its parameters, metrics, seconds and status; they are folded
         under this run."""
         for index, (params, metrics, seconds, status) in enumerate(trials):
-            kept = tuple(events.Param(name, value, "estimator") for name, value in lifecycle.values(dict(params)).items())
+            kept = tuple(
+                events.Param(name, value, "estimator") for name, value in lifecycle.values(dict(params)).items()
+            )
             self._report(
                 events.StrandTrial(
                     time=_now(),
@@ -230,7 +241,9 @@ class Strand(context.Place):
 
         models.report(self, model, budget)
 
-    def artifact(self, path: str, mode: str, *, kind: str = "file", model: str | None = None, step: int | None = None) -> None:
+    def artifact(
+        self, path: str, mode: str, *, kind: str = "file", model: str | None = None, step: int | None = None
+    ) -> None:
         """A file that was `read` or `written`; its digest follows from the recorder."""
         report_artifact(self.job, path, mode, kind=kind, model=model, step=step, strand=self.id)
 

@@ -207,7 +207,9 @@ class run:  # noqa: N801
         if self._open:
             strand, token = self._open.pop()
             context.opened.reset(token)
-            status = "finished" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            status = (
+                "finished" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            )
             shield.contain("autotrack.run", strand.end, status, error)
 
     def __call__(self, function: Function) -> Function:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from typing import Any
+from typing import Any, cast
 
 TEXT_LIMIT = 2_000
 ITEM_LIMIT = 200
@@ -95,7 +95,7 @@ def _text(text: str) -> Any:
 
 
 def _mapping(value: dict[Any, Any], depth: int) -> Any:
-    items = {}
+    items: dict[str, Any] = {}
     for key, entry in value.items():
         if len(items) >= ITEM_LIMIT:
             return {"$cut": items, "length": len(value)}
@@ -111,6 +111,9 @@ def _sequence(value: Any, depth: int) -> Any:
     return items if len(value) <= ITEM_LIMIT else {"$cut": items, "length": len(value)}
 
 
+_BASES: tuple[Any, ...] = (int, float, str, dict, list, tuple)
+
+
 def _foreign(value: Any, depth: int) -> Any:
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         owner = getattr(value, "__module__", None)
@@ -122,12 +125,12 @@ def _foreign(value: Any, depth: int) -> Any:
             shape = {"shape": list(value.shape), "dtype": str(value.dtype)}
             return {"$array": shape}
         return plain(value.tolist(), depth + 1)
-    for base in (bool, int, float, str, dict, list, tuple):
+    if hasattr(value, "_fields") and isinstance(value, tuple):
+        return plain(dict(zip(value._fields, value, strict=True)), depth + 1)  # type: ignore[attr-defined]
+    if isinstance(value, (int, str)) and type(value).__repr__ not in (int.__repr__, str.__repr__):
+        return described(value)  # members of an enumeration
+    for base in _BASES:
         if isinstance(value, base):
-            if base is tuple and hasattr(value, "_asdict"):
-                return plain(dict(value._asdict()), depth + 1)
-            if type(value).__repr__ is not base.__repr__ and base in (int, str):
-                return described(value)
             return plain(base(value), depth + 1)
     return described(value)
 
@@ -136,7 +139,7 @@ def described(value: Any) -> dict[str, Any]:
     """An object by its class and, where the class defines one, its text without memory addresses."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
-    text = name if kind.__repr__ is object.__repr__ else _ADDRESS.sub("", repr(value))
+    text = name if kind.__repr__ is cast(Any, object.__repr__) else _ADDRESS.sub("", repr(value))
     cut = {"length": len(text)} if len(text) > TEXT_LIMIT else {}
     return {"$repr": storable(text[:TEXT_LIMIT]), "class": name, **cut}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from autotrack import context
@@ -49,5 +50,11 @@ def carry_through_joblib(ledger: Ledger) -> None:
         return (*reduced[:2], {_TOKEN: token}) if token and len(reduced) == 2 else reduced
 
     run_batch.__name__ = "__call__"
-    for owner, ours in ((parallel, __call__), (parallel, _dispatch), (batch, run_batch), (batch, __reduce__)):
+    replacements: list[tuple[Any, Callable[..., Any]]] = [
+        (parallel, __call__),
+        (parallel, _dispatch),
+        (batch, run_batch),
+        (batch, __reduce__),
+    ]
+    for owner, ours in replacements:
         ledger.replace(owner, ours.__name__, transparent(ours))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 HIDDEN = "[redacted]"
 
 _NAME = re.compile(
-    r"(pass(word|wd|phrase)?|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth)s?$", re.IGNORECASE
+    r"(pass(word|wd|phrase)?|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth)s?$",
+    re.IGNORECASE,
 )
 _URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^/\s@:]*):(?P<secret>[^/\s@]+)@")
 _URL_TOKEN = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<secret>[^/\s@:]{16,})@")

@@ -52,7 +52,10 @@ def _digest(data: Any) -> str:
     if numpy is not None and isinstance(data, numpy.ndarray):
         return _masked(numpy, data) if isinstance(data, numpy.ma.MaskedArray) else array(numpy, data)
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        columns = [combine(repr(name), str(data.dtypes.iloc[at]), _column(data.iloc[:, at])) for at, name in enumerate(data.columns)]
+        columns = [
+            combine(repr(name), str(data.dtypes.iloc[at]), _column(data.iloc[:, at]))
+            for at, name in enumerate(data.columns)
+        ]
         return combine("table", str(len(data)), *columns)
     if pandas is not None and isinstance(data, (pandas.Series, pandas.Index)):
         return combine("column", repr(data.name), str(data.dtype), _column(data))

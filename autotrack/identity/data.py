@@ -24,6 +24,7 @@ QUICK_SECONDS = 0.005
 SECONDS_A_BYTE = 1 / 8e9
 SECONDS_A_COPIED_BYTE = 1 / 1e9
 SECONDS_AN_OBJECT = 4e-7
+SECONDS_A_COLUMN = 3e-5
 SCHEMA_LIMIT = 1_000
 
 
@@ -125,7 +126,7 @@ def _schema(data: Any) -> tuple[tuple[str, str], ...]:
     if pandas is not None and isinstance(data, pandas.DataFrame):
         pairs = zip(data.columns[:SCHEMA_LIMIT], data.dtypes.iloc[:SCHEMA_LIMIT], strict=True)
         return tuple((storable(shown(plain(name))), str(dtype)) for name, dtype in pairs)
-    dtype = getattr(data, "dtype", None)
+    dtype: Any = getattr(data, "dtype", None)
     names = getattr(dtype, "names", None)
     if names:
         return tuple((storable(name), str(dtype[name])) for name in names)
@@ -136,7 +137,9 @@ def seconds_to_digest(data: Any) -> float:
     """About how long a digest takes."""
     pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        return sum(seconds_to_digest(data.iloc[:, at]) + 3e-5 for at in range(min(data.shape[1], 100))) * max(data.shape[1] / 100, 1)
+        looked_at = min(data.shape[1], 100)
+        seconds: float = sum(seconds_to_digest(data.iloc[:, at]) + SECONDS_A_COLUMN for at in range(looked_at))
+        return seconds * float(data.shape[1]) / max(looked_at, 1)
     dtype = getattr(data, "dtype", None)
     if numpy is not None and isinstance(dtype, numpy.dtype) and not dtype.hasobject:
         flags = getattr(data, "flags", None)

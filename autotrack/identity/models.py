@@ -95,7 +95,7 @@ def keep(strand: Strand, model: Any, deadline: float) -> tuple[str, int]:
     try:
         with open(temporary, "xb") as file:
             sink = _Sink(file, deadline, strand.job.settings.keep_model_bytes)
-            pickle.Pickler(sink, protocol=5).dump(model)  # type: ignore[arg-type]
+            pickle.Pickler(sink, protocol=5).dump(model)
         digest = sink.state.hexdigest()
         place = folder.blob(digest)
         os.makedirs(os.path.dirname(place), exist_ok=True)
@@ -130,7 +130,9 @@ class _Walk:
         arrays._text(self.state, mark)
 
     def value(self, value: Any) -> None:
-        if value is None or isinstance(value, (bool, int, float, complex, str, bytes)) and type(value).__module__ == "builtins":
+        if value is None or (
+            isinstance(value, (bool, int, float, complex, str, bytes)) and type(value).__module__ == "builtins"
+        ):
             self._mark(f"{type(value).__name__} {value!r}")
             return
         if time.perf_counter() > self._deadline:

@@ -7,7 +7,10 @@ import os
 NAME = ".autotrack"
 
 _NETWORK_FILE_SYSTEMS = frozenset(
-    "nfs nfs3 nfs4 cifs smb3 smbfs 9p afs ceph lustre gpfs beegfs glusterfs fuse.sshfs fuse.glusterfs fuse.gcsfuse fuse.s3fs".split()
+    """
+    nfs nfs3 nfs4 cifs smb3 smbfs 9p afs ceph lustre gpfs beegfs glusterfs
+    fuse.sshfs fuse.glusterfs fuse.gcsfuse fuse.s3fs
+    """.split()
 )
 
 

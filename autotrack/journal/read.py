@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from autotrack import events
+from autotrack.events import AnyEvent, SegmentStarted
 from autotrack.journal import points
 from autotrack.journal.process import alive, machine
 from autotrack.journal.segment import first_digest, line_digest
@@ -61,12 +62,12 @@ class SegmentFile:
     name: str
     path: str
     points_path: str
-    first: events.SegmentStarted | None = field(default=None)
+    first: SegmentStarted | None = field(default=None)
 
     def start_cursor(self) -> Cursor:
         return Cursor(digest=first_digest(self.job, self.name))
 
-    def events(self, cursor: Cursor) -> Iterator[tuple[int, events.AnyEvent]]:
+    def events(self, cursor: Cursor) -> Iterator[tuple[int, AnyEvent]]:
         """The (position, event) pairs after `cursor`, which moves along.  Stops at the last newline.
 
         Raises Damaged at a line that does not follow from the one before, TooNew at one of a newer version.
@@ -83,7 +84,7 @@ class SegmentFile:
                 cursor.digest = line_digest(line[:-1])
                 yield position, event
 
-    def _event(self, line: bytes, position: int, expected: str) -> events.AnyEvent:
+    def _event(self, line: bytes, position: int, expected: str) -> AnyEvent:
         try:
             decoded = _decode_line(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -91,12 +92,14 @@ class SegmentFile:
         if decoded.prev != expected:
             raise Damaged(self.path, position, "does not follow from the line before: edited, removed or reordered")
         try:
-            event = events.decode(decoded.body)
+            event: AnyEvent = events.decode(decoded.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._undecodable(decoded.body, position, error) from None
-        if isinstance(event, events.SegmentStarted):
+        if isinstance(event, SegmentStarted):
             if event.format > events.FORMAT:
-                raise TooNew(self.path, position, f"has journal format {event.format}, this version reads {events.FORMAT}")
+                raise TooNew(
+                    self.path, position, f"has journal format {event.format}, this version reads {events.FORMAT}"
+                )
             self.first = event
         return event
 
@@ -111,7 +114,7 @@ class SegmentFile:
                 return TooNew(self.path, position, f"has journal format {newer}, this version reads {events.FORMAT}")
         return Damaged(self.path, position, f"is not an event of format {events.FORMAT} ({error})")
 
-    def header(self) -> events.SegmentStarted | None:
+    def header(self) -> SegmentStarted | None:
         """The first event, or None while there is none."""
         if self.first is None:
             for _ in self.events(self.start_cursor()):

@@ -1,3 +1,6 @@
 class Sealer:
-    def __init__(self, points): pass
-    def advance(self, *, last=False): return None
+    def __init__(self, points):
+        pass
+
+    def advance(self, *, last=False):
+        return None

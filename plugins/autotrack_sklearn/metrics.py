@@ -6,22 +6,22 @@ from collections.abc import Generator
 from typing import Any
 
 from autotrack import Call, Strand
-from autotrack.plugin_api import strand_of
+from autotrack.plugin_api import role_of, strand_of
 
 FUNCTIONS = tuple(
     """
     accuracy_score balanced_accuracy_score average_precision_score brier_score_loss classification_report
-    cohen_kappa_score confusion_matrix d2_absolute_error_score d2_brier_score d2_log_loss_score d2_pinball_score
-    d2_tweedie_score dcg_score det_curve explained_variance_score f1_score fbeta_score hamming_loss hinge_loss
-    jaccard_score label_ranking_average_precision_score label_ranking_loss log_loss matthews_corrcoef max_error
-    mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance mean_pinball_loss
-    mean_poisson_deviance mean_squared_error mean_squared_log_error mean_tweedie_deviance
+    cohen_kappa_score confusion_matrix d2_absolute_error_score d2_brier_score d2_log_loss_score
+    d2_pinball_score d2_tweedie_score dcg_score det_curve explained_variance_score f1_score fbeta_score
+    hamming_loss hinge_loss jaccard_score label_ranking_average_precision_score label_ranking_loss log_loss
+    matthews_corrcoef max_error mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance
+    mean_pinball_loss mean_poisson_deviance mean_squared_error mean_squared_log_error mean_tweedie_deviance
     median_absolute_error multilabel_confusion_matrix ndcg_score precision_score r2_score recall_score
     roc_auc_score root_mean_squared_error root_mean_squared_log_error top_k_accuracy_score zero_one_loss
-    coverage_error class_likelihood_ratios precision_recall_fscore_support
-    adjusted_mutual_info_score adjusted_rand_score calinski_harabasz_score completeness_score
-    davies_bouldin_score fowlkes_mallows_score homogeneity_completeness_v_measure homogeneity_score
-    mutual_info_score normalized_mutual_info_score rand_score silhouette_score v_measure_score
+    coverage_error class_likelihood_ratios precision_recall_fscore_support adjusted_mutual_info_score
+    adjusted_rand_score calinski_harabasz_score completeness_score davies_bouldin_score fowlkes_mallows_score
+    homogeneity_completeness_v_measure homogeneity_score mutual_info_score normalized_mutual_info_score
+    rand_score silhouette_score v_measure_score
     """.split()
 )
 """Public functions that compare predictions with something; those that a version lacks are left out."""
@@ -33,23 +33,23 @@ DATA_ARGUMENTS = frozenset(
 
 def observe(call: Call) -> Generator[None, Any, None]:
     given = [*call.args, *call.kwargs.values()]
-    strand = next((known for known in map(strand_of_prediction, given) if known is not None), None)
+    prediction = next((found for found in map(tracked_prediction, given) if found is not None), None)
+    strand = strand_of(prediction)
     if strand is None:
         return
-    truth = next((call.get(name) for name in ("y_true", "labels_true") if call.get(name) is not None), None)
-    split = strand.role_of(labels=truth) or "test"
+    split = role_of(prediction)
+    if split is None:
+        truth = next((call.get(name) for name in ("y_true", "labels_true") if call.get(name) is not None), None)
+        split = strand.role_of(labels=truth) or "test"
     result = yield
     report(strand, f"{split}/{metric_name(call)}", result)
 
 
-def strand_of_prediction(data: Any) -> Strand | None:
-    """The strand of the model that made a prediction: of this very array, or of one that it is a view of."""
+def tracked_prediction(data: Any) -> Any:
+    """The array that a tracked model returned: this very one, or one that it is a view of; None for neither."""
     for _ in range(8):
-        if data is None:
-            return None
-        strand = strand_of(data)
-        if strand is not None:
-            return strand
+        if data is None or strand_of(data) is not None:
+            return data
         data = getattr(data, "base", None)
     return None
 
@@ -64,7 +64,8 @@ def metric_name(call: Call) -> str:
     settings = [
         f"{key}={value}"
         for key, value in call.kwargs.items()
-        if key not in DATA_ARGUMENTS and key not in ("average", "zero_division", "output_dict", "digits")
+        if key not in DATA_ARGUMENTS
+        and key not in ("average", "zero_division", "output_dict", "digits")
         and isinstance(value, (str, int, float, bool))
     ]
     return f"{name}({','.join(settings)})" if settings else name

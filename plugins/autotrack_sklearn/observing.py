@@ -118,7 +118,7 @@ def opens_fit(call: Call) -> Opening | None:
     if not is_estimator(estimator):
         return None
     again = call.name.endswith(".partial_fit") or bool(getattr(estimator, "warm_start", False))
-    return Opening(_kind(estimator), estimator, _name(estimator), again=again)
+    return Opening(_kind(estimator), _name(estimator), estimator, again=again)
 
 
 def _kind(estimator: Any) -> str:
@@ -159,29 +159,32 @@ def _remember_parts(estimator: Any, strand: Strand) -> None:
 def _report_search(search: Any, strand: Strand) -> None:
     found = {name: getattr(search, f"{name}_", None) for name in ("best_params", "best_score", "best_index")}
     strand.summaries({name: value for name, value in found.items() if value is not None})
+    scoring = search.scoring if isinstance(search.scoring, str) else "score"
     if isinstance(found["best_score"], float):
-        metric = search.refit if isinstance(search.refit, str) else "score"
-        strand.series(f"cv/{metric}").record(0, found["best_score"])
+        strand.series(f"cv/{search.refit if isinstance(search.refit, str) else scoring}").record(0, found["best_score"])
     results = getattr(search, "cv_results_", None)
     if results is not None:
-        strand.trials(_trials(results))
+        strand.trials(_trials(results, scoring))
 
 
-def _trials(results: dict[str, Any]) -> Iterable[tuple[dict[str, Any], dict[str, float], float | None, str]]:
+def _trials(
+    results: dict[str, Any], scoring: str
+) -> Iterable[tuple[dict[str, Any], dict[str, float], float | None, str]]:
     """The candidates of `cv_results_`: their parameters, and mean and deviation of each score."""
     scores = [name for name in results if name.startswith(("mean_test_", "std_test_", "mean_train_", "std_train_"))]
     times = [results[name] for name in ("mean_fit_time", "mean_score_time") if name in results]
     for index, params in enumerate(results["params"]):
-        metrics_ = {_trial_metric(name): float(results[name][index]) for name in scores}
+        metrics_ = {_trial_metric(name, scoring): float(results[name][index]) for name in scores}
         means = [value for name, value in metrics_.items() if not name.endswith(".std")]
         status = "failed" if means and all(value != value for value in means) else "finished"
         described = {name: type(value) if is_estimator(value) else value for name, value in params.items()}
         yield described, metrics_, float(sum(entry[index] for entry in times)), status
 
 
-def _trial_metric(name: str) -> str:
-    """`mean_test_f1` is `cv/f1`, `std_train_f1` is `cv_train/f1.std`."""
+def _trial_metric(name: str, scoring: str) -> str:
+    """`mean_test_f1` is `cv/f1`, `std_train_f1` is `cv_train/f1.std`, and `score` goes by what the search scores."""
     statistic, split, metric = name.split("_", 2)
+    metric = scoring if metric == "score" else metric
     return f"{'cv' if split == 'test' else 'cv_train'}/{metric}{'.std' if statistic == 'std' else ''}"
 
 
@@ -193,7 +196,7 @@ def opens_cross_validation(call: Call) -> Opening | None:
     function = call.name.partition(":")[2]
     if estimator is None:
         return None
-    return Opening("cross_validation", estimator, f"{function}({_name(estimator)})")
+    return Opening("cross_validation", f"{function}({_name(estimator)})", estimator)
 
 
 def observe_cross_validation(call: Call, strand: Strand) -> Observation:
@@ -216,8 +219,12 @@ def observe_cross_validation(call: Call, strand: Strand) -> Observation:
     elif function == "permutation_test_score":
         strand.summary(score=result[0], pvalue=result[2])
     else:
-        names = ("train_sizes", "train_scores", "test_scores") if function == "learning_curve" else ("train_scores", "test_scores")
-        strand.summaries({name: value for name, value in zip(names, result, strict=False)})
+        names = (
+            ("train_sizes", "train_scores", "test_scores")
+            if function == "learning_curve"
+            else ("train_scores", "test_scores")
+        )
+        strand.summaries(dict(zip(names, result, strict=False)))
 
 
 def _folds(strand: Strand, name: str, values: Any) -> None:
@@ -233,8 +240,12 @@ def observe_predict(call: Call) -> Observation:
     strand = strand_of(call.instance)
     if strand is None:
         return
+    data = call.args[0] if call.args else call.get("X")
+    role = None
+    if getattr(data, "shape", (0,))[0] > 1:  # predictions of one row are made in a hurry
+        role = strand.role_of(data) or "test"
     result = yield
-    remember(result, strand)
+    remember(result, strand, role)
 
 
 def observe_score(call: Call) -> Observation:
