@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 FAILURE_LIMIT = 5
 """Failures in a row after which a meter is switched off."""
 SHARE_LIMIT = 0.05
-"""Share of the time since its first call that a meter may spend, once it has spent `SHARE_FLOOR` seconds."""
+"""Share of the program's time that a meter may spend, once it has spent `SHARE_FLOOR` seconds."""
 SHARE_FLOOR = 2.0
+
+_START = time.perf_counter()
 
 
 class Failed:
@@ -40,7 +42,7 @@ FAILED: Final = Failed()
 class Meter:
     """What one patch or hook did: calls, failures, seconds on the user's threads; and its switch."""
 
-    __slots__ = ("_row", "_since", "failed", "fired", "name", "on", "seconds", "when_off", "why")
+    __slots__ = ("_row", "failed", "fired", "name", "on", "seconds", "when_off", "why")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -51,20 +53,14 @@ class Meter:
         self.why = ""
         self.when_off: Callable[[Meter], None] | None = None
         self._row = 0
-        self._since = 0.0
 
     def spent(self, seconds: float) -> None:
         """Add to the overhead ledger; switches the meter off where its share is too large."""
         self.seconds += seconds
         if self.seconds > SHARE_FLOOR:
-            elapsed = time.perf_counter() - self._since
-            if self._since and self.seconds > SHARE_LIMIT * elapsed:
+            elapsed = time.perf_counter() - _START
+            if self.seconds > SHARE_LIMIT * elapsed:
                 self.off(f"took {self.seconds:.1f} s of {elapsed:.1f} s, more than {SHARE_LIMIT:.0%}")
-
-    def fire(self) -> None:
-        self.fired += 1
-        if not self._since:
-            self._since = time.perf_counter()
 
     def succeed(self) -> None:
         self._row = 0

@@ -179,12 +179,19 @@ def sabotaged(monkeypatch: pytest.MonkeyPatch, *, before: bool, after: bool) -> 
     def patches(self: Any, name: str) -> list[Any]:
         found = original(self, name)
         for patch in found:
-            patch.observe = _failing(before, after)
+            if patch.observe is not None:
+                patch.observe = _failing(before, after)
+            else:
+                patch.returned = _fails
         return found
 
     with monkeypatch.context() as patched:
         patched.setattr(plugins._Hooks, "patches", patches)
         yield
+
+
+def _fails(*_: Any) -> None:
+    raise Sabotage("returned")
 
 
 def _failing(before: bool, after: bool) -> Callable[..., Generator[None, Any, None]]:

@@ -7,32 +7,43 @@ from typing import Any
 
 from autotrack.strand import Strand
 
-_known: dict[int, tuple[weakref.ref[Any], Strand, str | None]] = {}
+
+class _Reference(weakref.ref[Any]):
+    """A weak reference that knows where it stands in `_known`."""
+
+    __slots__ = ("key", "role", "strand")
+    key: int
+    strand: Strand
+    role: str | None
+
+
+_known: dict[int, _Reference] = {}
+
+
+def _forget(reference: Any) -> None:
+    key: int = reference.key
+    if _known.get(key) is reference:
+        del _known[key]
 
 
 def remember(obj: Any, strand: Strand, role: str | None = None) -> None:
     """Note that `strand` trained this very object, or made it as a prediction for data that it had used in
     this `role`.  Objects without weak references are left out."""
-    key = id(obj)
-
-    def forget(reference: weakref.ref[Any]) -> None:
-        known = _known.get(key)
-        if known is not None and known[0] is reference:
-            del _known[key]
-
     try:
-        _known[key] = weakref.ref(obj, forget), strand, role
+        reference = _Reference(obj, _forget)
     except TypeError:
         return
+    reference.key, reference.strand, reference.role = id(obj), strand, role
+    _known[reference.key] = reference
 
 
 def strand_of(obj: Any) -> Strand | None:
     """The strand that trained this very object last, or None."""
-    known = _known.get(id(obj))
-    return known[1] if known is not None and known[0]() is obj else None
+    reference = _known.get(id(obj))
+    return reference.strand if reference is not None and reference() is obj else None
 
 
 def role_of(obj: Any) -> str | None:
     """The role of the data for which this very object is a prediction, where it is known."""
-    known = _known.get(id(obj))
-    return known[2] if known is not None and known[0]() is obj else None
+    reference = _known.get(id(obj))
+    return reference.role if reference is not None and reference() is obj else None

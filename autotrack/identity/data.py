@@ -137,21 +137,23 @@ def seconds_to_digest(data: Any) -> float:
     """About how long a digest takes."""
     pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        looked_at = min(data.shape[1], 100)
+        columns: int = data.shape[1]
+        looked_at = min(columns, 100)
         seconds: float = sum(seconds_to_digest(data.iloc[:, at]) + SECONDS_A_COLUMN for at in range(looked_at))
-        return seconds * float(data.shape[1]) / max(looked_at, 1)
+        return seconds * columns / max(looked_at, 1)
     dtype = getattr(data, "dtype", None)
     if numpy is not None and isinstance(dtype, numpy.dtype) and not dtype.hasobject:
         flags = getattr(data, "flags", None)
         contiguous = flags is None or getattr(flags, "c_contiguous", True)
-        return float((getattr(data, "nbytes", None) or 0) * (SECONDS_A_BYTE if contiguous else SECONDS_A_COPIED_BYTE))
+        size: int = getattr(data, "nbytes", None) or 0
+        return size * (SECONDS_A_BYTE if contiguous else SECONDS_A_COPIED_BYTE)
     if hasattr(data, "indptr"):
         return sum(seconds_to_digest(getattr(data, name)) for name in ("data", "indices", "indptr"))
     if isinstance(data, (list, tuple)):
         width = len(data[0]) if data and isinstance(data[0], (list, tuple)) else 1
         return len(data) * width * SECONDS_AN_OBJECT
-    size = getattr(data, "size", 0)
-    return float(size * SECONDS_AN_OBJECT) if isinstance(size, int) else 0.0
+    elements = getattr(data, "size", 0)
+    return elements * SECONDS_AN_OBJECT if isinstance(elements, int) else 0.0
 
 
 def _changed(dataset: events.Dataset, **fields: Any) -> events.Dataset:

@@ -98,8 +98,9 @@ def keep(strand: Strand, model: Any, deadline: float) -> tuple[str, int]:
             pickle.Pickler(sink, protocol=5).dump(model)
         digest = sink.state.hexdigest()
         place = folder.blob(digest)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.replace(temporary, place)
+        if not os.path.exists(place):  # replacing a file waits for the disk on some file systems
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.replace(temporary, place)
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)

@@ -133,8 +133,8 @@ class SegmentFile:
             return False
         return heartbeat is not None and time.time() - heartbeat < SILENCE
 
-    def read_points(self, first: int = 0) -> Points:
-        return read_points(self.points_path, first)
+    def read_points(self, first: int = 0, *, whole: bool = True) -> Points:
+        return read_points(self.points_path, first, whole=whole)
 
 
 @dataclass
@@ -157,8 +157,11 @@ def record_dtype() -> Any:
     return numpy.dtype(fields)
 
 
-def read_points(path: str, first: int = 0) -> Points:
+def read_points(path: str, first: int = 0, *, whole: bool = True) -> Points:
     """The points of a file from slot `first` on.  Slots are numbered from 0, which is the header's.
+
+    With `whole=False`, for a process that still runs, reading stops before the first empty slot: that may be
+    written yet.
 
     Raises Damaged where the file is none of ours, TooNew where it is of a newer version.
     """
@@ -185,7 +188,10 @@ def read_points(path: str, first: int = 0) -> Points:
     if not len(filled):
         return Points(records[:0], first, 0)
     used = int(filled[-1]) + 1
-    return Points(records[filled], first + used, used - len(filled))
+    if not whole and used != len(filled):
+        used = int(numpy.argmin(records["series"][:used] != 0))
+        filled = filled[:used]
+    return Points(records[filled] if used != len(filled) else records[:used], first + used, used - len(filled))
 
 
 def segments(job_folder: str) -> list[SegmentFile]:

@@ -1,6 +1,70 @@
-class Sealer:
-    def __init__(self, points):
-        pass
+"""Sealing points: from time to time a digest of all points so far goes into the chain of events.
 
-    def advance(self, *, last=False):
-        return None
+The digest is BLAKE3 of the raw slots from the header on.
+"""
+
+from __future__ import annotations
+
+from blake3 import blake3
+
+from autotrack.journal.points import RECORD, Points
+
+BATCH = 1 << 15
+"""Slots that are read at a time."""
+
+
+def used_slots(data: bytes) -> list[bool]:
+    """Whether each slot holds a record: its last four bytes, the series, are not 0."""
+    whole = len(data) - len(data) % RECORD.size
+    series = memoryview(data)[:whole].cast("I")[RECORD.size // 4 - 1 :: RECORD.size // 4]
+    return [number != 0 for number in series.tolist()]
+
+
+class Sealer:
+    """Digests the points of a process as they come.
+
+    A slot is sealed only one `advance` after it was first seen to be claimed: a thread that stands between
+    claiming and writing has that long to finish.  What is empty then stays empty, and is listed.
+    """
+
+    def __init__(self, points: Points) -> None:
+        self._points = points
+        self._state = blake3()
+        self._sealed = 0
+        self._claimed = 0
+        self._empty: list[int] = []
+
+    def advance(self, *, last: bool = False) -> tuple[int, str, tuple[int, ...]] | None:
+        """Number of sealed slots, their digest, and which of them are empty; None when nothing new is sealed.
+        With `last`, everything up to the last record is sealed."""
+        claimed = self._last_used()
+        target = claimed if last else self._claimed
+        self._claimed = claimed
+        if target <= self._sealed:
+            return None
+        while self._sealed < target:
+            count = min(BATCH, target - self._sealed)
+            data = self._points.read(self._sealed, count)
+            if len(data) < count * RECORD.size:
+                break
+            self._state.update(data)
+            used = used_slots(data)
+            self._empty += [self._sealed + at for at, filled in enumerate(used) if not filled and self._sealed + at]
+            self._sealed += count
+        return self._sealed, self._state.hexdigest(), tuple(self._empty)
+
+    def _last_used(self) -> int:
+        """One past the last slot that holds a record; the header counts as one."""
+        last, at = self._claimed, max(self._claimed, self._sealed)
+        while at < self._points.slots:
+            data = self._points.read(at, BATCH)
+            used = used_slots(data)
+            if not used:
+                break
+            filled = [number for number, is_filled in enumerate(used) if is_filled]
+            if filled:
+                last = at + filled[-1] + 1
+            if len(filled) < len(used) // 2:
+                break
+            at += len(used)
+        return last

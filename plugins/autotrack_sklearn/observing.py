@@ -32,7 +32,7 @@ def autotrack_patches() -> Iterable[Patch]:
     for method in ("fit", "fit_transform", "fit_predict", "partial_fit"):
         yield Patch(f"{base}.{method}", observe=observe_fit, opens=opens_fit, subclasses=True)
     for method in PREDICTING:
-        yield Patch(f"{base}.{method}", observe=observe_predict, subclasses=True)
+        yield Patch(f"{base}.{method}", returned=predicted, subclasses=True)
     yield Patch(f"{base}.score", observe=observe_score, subclasses=True)
     for name in CROSS_VALIDATION:
         target = f"sklearn.model_selection:{name}"
@@ -236,15 +236,15 @@ def _folds(strand: Strand, name: str, values: Any) -> None:
 # Predictions and scores
 
 
-def observe_predict(call: Call) -> Observation:
-    strand = strand_of(call.instance)
+def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """A prediction is known by the model that made it, and by the role of the data where that is quickly told."""
+    strand = strand_of(model)
     if strand is None:
         return
-    data = call.args[0] if call.args else call.get("X")
+    data = args[0] if args else kwargs.get("X")
     role = None
     if getattr(data, "shape", (0,))[0] > 1:  # predictions of one row are made in a hurry
         role = strand.role_of(data) or "test"
-    result = yield
     remember(result, strand, role)
 
 

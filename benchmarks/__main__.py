@@ -1,0 +1,49 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+from dataclasses import asdict
+
+from benchmarks.measure import Result
+
+NAMES = ("startup", "point", "fit", "ingest", "listing")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="what to measure; all by default")
+    parser.add_argument("--json", metavar="FILE", help="write the results to a file as well")
+    arguments = parser.parse_args()
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
+    )
+    print(f"{'':48}{'cost':>12}{'±':>9}{'noise':>10}{'±':>9}{'untracked':>12}  budget")
+    results: list[Result] = []
+    for name in arguments.names or NAMES:
+        for result in importlib.import_module(f"benchmarks.{name}").run():
+            results.append(result)
+            print(_line(result), flush=True)
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump([asdict(result) for result in results], file, indent=1)
+    return 0 if all(result.within is not False for result in results) else 1
+
+
+def _line(result: Result) -> str:
+    untracked = f"{result.untracked:.3f}" if result.untracked is not None else "-"
+    sign = "≥" if result.more_is_better else "≤"
+    verdict = "" if result.budget is None else f"{sign} {result.budget:g} {'ok' if result.within else 'OVER'}"
+    return (
+        f"{result.name:48}{result.cost:>9.3f} {result.unit:<3}{result.spread:>8.3f}"
+        f"{result.noise:>10.3f}{result.noise_spread:>9.3f}{untracked:>12}  {verdict}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

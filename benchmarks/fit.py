@@ -1,0 +1,55 @@
+"""What a small scikit-learn fit, a grid search and a one-row prediction cost more, data digest and kept model
+included."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import autotrack
+from autotrack import context
+from benchmarks.measure import Result, paired, seconds
+
+
+def run() -> Iterator[Result]:
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+
+    X, y = load_digits(return_X_y=True)
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
+        try:
+            model = LogisticRegression(max_iter=4)
+            yield _compare("fit: LogisticRegression on digits", lambda: model.fit(X, y), rounds=60, times=1, budget=3.0)
+            search = GridSearchCV(model, {"C": [0.1, 1.0, 10.0, 100.0]}, cv=3)
+            yield _compare("fit: GridSearchCV, 12 fits", lambda: search.fit(X, y), rounds=8, times=1, budget=None)
+            row = X[:1]
+            yield _compare("predict: one row", lambda: model.predict(row), rounds=40, times=200, budget=0.010)
+        finally:
+            autotrack.disable()
+
+
+def _compare(name: str, call: Callable[[], object], *, rounds: int, times: int, budget: float | None) -> Result:
+    """Tracking is switched off between by taking the job away, which leaves every patch in place; the cost of
+    the patches themselves is in the one-row prediction, which has nothing else."""
+    job = context.Current.job
+
+    def repeated() -> None:
+        for _ in range(times):
+            call()
+
+    def untracked() -> float:
+        context.Current.job = None
+        return seconds(repeated) / times
+
+    def tracked() -> float:
+        context.Current.job = job
+        return seconds(repeated) / times
+
+    result = paired(name, untracked, tracked, rounds=rounds, scale=1e3, unit="ms", budget=budget)
+    context.Current.job = job
+    return result

@@ -1,0 +1,72 @@
+"""Interleaved measurement: pairs of (with, without), their median difference, and the noise floor."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    """A cost in `unit`: the median of the paired differences, half the width of the middle half of them, the
+    noise floor (untracked against untracked) in the same way, and the untracked median."""
+
+    name: str
+    unit: str
+    cost: float
+    spread: float
+    noise: float
+    noise_spread: float
+    untracked: float | None
+    budget: float | None = None
+    more_is_better: bool = False
+
+    @property
+    def within(self) -> bool | None:
+        if self.budget is None:
+            return None
+        return self.cost >= self.budget if self.more_is_better else self.cost <= self.budget
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    begun = time.perf_counter()
+    function()
+    return time.perf_counter() - begun
+
+
+def paired(
+    name: str,
+    untracked: Callable[[], float],
+    tracked: Callable[[], float],
+    *,
+    rounds: int,
+    scale: float,
+    unit: str,
+    budget: float | None = None,
+) -> Result:
+    """Run untracked, tracked, untracked in turn, `rounds` times; each returns its seconds."""
+    differences, floor, base = [], [], []
+    untracked(), tracked()
+    for _ in range(rounds):
+        before, between, after = untracked(), tracked(), untracked()
+        differences.append(between - (before + after) / 2)
+        floor.append(after - before)
+        base += [before, after]
+    return Result(
+        name,
+        unit,
+        statistics.median(differences) * scale,
+        _half_width(differences) * scale,
+        statistics.median(floor) * scale,
+        _half_width(floor) * scale,
+        statistics.median(base) * scale,
+        budget,
+    )
+
+
+def _half_width(values: list[float]) -> float:
+    low, _, high = statistics.quantiles(values, n=4)
+    return (high - low) / 2
