@@ -11,10 +11,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from autotrack.errors import AutotrackError
+
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bootstrap")
 
 
-class LaunchError(Exception):
+class LaunchError(AutotrackError):
     """The program can't be started: names it and says why."""
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 
+from autotrack.errors import AutotrackError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
 
-class SettingsError(Exception):
+class SettingsError(AutotrackError):
     """A setting that can't be used: names it, where it was set and what is allowed."""
 
 

@@ -32,6 +32,8 @@ _ALLOWED = (
 class FilterError(StoreError):
     """A filter that can't be understood: shows the place."""
 
+    exit_code = 2
+
 
 Sql = tuple[str, list[Any]]
 

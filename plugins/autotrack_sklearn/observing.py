@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Generator, Iterable
@@ -106,7 +107,9 @@ def _name(estimator: Any) -> str:
     name = type(estimator).__name__
     attributes = vars(estimator) if hasattr(estimator, "__dict__") else {}
     steps = attributes.get("steps")
-    inner = steps[-1][1] if isinstance(steps, list) and steps else attributes.get("estimator")
+    inner = steps[-1][1] if isinstance(steps, list) and steps else None
+    if inner is None and "estimator" in inspect.signature(type(estimator)).parameters:  # a forest has it otherwise
+        inner = attributes.get("estimator")
     return f"{name}({_name(inner)})" if is_estimator(inner) else name
 
 
@@ -159,9 +162,9 @@ def _remember_parts(estimator: Any, strand: Strand) -> None:
 def _report_search(search: Any, strand: Strand) -> None:
     found = {name: getattr(search, f"{name}_", None) for name in ("best_params", "best_score", "best_index")}
     strand.summaries({name: value for name, value in found.items() if value is not None})
-    scoring = search.scoring if isinstance(search.scoring, str) else "score"
+    scoring = _score_name(search)
     if isinstance(found["best_score"], float):
-        strand.series(f"cv/{search.refit if isinstance(search.refit, str) else scoring}").record(0, found["best_score"])
+        strand.series(f"cv/{scoring}").record(0, found["best_score"])
     results = getattr(search, "cv_results_", None)
     if results is not None:
         strand.trials(_trials(results, scoring))
@@ -206,14 +209,14 @@ def observe_cross_validation(call: Call, strand: Strand) -> Observation:
     strand.data("train", call.get("X"), labels=call.get("y"))
     result = yield
     function = call.name.partition(":")[2]
+    scoring = _scoring_name(call.get("scoring"), call["estimator"])
     if function == "cross_val_score":
-        scoring = call.get("scoring")
-        _folds(strand, f"test/{scoring if isinstance(scoring, str) else 'score'}", result)
+        _folds(strand, f"test/{scoring}", result)
     elif function == "cross_validate":
         for name, values in result.items():
             split, _, metric = name.partition("_")
             if split in ("test", "train"):
-                _folds(strand, f"{split}/{metric}", values)
+                _folds(strand, f"{split}/{scoring if metric == 'score' else metric}", values)
     elif function == "cross_val_predict":
         remember(result, strand)
     elif function == "permutation_test_score":
@@ -268,10 +271,19 @@ def _score_name(estimator: Any) -> str:
         return "r2"
     if cls.__name__ == "BaseSearchCV":
         chosen = estimator.refit if isinstance(estimator.refit, str) else estimator.scoring
-        if isinstance(chosen, str):
-            return chosen
+        return _scoring_name(chosen, estimator.estimator)
     final = final_estimator(estimator)
     return _score_name(final) if final is not estimator else "score"
+
+
+def _scoring_name(scoring: Any, estimator: Any) -> str:
+    """What the argument `scoring` of a search or a cross-validation stands for; None is the estimator's `score`."""
+    if scoring is None:
+        return _score_name(estimator)
+    if isinstance(scoring, str):
+        return scoring
+    function = getattr(scoring, "_score_func", scoring)  # what `make_scorer` was given
+    return str(getattr(function, "__name__", "score")).removesuffix("_score")
 
 
 # Files

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, mean_squared_error, roc_auc_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, make_scorer, mean_squared_error, roc_auc_score
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score, cross_validate
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
@@ -395,7 +395,7 @@ def test_failing_search_candidate_is_nan(recording: Recording) -> None:
         warnings.simplefilter("ignore")
         GridSearchCV(Ridge(), {"alpha": [-1.0, 1.0]}, cv=3).fit(X, Y)
     trials = recording.strands()[0].of(events.StrandTrial)
-    assert trials[0].metrics["cv/score"] == {"$float": "nan"}
+    assert trials[0].metrics["cv/r2"] == {"$float": "nan"}
     assert [trial.status for trial in trials] == ["failed", "finished"]
 
 
@@ -411,3 +411,19 @@ def test_names_bound_before_are_found_and_put_back(tmp_path: Path) -> None:
 def test_random_state_objects_are_described(recording: Recording) -> None:
     RandomizedSearchCV(Ridge(), {"alpha": [1.0, 2.0]}, n_iter=1, cv=2, random_state=np.random.RandomState(0)).fit(X, Y)
     assert "$repr" in recording.strands()[0].params["random_state"]
+
+
+def test_scorers_are_named_as_people_call_them(recording: Recording) -> None:
+    GridSearchCV(SVC(), {"C": [1.0]}, cv=2).fit(X, Y)
+    GridSearchCV(SVC(), {"C": [1.0]}, cv=2, scoring=make_scorer(f1_score, average="macro")).fit(X, Y)
+    GridSearchCV(SVC(), {"C": [1.0]}, cv=2, scoring=["f1_macro", "accuracy"], refit="f1_macro").fit(X, Y)
+    cross_val_score(Ridge(), X, Y, cv=2)
+    cross_validate(SVC(), X, Y, cv=2)
+    names = [list(strand.points) for strand in recording.strands()]
+    assert names == [["cv/accuracy"], ["cv/f1"], ["cv/f1_macro"], ["test/r2"], ["test/accuracy"]]
+
+
+def test_a_forest_goes_by_its_own_name(recording: Recording) -> None:
+    RandomForestClassifier(n_estimators=2).fit(X, Y)
+    OneVsRestClassifier(SVC()).fit(X, Y)
+    assert [strand.name for strand in recording.strands()] == ["RandomForestClassifier", "OneVsRestClassifier(SVC)"]

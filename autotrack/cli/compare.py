@@ -1,0 +1,118 @@
+"""`autotrack compare`: how runs differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from autotrack.cli import output
+from autotrack.cli.opened import opened, reading, run_of
+
+Facts = dict[tuple[str, str], Any]
+"""(section, name) to value."""
+
+_MISSING = object()
+
+
+@click.command()
+@click.argument("references", metavar="ID ID ...", nargs=-1, required=True)
+@click.option("--all", "everything", is_flag=True, help="Also what is the same.")
+@reading
+def command(references: tuple[str, ...], everything: bool, as_json: bool, directory: str | None) -> None:
+    """Show how runs differ: parameters, metrics, data, model, code and environment.
+
+    IDs as for `autotrack show`.  With --json, `{"runs": [id, ...], "differences": [{"section", "name", "values",
+    "same"}]}`; a value that a run lacks is null.
+    """
+    if len(references) < 2:
+        raise click.UsageError("give two runs or more to compare: autotrack compare @last ID")
+    with opened(directory) as store:
+        ids = [run_of(store, reference) for reference in references]
+        runs = [store.run(id) for id in ids]
+    rows = [row for row in compared(runs) if everything or not row["same"]]
+    if as_json:
+        output.print_json({"runs": ids, "differences": rows})
+    elif not output.on_terminal():
+        output.print_tsv([("section", "name", *ids), *((r["section"], r["name"], *r["values"]) for r in rows)])
+    else:
+        _print_table(runs, rows)
+
+
+def compared(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every fact of the runs with its value in each, and whether it is the same in all."""
+    facts = [dict(_facts(run)) for run in runs]
+    names = list(dict.fromkeys(name for of in facts for name in of))
+    order = {section: at for at, section in enumerate(dict.fromkeys(section for section, _ in names))}
+    rows = []
+    for section, name in sorted(names, key=lambda pair: order[pair[0]]):
+        values = [of.get((section, name), _MISSING) for of in facts]
+        texts = {"" if value is _MISSING else json.dumps(value, sort_keys=True) for value in values}
+        shown = [None if value is _MISSING else value for value in values]
+        rows.append({"section": section, "name": name, "values": shown, "same": len(texts) == 1})
+    return rows
+
+
+def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
+    for name in ("name", "framework", "kind", "status"):
+        yield ("run", name), run[name]
+    for name, metric in run["metrics"].items():
+        yield ("metric", name), metric["last"]
+        if metric["count"] > 1:
+            yield ("metric", f"{name}.min"), metric["min"]
+            yield ("metric", f"{name}.max"), metric["max"]
+    for param in run["params"]:
+        yield ("param", param["name"]), param["value"]
+    for name, value in run["summary"].items():
+        yield ("result", name), value
+    for dataset in run["datasets"]:
+        for part in dataset["parts"] or [dataset]:
+            what = f"{dataset['role']}/{part['name'] or 'features'}"
+            yield ("data", what), part["id"] if part["method"] == "whole" else f"{part['id']} ({part['method']})"
+            yield ("data", f"{what} shape"), [part["rows"], part["columns"]]
+    if run["model"] is not None:
+        for name in ("class", "id", "parameters"):
+            yield ("model", name), run["model"][name]
+    for name, value in run["tags"].items():
+        yield ("tag", name), value
+    job = run["job"]
+    yield ("program", "argv"), job["argv"]
+    for name in ("cwd", "user", "host"):
+        yield ("program", name), job[name]
+    for name in ("commit", "branch"):
+        yield ("code", name), (job["git"] or {}).get(name)
+    for name in ("python", "platform"):
+        yield ("environment", name), job[name]
+    for name, version in (job["packages"] or {}).items():
+        yield ("environment", name), version
+
+
+def _print_table(runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    console = output.console()
+    if not rows:
+        console.print("They do not differ in anything that was recorded; see it all with --all")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("", style="dim", no_wrap=True)
+    table.add_column("")
+    for run in runs:
+        table.add_column(Text(f"{output.short_id(run['id'])}\n{output.short(run['name'], 30)}"), overflow="fold")
+    section = None
+    for row in rows:
+        cells = [Text("–" if value is None else _shown(value)) for value in row["values"]]
+        style = "dim" if row["same"] else ""
+        table.add_row(row["section"] if row["section"] != section else "", row["name"], *cells, style=style)
+        section = row["section"]
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str) and value.startswith(("xxh3:", "blake3:")):
+        return output.digest(value)
+    return output.short(value, 80)

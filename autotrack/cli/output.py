@@ -1,0 +1,138 @@
+"""How commands print: tables with colour on a terminal, tab-separated values in a pipe, JSON on request."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STATUS_STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "failed": "red",
+    "killed": "red",
+    "crashed": "red",
+    "interrupted": "yellow",
+}
+ID_LENGTH = 8
+"""Characters of an id that are shown to people: enough to tell a million runs apart in nearly all cases."""
+
+
+def on_terminal() -> bool:
+    """Whether people read the output: a terminal, or FORCE_COLOR is set."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False, emoji=False, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON text, on one line."""
+    click.echo(json.dumps(value, allow_nan=False))
+
+
+def print_tsv(rows: Iterable[Sequence[Any]]) -> None:
+    """Tab-separated values; tabs, newlines and backslashes inside a value are escaped as in JSON."""
+    for row in rows:
+        click.echo("\t".join(_escaped(plain_text(value)) for value in row))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def plain_text(value: Any) -> str:
+    """A value without loss: numbers with all their digits, lists and dicts as JSON; nothing for None."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def short(value: Any, width: int = 60) -> str:
+    """A value for people: numbers to six digits, one line, cut where it is long."""
+    if isinstance(value, float):
+        text = f"{value:.6g}"
+    elif value is None:
+        text = "None"
+    elif isinstance(value, (dict, list)):
+        text = ", ".join(f"{k}={short(v)}" for k, v in value.items()) if isinstance(value, dict) else _short_list(value)
+    else:
+        text = str(value)
+    text = printable(" ".join(text.split()) if "\n" in text or "\t" in text else text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _short_list(value: list[Any]) -> str:
+    return "[" + ", ".join(short(entry) for entry in value) + "]"
+
+
+def printable(text: str) -> str:
+    """The text without what would drive a terminal: a recorded name may come from anywhere."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+
+
+def seconds(value: float | None) -> str:
+    """A duration for people: 12 ms, 3.2 s, 4 min 10 s, 2 h 5 min."""
+    if value is None:
+        return ""
+    if value < 1:
+        return f"{value * 1e3:.0f} ms"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def ago(moment: float) -> str:
+    """A moment for people: `12 s ago`, `3 h ago`; the date where it is over a week ago."""
+    passed = time.time() - moment
+    if passed < 60:
+        return f"{max(passed, 0):.0f} s ago"
+    for limit, unit, name in ((3600, 60, "min"), (86400, 3600, "h"), (7 * 86400, 86400, "d")):
+        if passed < limit:
+            return f"{passed // unit:.0f} {name} ago"
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
+
+
+def moment(value: float) -> str:
+    """A moment in full, in local time: `2026-01-31 12:30:05`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+
+
+def size(count: int | None) -> str:
+    """A number of bytes for people: 612 B, 1.4 MB (of 1,000)."""
+    if count is None:
+        return ""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def short_id(id: str) -> str:
+    """The beginning of an id, with the index of a trial: `dtbq1zb3.4`."""
+    head, dot, index = id.partition(".")
+    return head[:ID_LENGTH] + dot + index
+
+
+def digest(text: str | None) -> str:
+    """The beginning of a digest: `blake3:b5fcb0b55a13`; the whole is in the JSON."""
+    scheme, colon, hexadecimal = (text or "").rpartition(":")
+    return scheme + colon + hexadecimal[:12]

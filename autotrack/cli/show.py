@@ -1,0 +1,318 @@
+"""`autotrack show`: a run or a job with all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autotrack.cli import output, runtable
+from autotrack.cli.opened import opened, reading
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from autotrack.store import Store
+
+Row = tuple[Any, ...]
+TRIALS_SHOWN = 5
+ITEMS_SHOWN = 40
+"""Parameters, steps or files that a terminal shows of a kind; a pipe gets all."""
+
+
+@click.command()
+@click.argument("reference", metavar="ID", default="@last")
+@click.option("--all", "everything", is_flag=True, help="Leave nothing out on a terminal.")
+@reading
+def command(reference: str, everything: bool, as_json: bool, directory: str | None) -> None:
+    """Show a run or a job.
+
+    ID is the beginning of an id, @last (which is meant when it is left out), @best:METRIC, or @best:-METRIC for the
+    lowest: autotrack show @best:test/accuracy
+
+    In a pipe: section, name, value and details, with tabs between.
+    """
+    limit = None if everything else ITEMS_SHOWN
+    with opened(directory) as store:
+        kind, id = store.resolve(reference)
+        if output.on_terminal() and not as_json:
+            print_run(store, id, limit) if kind == "run" else print_job(store, id, limit)
+            return
+        found = store.run(id) if kind == "run" else store.job(id)
+    if as_json:
+        output.print_json(found)
+    else:
+        output.print_tsv(_run_rows(found) if kind == "run" else _job_rows(found["job"], found["runs"]))
+
+
+def print_run(store: Store, id: str, limit: int | None) -> None:
+    """A run for people, with at most `limit` entries of each kind."""
+    console = output.console()
+    for part in _run_parts(store.run(id), store.trials(id), limit):
+        console.print(part)
+
+
+def print_job(store: Store, id: str, limit: int | None) -> None:
+    """A job for people, with at most `limit` entries of each kind."""
+    console = output.console()
+    found = store.job(id)
+    for part in _job_parts(found["job"], found["runs"], limit, console.width):
+        console.print(part)
+
+
+# In a pipe
+
+
+def _run_rows(run: dict[str, Any]) -> Iterator[Row]:
+    for name in ("id", "name", "framework", "kind", "status", "started", "duration", "user", "parent", "note"):
+        yield "run", name, run[name]
+    yield "run", "job", run["job"]["id"]
+    for name, metric in run["metrics"].items():
+        yield "metric", name, metric["last"], metric["min"], metric["max"], metric["count"]
+    for param in run["params"]:
+        yield "param", param["name"], param["value"], param["source"]
+    for name, value in run["summary"].items():
+        yield "summary", name, value
+    for name, value in run["tags"].items():
+        yield "tag", name, value
+    for dataset in run["datasets"]:
+        for part in dataset["parts"] or [dataset]:
+            yield "dataset", f"{dataset['role']}/{part['name'] or 'features'}", part["id"], part["method"], part["kind"]
+    if run["model"] is not None:
+        yield "model", run["model"]["class"], run["model"]["id"], run["model"]["parameters"], run["model"]["bytes"]
+    for artifact in run["artifacts"]:
+        yield "artifact", artifact["path"], artifact["digest"], artifact["mode"], artifact["bytes"]
+    yield from _common_rows(run["failure"], run["gaps"])
+
+
+def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
+    for name in ("id", "parent", "name", "status", "started", "duration", "cwd", "user", "host", "python", "platform"):
+        yield "job", name, job[name]
+    yield "job", "argv", job["argv"]
+    for name, value in (job["git"] or {}).items():
+        yield "git", name, value
+    for name, version in (job["packages"] or {}).items():
+        yield "package", name, version
+    for file in job["files"]:
+        yield "file", file["path"], file["digest"], file["mode"], file["bytes"]
+    for run in runs:
+        yield "run", run["id"], run["name"], run["status"], run["metrics"]
+    exit = job["exit"] or {}
+    yield from _common_rows(exit.get("failure"), job["gaps"])
+
+
+def _common_rows(failure: dict[str, str] | None, gaps: list[dict[str, str]]) -> Iterator[Row]:
+    if failure is not None:
+        yield "failure", failure["type"], failure["message"], failure["traceback"]
+    for gap in gaps:
+        yield "gap", gap["what"], gap["why"]
+
+
+# On a terminal
+
+
+def _run_parts(run: dict[str, Any], nested: list[dict[str, Any]], limit: int | None) -> Iterator[RenderableType]:
+    job = run["job"]
+    yield _title(run["name"], run["status"], run["duration"])
+    facts = [
+        ("run", f"{run['id']}  ({', '.join(word for word in (run['framework'], run['kind']) if word)})"),
+        ("started", f"{output.moment(run['started'])}  ({output.ago(run['started'])})"),
+        *_program_facts(job),
+    ]
+    if run["parent"]:
+        facts.append(("part of", output.short_id(run["parent"])))
+    if run["tags"]:
+        facts.append(("tags", ", ".join(_tag(name, value) for name, value in run["tags"].items())))
+    if run["note"]:
+        facts.append(("note", run["note"]))
+    yield _pairs(facts)
+    yield from _failure_part(run["failure"])
+    if run["metrics"]:
+        several = any(metric["count"] > 1 for metric in run["metrics"].values())
+        columns = ["last", "min", "max", "points"] if several else ["last"]
+        rows = [
+            (name, *(metric[{"points": "count"}.get(column, column)] for column in columns))
+            for name, metric in run["metrics"].items()
+        ]
+        yield _section("Metrics", ["", *columns], rows, numeric=True)
+    if run["summary"]:
+        yield _section("Results", None, [(name, value) for name, value in run["summary"].items()])
+    rows = [(param["name"], param["value"], param["source"]) for param in run["params"]]
+    if rows:
+        yield _section("Parameters", None, rows, limit=limit)
+    if run["datasets"]:
+        yield _section("Data", None, [row for dataset in run["datasets"] for row in _dataset_rows(dataset)])
+    if run["model"] is not None:
+        yield _section("Model", None, list(_model_rows(run["model"])))
+    if run["artifacts"]:
+        yield _section("Files", None, [_artifact_row(file) for file in run["artifacts"]], limit=limit)
+    if nested:
+        yield _trials(nested, limit)
+    yield from _gaps_part(run["gaps"])
+
+
+def _job_parts(
+    job: dict[str, Any], runs: list[dict[str, Any]], limit: int | None, width: int
+) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    yield _title(job["name"], job["status"], job["duration"])
+    exit = job["exit"]
+    facts = [
+        ("job", f"{job['id']}  (recorded by {job['how']})"),
+        ("started", f"{output.moment(job['started'])}  ({output.ago(job['started'])})"),
+        *_program_facts(job)[1:],
+        ("exit", "none: the process is gone without one" if exit is None else f"{exit['code']}"),
+        ("platform", job["platform"]),
+        ("packages", f"{len(job['packages'] or {})}; all of them with --json"),
+    ]
+    if job["status"] == "running":
+        facts = [fact for fact in facts if fact[0] != "exit"]
+    if job["parent"]:
+        facts.append(("started by", output.short_id(job["parent"])))
+    yield _pairs(facts)
+    yield from _failure_part((exit or {}).get("failure"))
+    listed = [run for run in runs if limit is None or run["parent"] is None][:limit]
+    if listed:
+        yield Text("\nRuns", style="bold")
+        yield runtable.table(listed, width - 2)
+    if len(listed) < len(runs):
+        yield Text(f"  … {len(runs) - len(listed)} more with --all", style="dim")
+    steps = [(step["name"], output.seconds(step["seconds"]), step["params"] or "") for step in job["steps"]]
+    if steps:
+        yield _section("Steps", None, steps, limit=limit)
+    if job["files"]:
+        yield _section("Files", None, [_artifact_row(file) for file in job["files"]], limit=limit)
+    yield from _gaps_part(job["gaps"])
+
+
+def _program_facts(job: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = [
+        ("job", output.short_id(job["id"])),
+        ("program", " ".join(job["argv"])),
+        ("in", job["cwd"]),
+        ("by", f"{job['user']} on {job['host']}, {job['python']}"),
+    ]
+    git = job["git"]
+    if git is not None and git.get("commit"):
+        place = " ".join(
+            filter(None, (git["commit"][:12], git.get("branch") and f"({git['branch']})", git.get("remote")))
+        )
+        facts.append(("commit", place))
+    frameworks = ", ".join(f"{name} {version}" for name, version in job["frameworks"].items())
+    if frameworks:
+        facts.append(("frameworks", frameworks))
+    return facts
+
+
+def _title(name: str, status: str, duration: float | None) -> RenderableType:
+    from rich.text import Text
+
+    text = Text(output.short(name, 100), style="bold")
+    text.append(f"  {status}", style=output.STATUS_STYLES.get(status, ""))
+    if duration is not None:
+        text.append(f" in {output.seconds(duration)}", style="not bold")
+    return text
+
+
+def _pairs(facts: list[tuple[str, str]]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, Text(output.printable(value)))
+    return table
+
+
+def _section(
+    title: str, heading: list[str] | None, rows: list[Row], *, numeric: bool = False, limit: int | None = None
+) -> RenderableType:
+    """A titled table: the first column is a name, the last one takes the room that is left."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=heading is not None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
+    width = max((len(row) for row in rows), default=1)
+    for at in range(width):
+        table.add_column(
+            heading[at] if heading else "",
+            justify="right" if numeric and at else "left",
+            overflow="fold",
+            style="dim" if at == width - 1 and at > 1 and not numeric else "",
+        )
+    for row in rows[:limit]:
+        table.add_row(*(Text(value if isinstance(value, str) else output.short(value, 200)) for value in row))
+    parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), table]
+    if limit is not None and len(rows) > limit:
+        parts.append(Text(f"  … {len(rows) - limit} more with --all", style="dim"))
+    return Group(*parts)
+
+
+def _dataset_rows(dataset: dict[str, Any]) -> Iterator[Row]:
+    for part in dataset["parts"] or [dataset]:
+        shape = "×".join(f"{size:,}" for size in (part["rows"], part["columns"]) if size is not None)
+        kinds = {kind for _, kind in part["schema"]}
+        what = " ".join(filter(None, (part["kind"], shape, next(iter(kinds)) if len(kinds) == 1 else "")))
+        identity = output.digest(part["id"]) or "no identity"
+        told = identity if part["method"] == "whole" else f"{identity} ({part['method']})"
+        yield f"{dataset['role']} {part['name'] or 'features'}", what, output.size(part["bytes"]), told
+
+
+def _model_rows(model: dict[str, Any]) -> Iterator[Row]:
+    yield "class", model["class"]
+    if model["parameters"] is not None:
+        yield "parameters", f"{model['parameters']:,}"
+    yield "identity", output.digest(model["id"]) or "unknown"
+    yield "kept", f"yes, {output.size(model['bytes'])}" if model["kept"] else "no"
+
+
+def _artifact_row(file: dict[str, Any]) -> Row:
+    step = "" if file["step"] is None else f" at step {file['step']}"
+    return (
+        f"{file['mode']}{step}",
+        file["path"],
+        output.size(file["bytes"]),
+        output.digest(file["digest"]) or "no digest",
+    )
+
+
+def _trials(nested: list[dict[str, Any]], limit: int | None) -> RenderableType:
+    """The nested runs, the best first where they have a score."""
+    metric = next((name for run in nested for name in run["metrics"] if not name.endswith(".std")), None)
+
+    def rank(run: dict[str, Any]) -> float:
+        value = run["metrics"].get(metric)
+        return -value if isinstance(value, float) else float("inf")
+
+    best = sorted(nested, key=rank) if metric is not None else nested
+    shown = best if limit is None else best[:TRIALS_SHOWN]
+    rows = [
+        (output.short_id(run["id"]), *((run["metrics"].get(metric),) if metric else ()), run["params"] or run["name"])
+        for run in shown
+    ]
+    title = f"Trials: {len(nested)}" + (f", by {metric}" if metric is not None else "")
+    if len(shown) < len(nested):
+        title += f", the first {len(shown)}"
+    return _section(title, None, rows)
+
+
+def _failure_part(failure: dict[str, str] | None) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    if failure is not None:
+        yield Text(f"\n{failure['type']}: {output.printable(failure['message'])}", style="red")
+        yield Text(output.printable(failure["traceback"].rstrip()), style="dim")
+
+
+def _gaps_part(gaps: list[dict[str, str]]) -> Iterator[RenderableType]:
+    if gaps:
+        yield _section("Not captured", None, [(gap["what"], gap["why"].strip().splitlines()[-1]) for gap in gaps])
+
+
+def _tag(name: str, value: Any) -> str:
+    return name if value is True else f"{name}={output.short(value)}"
