@@ -9,32 +9,41 @@ from autotrack.strand import Strand
 
 
 class _Reference(weakref.ref[Any]):
-    """A weak reference that knows where it stands in `_known`."""
+    """A weak reference with what is known of its object."""
 
-    __slots__ = ("key", "role", "strand")
-    key: int
+    __slots__ = ("role", "strand")
     strand: Strand
     role: str | None
 
 
 _known: dict[int, _Reference] = {}
+"""By the object's id.  Entries of dead objects are swept out now and then, not by a callback: an exception that a
+signal handler of the user raises in one would be lost."""
+SWEPT_FROM = 512
 
 
-def _forget(reference: Any) -> None:
-    key: int = reference.key
-    if _known.get(key) is reference:
-        del _known[key]
+class _State:
+    limit = SWEPT_FROM
 
 
 def remember(obj: Any, strand: Strand, role: str | None = None) -> None:
     """Note that `strand` trained this very object, or made it as a prediction for data that it had used in
     this `role`.  Objects without weak references are left out."""
     try:
-        reference = _Reference(obj, _forget)
+        reference = _Reference(obj)
     except TypeError:
         return
-    reference.key, reference.strand, reference.role = id(obj), strand, role
-    _known[reference.key] = reference
+    reference.strand, reference.role = strand, role
+    _known[id(obj)] = reference
+    if len(_known) > _State.limit:
+        _sweep()
+
+
+def _sweep() -> None:
+    for key, reference in list(_known.items()):
+        if reference() is None and _known.get(key) is reference:
+            _known.pop(key, None)
+    _State.limit = max(SWEPT_FROM, 2 * len(_known))
 
 
 def strand_of(obj: Any) -> Strand | None:
