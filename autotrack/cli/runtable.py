@@ -90,13 +90,15 @@ def _varying_params(runs: list[Run]) -> list[str]:
 
 
 def _heading(name: str) -> str:
-    """A parameter, metric or tag by its own name."""
+    """A parameter, metric or tag by its own name; a parameter of something nested by the last part, `C` for
+    `logisticregression__C`."""
     group, dot, key = name.partition(".")
     if name == "duration":
         return "took"
-    if dot and group in GROUPS:
-        return f"#{key}" if group == "tags" else output.short(key, 40)
-    return name
+    if not dot or group not in GROUPS:
+        return name
+    own = key.rpartition("__")[2] if group == "params" else key
+    return f"#{key}" if group == "tags" else output.short(own, 40)
 
 
 def _is_number(found: Any) -> bool:
