@@ -72,20 +72,8 @@ def test_show_json_has_every_documented_key(trained: CommandLine) -> None:
     assert (run["model"]["class"].rpartition(".")[2], run["model"]["parameters"]) == ("LogisticRegression", 15)
     assert {"path", "mode", "digest", "bytes", "kind", "step"} <= set(run["artifacts"][0])
     assert run["artifacts"][0]["model"] == run["model"]["id"]
-    assert {
-        "id",
-        "argv",
-        "cwd",
-        "host",
-        "user",
-        "python",
-        "packages",
-        "git",
-        "seeds",
-        "exit",
-        "files",
-        "console",
-    } <= set(run["job"])
+    of_job = "id argv cwd host user python packages git seeds exit files console".split()
+    assert set(of_job) <= set(run["job"])
     assert run["job"]["packages"]["scikit-learn"]
     assert set(run["receipt"][0]) >= {"patch", "attached", "fired", "failed"}
     assert set(run["overhead"]) == {"seconds", "by"}
@@ -134,7 +122,8 @@ def test_export_points(cli: CommandLine) -> None:
     cli.program(
         "import autotrack\nautotrack.enable()\n"
         "with autotrack.run('by hand'):\n"
-        "    for step, value in enumerate([0.5, float('nan'), float('inf'), 1 / 3]): autotrack.log({'loss': value}, step)\n"
+        "    for step, value in enumerate([0.5, float('nan'), float('inf'), 1 / 3]):\n"
+        "        autotrack.log({'loss': value}, step)\n"
     )
     cli("run", "train.py")
     points = cli.lines("export", "@last", "--points")
@@ -193,7 +182,11 @@ def _plugin(folder: Path, framework: str, source: str, requires: str = "") -> No
 
 def test_doctor_is_loud_about_what_did_not_attach(cli: CommandLine, tmp_path: Path) -> None:
     packages = tmp_path / "packages"
-    hook = "from autotrack import Patch, hookimpl\ndef observe(call):\n    {body}\n    yield\n@hookimpl\ndef autotrack_patches():\n"
+    hook = (
+        "from autotrack import Patch, hookimpl\n"
+        "def observe(call):\n    {body}\n    yield\n"
+        "@hookimpl\ndef autotrack_patches():\n"
+    )
     gone = "    yield Patch('moved:no_such_function', observe=observe)\n"
     _plugin(packages, "moved", hook.format(body="pass") + gone)
     _plugin(packages, "raising", hook.format(body="1 / 0") + "    yield Patch('raising:train', observe=observe)\n")
