@@ -1,7 +1,7 @@
 """Where the program is: the tracked call it is inside, the run that the user opened, the run it last made.
 
 What is inside a tracked call is told by a context variable, which each thread and asyncio task has its own
-of.  `token` and `arrive` carry it to where context variables do not go: joblib's threads and processes.
+of.  `token` and `arrived` carry it to where context variables do not go: joblib's threads and processes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ from contextvars import ContextVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
     from autotrack.job import Job
+
+    Result = TypeVar("Result")
 
 
 class Place:
@@ -48,23 +53,25 @@ def token() -> str:
     return f"opened:{run.id}" if run is not None else ""
 
 
-class arrive:  # noqa: N801
-    """Context manager: be in the place that a token names."""
-
-    __slots__ = ("_place", "_reset", "_variable")
-
-    def __init__(self, token: str) -> None:
-        kind, _, id = token.partition(":")
-        self._variable = inside if kind == "inside" else opened
-        self._place = Place(id)
-
-    def __enter__(self) -> None:
-        self._reset = self._variable.set(self._place)
-
-    def __exit__(self, *_: object) -> None:
-        self._variable.reset(self._reset)
+def arrived(token: str, function: Callable[[], Result]) -> Result:
+    """The result of a function, called in the place that a token names."""
+    kind, _, id = token.partition(":")
+    return _within(inside if kind == "inside" else opened, Place(id), function)
 
 
-def suppressed() -> arrive:
-    """Context manager: code of ours runs that could meet our own patches, which then stand aside."""
-    return arrive("inside:")
+def aside(function: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of a function of ours that could meet our own patches, which stand aside meanwhile."""
+    return _within(inside, OURS, function, *arguments)
+
+
+def _within(
+    variable: ContextVar[Place | None], place: Place, function: Callable[..., Result], *arguments: Any
+) -> Result:
+    """No context manager: a signal handler of the user's that raises as one is entered or left would make the
+    place stay for good."""
+    before = variable.get()
+    try:
+        variable.set(place)
+        return function(*arguments)
+    finally:
+        variable.set(before)

@@ -79,9 +79,11 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class JobEnded(Event, frozen=True, kw_only=True, tag="job_ended"):
     """The main process came to its end by itself."""
 
-    code: int
+    code: int | None
+    """None where it is not known."""
     how: str
-    """How the exit code is known: `end`, `exception`, `sys.exit`."""
+    """How the exit code is known: `end`, `exception`, `sys.exit` (also `exit`), `disable` (the program went on
+    without recording); or why it is not: `SystemExit`, which was raised by other means."""
     failure: Failure | None = None
 
 

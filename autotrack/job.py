@@ -11,22 +11,27 @@ import sys
 import threading
 import time
 
-from autotrack import shield
+from autotrack import exits, shield
 from autotrack.ids import new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from types import FrameType
 
     from autotrack.events import Event
+    from autotrack.exits import ExitWatch, Outcome
     from autotrack.journal.segment import Segment
     from autotrack.recorder import Recorder
     from autotrack.settings import Settings
     from autotrack.strand import Strand
 
 VARIABLE = "AUTOTRACK_JOB"
-"""Environment variable by which child processes know the job that started them."""
+"""Environment variable by which child processes know the job that started them, and the folder that it records
+into: `<id>:<folder>`."""
+
+FORK_PATIENCE = 0.1
+"""Seconds that a fork may wait for what we are doing."""
 
 _WORKER_MARKS = ("--multiprocessing-fork", "multiprocessing.forkserver", "multiprocessing.resource_tracker")
 
@@ -40,13 +45,16 @@ class Job:
     def __init__(self, settings: Settings, how: str) -> None:
         self.settings = settings
         self.how = how
-        inherited = os.environ.get(VARIABLE)
-        self.role = "spawn" if inherited and is_worker() else "main"
-        self.id = inherited if inherited and self.role == "spawn" else new_id()
-        self.parent = inherited if inherited and self.role == "main" else None
+        self._inherited = os.environ.get(VARIABLE)
+        starter, _, its_root = (self._inherited or "").partition(":")
+        self.role = "spawn" if starter and is_worker() else "main"
+        self.id = starter if self.role == "spawn" else new_id()
+        self.parent = starter or None if self.role == "main" else None
         self.pid = os.getpid()
         self.started = time.time()
         self.cwd = _cwd()
+        self.root = its_root if self.role == "spawn" and its_root else self._root()
+        """The `.autotrack` folder, which stays the same wherever the program or its workers change to."""
         self.runs = 0
         self.lost = 0
         self.segment: Segment | None = None
@@ -55,19 +63,33 @@ class Job:
         """Called when the process ends, before the journal is closed."""
         self.unfinished: dict[str, Strand] = {}
         """Strands that have begun in this process and not ended."""
+        self.failures: dict[str, int] = {}
+        """How often something of ours failed, by where."""
         self._trouble = ""
+        self._refused: OSError | None = None
+        """Why the journal could not be opened; that is tried once."""
         self._lock = threading.RLock()
         self._artifacts = 0
+        self._prepared = False
+        self._work: shield.Undisturbed | None = None
+        self._forking: set[int] = set()
+        """Threads that hold the lock while they fork."""
         self._ended = False
-        self._exit: tuple[int, str] | None = None
-        self._original_exit: Callable[..., Any] | None = None
-        os.environ[VARIABLE] = self.id
+        self._exit: ExitWatch | None = None
+        self._main: FrameType | None = None
+        self._mark = f"{self.id}:{self.root}"
+        os.environ[VARIABLE] = self._mark
+
+    def _root(self) -> str:
+        from autotrack.journal import folder
+
+        chosen = self.settings.dir
+        return os.path.normpath(os.path.join(self.cwd, chosen)) if chosen else folder.find(self.cwd)
 
     # Recording
 
     def report(self, event: Event) -> bool:
         """Append an event.  Never raises OSError: what can't be written is counted and told at the end."""
-        self._exit = None
         try:
             self.opened().write(event)
         except OSError as error:
@@ -81,27 +103,79 @@ class Job:
         if segment is None:
             with self._lock:
                 if self.segment is None:
-                    self.segment = self._open()
+                    self._open()
                 segment = self.segment
+                assert segment is not None
         return segment
 
+    def prepare(self) -> None:
+        """Import what recording takes, with the lock held: see `before_fork`."""
+        if not self._prepared:
+            with self._lock:
+                self._do(_import_all)
+                self._prepared = True
+
+    def _do(self, function: Callable[[], object]) -> None:
+        """Do something that may not be left half-done, or go on with what an interrupted call of this has left."""
+        work = self._work
+        if work is None:
+            work = self._work = shield.Undisturbed(function)
+        try:
+            work.finish()
+        finally:
+            if work.done:
+                self._work = None
+
     def failed(self, error: OSError) -> None:
+        """Something could not be written."""
         self.lost += 1
-        self._trouble = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+        why = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+        self._trouble = f"{why}. Set AUTOTRACK_DIR to a folder that can be written."
+
+    def missed(self, why: str) -> None:
+        """Something of ours failed when there was no journal to say so."""
+        self.lost += 1
+        self._trouble = self._trouble or why
 
     def next_artifact(self) -> int:
         with self._lock:
             self._artifacts += 1
             return self._artifacts
 
-    def _open(self) -> Segment:
-        if self._trouble and self.segment is None and self.lost:
-            raise OSError(None, self._trouble)
+    def _open(self) -> None:
+        if self._refused is not None:
+            raise OSError(self._refused.errno, self._refused.strerror, self._refused.filename)
+        if self._ended:
+            raise OSError(None, "recording had ended")
+        self.prepare()
         from autotrack import lifecycle
 
-        return lifecycle.open_segment(self)
+        try:
+            self._do(lambda: self.segment or lifecycle.open_segment(self))
+        except OSError as error:
+            self._refused = error
+            raise
+        if self.role == "main":
+            self._main = exits.main_frame()
 
     # Processes
+
+    def before_fork(self) -> None:
+        """Let nobody be opening the journal (a thread that imports would leave its locks held in the child),
+        and no thread of ours run: a program that forks with threads is warned about it from Python 3.12 on."""
+        if self._lock.acquire(timeout=FORK_PATIENCE):
+            self._forking.add(threading.get_ident())
+        if self._work is not None:
+            self._work.wait(FORK_PATIENCE)
+        if self.recorder is not None:
+            self.recorder.pause(FORK_PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        if threading.get_ident() in self._forking:
+            self._forking.discard(threading.get_ident())
+            self._lock.release()
+        if self.recorder is not None and not self._ended:
+            self.recorder.start()
 
     def after_fork(self) -> None:
         """In a forked child: let go of the parent's files before anything else; own ones come with the
@@ -111,67 +185,78 @@ class Job:
         self.role, self.pid = "fork", os.getpid()
         self._artifacts = 0
         self.lost = 0
+        self._trouble = ""
+        self._refused = None
+        self._forking = set()
+        self._work = None
+        self._main = None
         self.unfinished = {}
         if segment is not None:
             segment.forget()
         multiprocessing = sys.modules.get("multiprocessing.util")
-        if multiprocessing is not None:  # its children leave with os._exit, which runs no atexit function
-            multiprocessing.Finalize(None, self.end, exitpriority=-100)
+        if multiprocessing is not None:
+            # Its children leave with os._exit, which runs no atexit function; and before they begin, they clear
+            # the finalizers that there are (`BaseProcess._bootstrap`), and then call what is registered here.
+            multiprocessing.register_after_fork(self, _end_with_multiprocessing)
 
     # The end
 
     def watch_exit(self) -> None:
-        """Note what `sys.exit` is called with: nothing tells the exit code once the interpreter ends."""
-        original = sys.exit
-        job = self
-
-        def exit(status: Any = None, /) -> Any:
-            if threading.current_thread() is threading.main_thread():
-                job._exit = exit_code(status), "sys.exit"
-            return original(status)
-
-        exit.__module__, exit.__qualname__, exit.__doc__ = "sys", "exit", original.__doc__
-        self._original_exit = original
-        self._patched_exit = exit
-        sys.exit = exit
+        """Note what exit codes are asked for: nothing tells the code once the interpreter ends."""
+        self._exit = exits.ExitWatch()
 
     def unwatch_exit(self) -> None:
-        if self._original_exit is not None and sys.exit is self._patched_exit:
-            sys.exit = self._original_exit
-        self._original_exit = None
+        if self._exit is not None:
+            self._exit.undo()
 
-    def end(self) -> None:
+    def end(self, *, disabled: bool = False) -> None:
         """Close the job in this process.  Called once, when the interpreter ends or recording is disabled."""
         if self._ended or self.pid != os.getpid():
             return
+        outcome = self._outcome(disabled)
         self._ended = True
-        noted = self._exit
+        self._main = None
         for strand in list(self.unfinished.values()):
-            shield.contain("end", strand.end, "finished" if strand.kind == "log" else "interrupted")
+            shield.contain("end", self._end_strand, strand, outcome)
         for close in self.at_end:
             shield.contain("end", close)
         if self.segment is not None:
             from autotrack import lifecycle
 
-            shield.contain("end", lifecycle.close_segment, self, self._outcome(noted))
+            shield.contain("end", lifecycle.close_segment, self, outcome)
         if self.role == "main":
             self._tell()
 
-    def _outcome(self, noted: tuple[int, str] | None) -> tuple[int, str, BaseException | None]:
-        """Exit code, how it is known, and the exception that ended the program."""
-        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if isinstance(error, BaseException) and not hasattr(sys, "ps1"):
-            return (130 if isinstance(error, KeyboardInterrupt) else 1), "exception", error
-        if noted is not None:
-            return *noted, None
-        return 0, "end", None
+    def let_go(self) -> None:
+        """After the end, in a program that goes on: close the files, and be known to child processes no more."""
+        if self.segment is not None:
+            self.segment.close()
+        if os.environ.get(VARIABLE) == self._mark:
+            if self._inherited is None:
+                del os.environ[VARIABLE]
+            else:
+                os.environ[VARIABLE] = self._inherited
+
+    def _end_strand(self, strand: Strand, outcome: Outcome) -> None:
+        """A strand that the program left open.  What it logged outside of any run ends as the program does."""
+        if strand.kind != "log":
+            strand.end("interrupted")
+        elif outcome.error is not None:
+            strand.end("failed" if isinstance(outcome.error, Exception) else "interrupted", outcome.error)
+        else:
+            strand.end("failed" if outcome.code else "finished")
+
+    def _outcome(self, disabled: bool) -> Outcome:
+        if disabled:
+            return exits.Outcome(0, "disable")
+        return exits.outcome(self._main, self._exit.noted if self._exit is not None else None)
 
     def _tell(self) -> None:
         if self.settings.quiet:
             return
         if self.lost:
             kept = "Nothing was recorded" if self.segment is None else f"{self.lost} entries could not be recorded"
-            shield.complain(f"{kept}: {self._trouble}. Set AUTOTRACK_DIR to a folder that can be written.")
+            shield.complain(f"{kept}: {self._trouble}")
         elif self.runs:
             count = f"{self.runs} run{'s' if self.runs > 1 else ''}"
             show = "autotrack ls" if self.runs > 1 else "autotrack show @last"
@@ -186,11 +271,13 @@ def is_worker() -> bool:
     )
 
 
-def exit_code(status: Any) -> int:
-    """The exit code that `sys.exit(status)` gives."""
-    if status is None:
-        return 0
-    return int(status) & 0xFF if isinstance(status, int) else 1
+def _import_all() -> None:
+    from autotrack import lifecycle, manual  # noqa: F401
+    from autotrack.identity import data, files, models  # noqa: F401
+
+
+def _end_with_multiprocessing(job: Job) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, job.end, exitpriority=-100)
 
 
 def _cwd() -> str:

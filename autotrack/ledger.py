@@ -114,11 +114,14 @@ class Ledger:
                 if value is original:
                     self.replace(module, bound, ours)
 
-    def rescan(self) -> None:
-        """Look for classes that were made, or got their methods, without being noticed."""
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock."""
+        self._lock = threading.RLock()
+
+    def born(self, cls: type) -> None:
+        """A class has got its methods without being noticed."""
         with self._lock:
-            for family in self._families:
-                family.scan()
+            self._births.born(cls)
 
     def undo(self) -> None:
         """Put back everything that is still ours; the rest passes through from now on."""
@@ -157,10 +160,13 @@ class _Family:
         for cls in _descendants(root) if root is not None else ():
             self.attach(cls)
 
+    def covers(self, cls: type) -> bool:
+        root = self._root()
+        return root is not None and root in cls.__mro__
+
     def attach(self, cls: type) -> None:
         """Attach on whichever class of the MRO defines the method, outside mixins included."""
-        root = self._root()
-        if root is None or root not in cls.__mro__:
+        if not self.covers(cls):
             return
         for owner in cls.__mro__:
             raw = vars(owner).get(self._name, _MISSING)
@@ -225,14 +231,17 @@ class _Births:
                 if first:
                     births._under_way.discard(key)
             if first and context.Current.job is not None:
-                shield.contain("new class", births._born, cls)
+                shield.contain("new class", births.born, cls)
 
         __init_subclass__.births = births  # type: ignore[attr-defined]
         if raw is not None:
             functools.update_wrapper(__init_subclass__, raw.__func__, updated=())
         return transparent(__init_subclass__)
 
-    def _born(self, cls: type) -> None:
+    def born(self, cls: type) -> None:
+        """Attach to a class, where it stands below a root."""
+        if not any(family.covers(cls) for family in self._families):
+            return
         self._watch_bases(cls)
         for family in self._families:
             family.attach(cls)

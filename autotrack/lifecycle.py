@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 
 import autotrack
 from autotrack import events, shield
 from autotrack.capture import environment, secrets
+from autotrack.exits import Outcome
 from autotrack.job import Job
 from autotrack.journal import folder, process
 from autotrack.journal.segment import Segment
@@ -16,36 +18,39 @@ from autotrack.recorder import Recorder
 from autotrack.values import plain, storable
 
 
-def open_segment(job: Job) -> Segment:
-    """The segment of this process, with its first lines and its recorder.  Raises OSError."""
-    place = folder.Folder(os.path.abspath(job.settings.dir) if job.settings.dir else folder.find(job.cwd))
+def open_segment(job: Job) -> None:
+    """Open the segment of this process, with its first lines and its recorder.  Raises OSError."""
     host = storable(os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "host"))
     begun = process.started(job.pid)
-    name = f"{host.replace('/', '_')}-{job.pid}-{begun:.0f}"
-    segment = Segment(place, job.id, name)
-    segment.write(
-        events.SegmentStarted(
-            time=time.time(),
-            format=events.FORMAT,
-            job=job.id,
-            segment=name,
-            role=job.role,
-            host=host,
-            machine=process.machine(),
-            pid=job.pid,
-            ppid=os.getppid(),
-            started=begun,
-            points="mapped" if segment.points.mapped else "buffered",
+    segment = Segment(folder.Folder(job.root), job.id, f"{host.replace('/', '_')}-{job.pid}-{begun:.0f}")
+    try:
+        segment.write(
+            events.SegmentStarted(
+                time=time.time(),
+                format=events.FORMAT,
+                job=job.id,
+                segment=segment.name,
+                role=job.role,
+                host=host,
+                machine=process.machine(),
+                pid=job.pid,
+                ppid=os.getppid(),
+                started=begun,
+                points="mapped" if segment.points.mapped else "buffered",
+            )
         )
-    )
+        if job.role == "main":
+            segment.write(_job_started(job, host))
+    except BaseException:  # a full disk, or a signal handler of the user's
+        segment.discard()
+        raise
     job.recorder = recorder = Recorder(job, segment)
+    job.segment = segment
     if job.role == "main":
-        segment.write(_job_started(job, host))
         path, cwd = list(sys.path), job.cwd
         recorder.later("packages", lambda: _report_facts(job, "packages", environment.packages(path)))
         recorder.later("git", lambda: _report_facts(job, "git", environment.git(cwd)))
     recorder.start()
-    return segment
 
 
 def _job_started(job: Job, host: str) -> events.JobStarted:
@@ -80,20 +85,20 @@ def _report_facts(job: Job, section: str, value: object) -> None:
         job.report(events.JobFacts(time=time.time(), section=section, value=value))
 
 
-def close_segment(job: Job, outcome: tuple[int, str, BaseException | None]) -> None:
+def close_segment(job: Job, outcome: Outcome) -> None:
     """Finish what the recorder still has, within the set time, and write the last lines."""
-    code, how, error = outcome
-    assert job.segment is not None
-    left = job.recorder.end(job.settings.exit_timeout) if job.recorder is not None else []
-    if job.role == "main":
-        job.report(events.JobEnded(time=time.time(), code=code, how=how, failure=failure(error) if error else None))
-    job.report(events.SegmentEnded(time=time.time(), left=tuple(left)))
+    left = ["what the recorder was at: the end was interrupted"]
+    failed = failure(outcome.error) if outcome.error is not None else None
+    try:
+        left = job.recorder.end(job.settings.exit_timeout) if job.recorder is not None else []
+    finally:
+        if job.role == "main":
+            job.report(events.JobEnded(time=time.time(), code=outcome.code, how=outcome.how, failure=failed))
+        job.report(events.SegmentEnded(time=time.time(), left=tuple(left)))
 
 
 def failure(error: BaseException) -> events.Failure:
     """An exception as the record keeps it: type, message, and the traceback's text (16,000 characters)."""
-    import traceback
-
     kind = type(error)
     message = shield.contain("message of an exception", str, error)
     lines = shield.contain("traceback", traceback.format_exception, kind, error, error.__traceback__)

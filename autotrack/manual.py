@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from autotrack import context, events, lifecycle
+from autotrack import context, events, lifecycle, shield
 from autotrack.job import Job
 from autotrack.strand import Strand
 
@@ -25,29 +27,34 @@ def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
 def log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
     """Numbers as points, the rest as values of the run."""
     strand = _here(job)
+    at = None if step is None else operator.index(step)
     other = {}
     for name, value in values.items():
-        number = _number(value)
-        if number is None:
+        number = shield.contain("autotrack.log", _number, value)
+        if number is None or isinstance(number, shield.Failed):
             other[name] = value
             continue
         series = strand.series(name, origin="user")
-        at = series.next_step if step is None else step.__index__()
-        series.next_step = at + 1
-        series.record(at, number)
+        position = series.next_step if at is None else at
+        series.next_step = position + 1
+        series.record(position, number)
     if other:
         strand.summaries(other)
 
 
 def _number(value: Any) -> float | None:
-    """The number that a scalar holds, also one of numpy or a tensor of one element; None for anything else."""
+    """The number that a scalar holds, also one of numpy or a tensor of one element; None for anything else,
+    and for one that no float64 holds."""
     if isinstance(value, (str, bytes, list, tuple, dict)) or value is None:
         return None
-    if isinstance(value, (bool, int, float)):
-        return float(value)
-    if getattr(value, "shape", ()) in ((), (1,)) and hasattr(value, "__float__"):
-        item = value.item() if hasattr(value, "item") else value
-        return float(item) if not isinstance(item, (str, bytes)) else None
+    try:
+        if isinstance(value, (bool, int, float)):
+            return float(value)
+        if getattr(value, "shape", ()) in ((), (1,)) and hasattr(value, "__float__"):
+            item = value.item() if hasattr(value, "item") else value
+            return float(item) if not isinstance(item, (str, bytes)) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
     return None
 
 
@@ -62,7 +69,9 @@ def _here(job: Job) -> Strand:
     place = context.opened.get() or context.latest.get()
     if isinstance(place, Strand) and place.job is job:
         return place
-    for strand in job.unfinished.values():
+    with contextlib.suppress(OSError):  # which the strand will meet and count
+        job.opened()  # takes long, and a signal handler of the user's may log meanwhile
+    for strand in list(job.unfinished.values()):
         if strand.kind == "log":
             return strand
     strand = Strand(job, framework="", kind="log", name=_program(job))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Generator
-from contextvars import Token
 from typing import Any, TypeVar
 
 import wrapt
@@ -141,31 +140,22 @@ class Site:
 class Observation:
     """One observed call, from before to after."""
 
-    __slots__ = ("_generator", "_token", "call", "strand")
+    __slots__ = ("_generator", "call", "place", "strand")
 
     def __init__(self, call: Call, strand: Strand | None, generator: Generator[None, Any, None] | None) -> None:
         self.call, self.strand, self._generator = call, strand, generator
-        self._token: Token[context.Place | None] | None = None
-
-    def enter(self) -> None:
-        """From here on, what is called is part of this call."""
-        self._token = context.inside.set(self.strand or context.OURS)
-
-    def leave(self) -> None:
-        if self._token is not None:
-            context.inside.reset(self._token)
-            self._token = None
+        self.place: context.Place = strand or context.OURS
+        """Where what is called within is."""
 
     def finish(self, result: Any) -> None:
         """The call returned: the observer sees the result, the strand ends."""
         self.call.seconds = time.perf_counter() - self.call.started
         meter = self.call.place.meter
         try:
-            with context.suppressed():
-                if self.strand is not None:
-                    shield.contain(self.call.name, self.strand.settle, meter=meter)
-                if self._generator is not None:
-                    shield.contain(self.call.name, self._send, result, meter=meter)
+            if self.strand is not None:
+                shield.contain(self.call.name, self.strand.settle, meter=meter)
+            if self._generator is not None:
+                shield.contain(self.call.name, self._send, result, meter=meter)
         finally:
             if self.strand is not None:
                 shield.contain(self.call.name, self.strand.end, "finished", meter=meter)
@@ -185,13 +175,12 @@ class Observation:
         self.call.seconds = time.perf_counter() - self.call.started
         self.call.exception = error
         meter = self.call.place.meter
-        with context.suppressed():
-            if self._generator is not None:
-                shield.contain(self.call.name, self._generator.close, meter=meter)
-            if self.strand is not None:
-                status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-                shield.contain(self.call.name, self.strand.settle, meter=meter)
-                shield.contain(self.call.name, self.strand.end, status, error, meter=meter)
+        if self._generator is not None:
+            shield.contain(self.call.name, self._generator.close, meter=meter)
+        if self.strand is not None:
+            status = "failed" if isinstance(error, Exception) else "interrupted"
+            shield.contain(self.call.name, self.strand.settle, meter=meter)
+            shield.contain(self.call.name, self.strand.end, status, error, meter=meter)
         self.call.exception = None  # it holds the frames that hold this call
 
 
@@ -202,21 +191,21 @@ def _begin(
     job = context.Current.job
     if job is None:
         return None
+    begun = time.perf_counter()
     site.meter.fired += 1
     call = Call(function, instance, args, kwargs, site)
     strand = None
-    with context.suppressed():
-        if site.patch.opens is not None:
-            opening = shield.contain(call.name, site.patch.opens, call, meter=site.meter)
-            if not opening:
-                return None
-            begun = shield.contain(call.name, _strand, job, site, opening, meter=site.meter)
-            if not isinstance(begun, Strand):
-                return None
-            strand = begun
-        generator = shield.contain(call.name, _started, site.patch, call, strand, meter=site.meter)
-        if generator is FAILED and strand is not None:
-            strand.gap("what is known before the call", f"the observer failed: {site.meter.why}")
+    if site.patch.opens is not None:
+        opening = shield.contain(call.name, site.patch.opens, call, meter=site.meter)
+        if not opening:
+            return None
+        opened = shield.contain(call.name, _strand, job, site, opening, meter=site.meter)
+        if not isinstance(opened, Strand):
+            return None
+        strand = opened
+    generator = shield.contain(call.name, _started, site.patch, call, strand, meter=site.meter)
+    if generator is FAILED and strand is not None:
+        strand.gap("what is known before the call", f"the observer failed: {site.meter.why}")
     if not isinstance(generator, Generator):
         generator = None
         if strand is None:
@@ -224,13 +213,14 @@ def _begin(
     if strand is not None:
         context.latest.set(strand)
     call.started = time.perf_counter()
+    site.meter.spent(call.started - begun)
     return Observation(call, strand, generator)
 
 
 def _strand(job: Any, site: Site, opening: Opening) -> Strand:
     if opening.again:
         known = trained.strand_of(opening.trained)
-        if known is not None and known.job is job:
+        if known is not None and known.job is job and known.ours:
             return known
     kind = type(opening.trained)
     cls = f"{kind.__module__}.{kind.__qualname__}" if opening.trained is not None else ""
@@ -246,52 +236,73 @@ def _started(patch: Patch, call: Call, strand: Strand | None) -> Generator[None,
     try:
         next(generator)
     except StopIteration:  # an observer may return before its yield: nothing to see in this call
+        call.place.meter.succeed()
         return None
     return generator
 
 
-_inside = context.inside.get
+_inside, _set_inside = context.inside.get, context.inside.set
 
 
 def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]:
-    """The wrapt wrapper that makes the calls of a site, observed."""
+    """The wrapt wrapper that makes the calls of a site, observed.
+
+    The user's signal handlers may raise at any call in here.  Whatever happens, this context is back outside
+    of all tracked calls at the end: nothing would be recorded in it any more otherwise.  RecursionError: near
+    the limit there is room for the user's call alone.
+    """
 
     def drive(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not site.on or _inside() is not None or not site.meter.on:
             return function(*args, **kwargs)
-        begun = time.perf_counter()
-        observation = _begin(site, function, instance, args, kwargs)
+        try:
+            _set_inside(context.OURS)
+            observation = _begin(site, function, instance, args, kwargs)
+        except RecursionError:
+            observation = None
+        finally:
+            _set_inside(None)
         if observation is None:
             return function(*args, **kwargs)
-        site.meter.spent(time.perf_counter() - begun)
-        observation.enter()
         try:
-            result = function(*args, **observation.call.forwarded)
-        except BaseException as error:
-            observation.leave()
-            observation.fail(error)
-            raise
-        observation.leave()
-        begun = time.perf_counter()
-        observation.finish(result)
-        site.meter.spent(time.perf_counter() - begun)
-        return result
+            try:
+                _set_inside(observation.place)
+                result = function(*args, **observation.call.forwarded)
+            except BaseException as error:
+                _set_inside(context.OURS)
+                observation.fail(error)
+                raise
+            _set_inside(context.OURS)
+            try:
+                begun = time.perf_counter()
+                observation.finish(result)
+                site.meter.spent(time.perf_counter() - begun)
+            except RecursionError:
+                return result
+            return result
+        finally:
+            _set_inside(None)
 
     returned = site.patch.returned
 
     def drive_quickly(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not site.on or _inside() is not None or not site.meter.on or context.Current.job is None:
             return function(*args, **kwargs)
-        token = context.inside.set(context.OURS)
         try:
+            _set_inside(context.OURS)
             result = function(*args, **kwargs)
             begun = time.perf_counter()
             site.meter.fired += 1
-            shield.contain(site.name, returned, instance, args, kwargs, result, meter=site.meter)  # type: ignore[arg-type]
-            site.meter.spent(time.perf_counter() - begun)
+            try:
+                seen = shield.contain(site.name, returned, instance, args, kwargs, result, meter=site.meter)  # type: ignore[arg-type]
+                if seen is not FAILED:
+                    site.meter.succeed()
+                site.meter.spent(time.perf_counter() - begun)
+            except RecursionError:
+                return result
+            return result
         finally:
-            context.inside.reset(token)
-        return result
+            _set_inside(None)
 
     return transparent(drive if returned is None else drive_quickly)
 

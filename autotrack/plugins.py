@@ -80,6 +80,8 @@ class Registry:
         """What to do once a module has been imported."""
         self._finder = _Finder(self)
         self._when("joblib.parallel", self._carry_through_joblib)
+        for module in ("cloudpickle.cloudpickle", "joblib.externals.cloudpickle.cloudpickle"):
+            self._when(module, lambda module=module: self._follow_classes(module))  # type: ignore[misc]
 
     def start(self) -> None:
         """Activate what has been imported already, and wait for the rest."""
@@ -100,6 +102,11 @@ class Registry:
 
         shield.contain("joblib", workers.carry_through_joblib, self._own_ledger())
 
+    def _follow_classes(self, module: str) -> None:
+        from autotrack import workers
+
+        shield.contain(module, workers.follow_classes, self._own_ledger(), module)
+
     def _own_ledger(self) -> Ledger:
         if self.ledger is None:
             from autotrack.ledger import Ledger
@@ -114,6 +121,10 @@ class Registry:
         self._targets.clear()
         if self.ledger is not None:
             self.ledger.undo()
+
+    def after_fork(self) -> None:
+        if self.ledger is not None:
+            self.ledger.after_fork()
 
     def awaits(self, module: str) -> bool:
         return module in self.waiting or module in self._targets

@@ -7,7 +7,10 @@ second thread can meet the user's own half-way and break it.
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import os
+import queue
 import threading
 import time
 from collections import deque
@@ -28,53 +31,107 @@ Task = Callable[[], "bool | None"]
 
 
 class Recorder:
-    """Runs tasks, in the order they came, on one daemon thread that starts with the first segment."""
+    """Runs tasks, in the order they came, on one thread that starts with the first segment.
+
+    The thread is a plain one of `_thread`: `threading` would list it among the user's own, and run the user's
+    trace and profile functions in it.
+    """
 
     def __init__(self, job: Job, segment: Segment) -> None:
         self._job, self._segment = job, segment
+        self._inbox: queue.SimpleQueue[tuple[str, Task]] = queue.SimpleQueue()
+        """Whose `put` a signal handler may call in the midst of another `put`."""
         self._tasks: deque[tuple[str, Task]] = deque()
         self._waiting: list[tuple[str, Task]] = []
-        self._wake = threading.Event()
+        self._gate = threading.Lock()
         self._stop = False
+        self._stopped = threading.Event()
+        self._stopped.set()
+        self._task = ""
+        self._due = time.monotonic() + PERIOD
+        self._told = False
         self._sealer = Sealer(segment.points)
         self._receipts: list[Callable[[], None]] = []
-        self._thread = threading.Thread(target=self._loop, name="autotrack", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        """Start the thread, unless it runs.  Where no thread can be had any more, the end does its work."""
+        with self._gate:
+            self._stop = False
+            if not self._stopped.is_set():
+                return
+            self._stopped.clear()
+        try:
+            _thread.start_new_thread(self._loop, ())
+        except RuntimeError:
+            self._stopped.set()
+
+    def pause(self, patience: float) -> bool:
+        """Let the thread end after the task it is at; whether that was so within `patience` seconds."""
+        self._stop = True
+        if not self._stopped.is_set():
+            self.later("pause", _nothing)
+        stopped = self._stopped.wait(patience)
+        give_up = time.monotonic() + patience
+        while stopped and os.path.exists(self._task) and time.monotonic() < give_up:
+            time.sleep(0)  # it has nothing left to do, but the system still counts it
+        return stopped
 
     def later(self, what: str, task: Task) -> None:
         """Do something on the recorder's thread.  `what` names it in case there is no time left for it."""
-        self._tasks.append((what, task))
-        self._wake.set()
+        self._inbox.put((what, task))
 
     def each_period(self, report: Callable[[], None]) -> None:
         """Call something every few seconds and at the end."""
         self._receipts.append(report)
 
     def _loop(self) -> None:
-        due = time.monotonic() + PERIOD
-        while not self._stop:
-            buffered = self._segment.points.started and not self._segment.points.mapped
-            self._wake.wait(FLUSH_PERIOD if buffered else max(due - time.monotonic(), 0.01))
-            self._wake.clear()
-            self._run_tasks()
-            if buffered:
-                shield.contain("recorder", self._flush)
-            if time.monotonic() >= due:
-                due = time.monotonic() + PERIOD
-                shield.contain("recorder", self._period)
+        self._task = f"/proc/self/task/{_thread.get_native_id()}"
+        try:
+            while not self._ends():
+                buffered = self._segment.points.started and not self._segment.points.mapped
+                self._take(FLUSH_PERIOD if buffered else max(self._due - time.monotonic(), 0.01))
+                self._run_tasks(lambda: self._stop)
+                if buffered:
+                    shield.contain("recorder", self._flush)
+                if time.monotonic() >= self._due:
+                    self._due = time.monotonic() + PERIOD
+                    shield.contain("recorder", self._period)
+        finally:
+            self._stopped.set()
 
-    def _run_tasks(self) -> None:
+    def _ends(self) -> bool:
+        with self._gate:
+            if self._stop:
+                self._stopped.set()
+            return self._stop
+
+    def _take(self, timeout: float) -> None:
+        """Wait for a task, and take all that have come."""
+        with contextlib.suppress(queue.Empty):
+            self._tasks.append(self._inbox.get(timeout=timeout))
+            while True:
+                self._tasks.append(self._inbox.get_nowait())
         waiting, self._waiting = self._waiting, []
         self._tasks.extend(waiting)
-        for _ in range(len(self._tasks)):
+
+    def _run_tasks(self, enough: Callable[[], bool]) -> None:
+        while self._tasks and not enough():
             what, task = self._tasks.popleft()
             if shield.contain(f"recorder: {what}", task) is False:
                 self._waiting.append((what, task))
 
     def _flush(self, *, last: bool = False) -> None:
         try:
+            if not self._told:
+                self._told = True
+                self._job.report(
+                    events.GapFound(
+                        time=time.time(),
+                        strand=None,
+                        what="points",
+                        why=f"the file can't be mapped; a crash could lose those of the last {FLUSH_PERIOD:g} s",
+                    )
+                )
             self._segment.points.flush(last=last)
         except OSError as error:
             if last:
@@ -83,12 +140,10 @@ class Recorder:
     def _period(self, *, last: bool = False) -> None:
         try:
             if not last:
-                os.utime(self._segment.live)
+                self._segment.touch()
             for report in self._receipts:
                 report()
             self._seal(last=last)
-        except FileNotFoundError:
-            self._segment.touch()
         except OSError as error:
             self._job.failed(error)
 
@@ -103,20 +158,27 @@ class Recorder:
         """Finish within `timeout` seconds; returns what is left undone.  Only what is already queued is done:
         the program is over."""
         deadline = time.monotonic() + timeout
-        done = threading.Event()
-        self._tasks.append(("end", done.set))
-        self._wake.set()
-        done.wait(timeout)
-        self._stop = True
-        self._wake.set()
-        self._thread.join(max(deadline - time.monotonic(), 0.05))
-        left = [what for what, _ in (*self._waiting, *self._tasks) if what != "end"]
-        self._segment.points.end()
-        self._flush(last=True)
-        dropped = self._segment.points.dropped + self._segment.points.unwritten()
+        ended = threading.Event()
+        self.later("end", ended.set)
+        while not (self._stopped.is_set() or ended.wait(min(0.05, timeout)) or time.monotonic() > deadline):
+            pass
+        stopped = self.pause(max(deadline - time.monotonic(), 0.05))
+        if stopped:
+            self._take(0.0)
+            self._run_tasks(lambda: time.monotonic() > deadline)
+        left = [what for what, task in (*self._waiting, *self._tasks) if task not in (_nothing, ended.set)]
+        points = self._segment.points
+        points.end()
+        if points.started and not points.mapped:
+            self._flush(last=True)
+        dropped = points.dropped + points.unwritten()
         if dropped:
             left.append(f"{dropped} points that could not be written")
             self._job.lost += dropped
-        if not self._thread.is_alive():
+        if stopped:
             shield.contain("recorder", lambda: self._period(last=True))
         return left
+
+
+def _nothing() -> None:
+    """A task that only wakes the thread."""

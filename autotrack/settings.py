@@ -126,8 +126,13 @@ def _converted(name: str, value: Any, source: str) -> Any:
         if isinstance(default, tuple):
             parts = value.split(",") if isinstance(value, str) else value
             return tuple(str(part).strip() for part in parts if str(part).strip())
-        return type(default)(os.fspath(value) if hasattr(value, "__fspath__") else value)
-    except (TypeError, ValueError):
+        if isinstance(default, str):
+            return os.fsdecode(value) if hasattr(value, "__fspath__") or isinstance(value, (str, bytes)) else str(value)
+        number = type(default)(value)
+        if not 0 <= number < float("inf"):
+            raise ValueError(value)
+        return number
+    except (TypeError, ValueError, OverflowError):
         raise SettingsError(f"{name} in {source} is {value!r}, expected {_expected(default)}") from None
 
 
@@ -145,4 +150,4 @@ def _expected(default: Any) -> str:
         return "1 or 0"
     if isinstance(default, tuple):
         return "names separated by commas"
-    return {"str": "a text", "float": "a number", "int": "a whole number"}[type(default).__name__]
+    return {"str": "a text", "float": "a number from 0 on", "int": "a whole number from 0 on"}[type(default).__name__]

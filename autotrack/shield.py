@@ -7,6 +7,10 @@ it is raised.  Nothing else in the package may catch `Exception`.
 
 from __future__ import annotations
 
+import _thread
+import errno
+import io
+import os
 import signal
 import sys
 import threading
@@ -15,7 +19,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
+    from types import CodeType, FrameType
     from typing import Any, Final, TypeVar
 
     Result = TypeVar("Result")
@@ -101,24 +105,96 @@ def contain(
     try:
         return function(*arguments)
     except Exception as error:
-        if raised_by_signal_handler(error):
-            raise
-        _note(where, error, meter)
-        if _State.strict:
+        try:
+            theirs = raised_by_signal_handler(error)
+            if not theirs:
+                _note(where, error, meter)
+        except RecursionError:  # too near to the limit to look closer
+            return FAILED
+        if theirs or _State.strict:
             raise
         return FAILED
 
 
-def _note(where: str, error: Exception, meter: Meter | None) -> None:
-    import traceback
+class Undisturbed:
+    """A piece of our work that the user's signal handlers do not come into: they run in the main thread only, so
+    where there are any it is done in another one.  Libraries that are imported on the way may swallow what a
+    handler raises (msgspec 0.19, `_utils`: `except Exception`), and what is half-done would have to be undone.
 
+    The main thread waits; a handler that raises there ends the waiting, and `result` may be asked for again.
+    """
+
+    PATIENCE = 10.0
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._worker: int | None = None
+        self._error: BaseException | None = None
+
+    def finish(self) -> None:
+        """Do it, or wait for its end.  Raises what it raised, and OSError in a finalizer that runs in its midst."""
+        if self._worker == threading.get_ident():
+            raise OSError(errno.EAGAIN, "came up while the journal was being opened")
+        if not self._done.is_set():
+            if threading.get_ident() != threading.main_thread().ident or not _handler_codes():
+                self._work()
+            else:
+                self._work_elsewhere()
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def done(self) -> bool:
+        return self._done.is_set()
+
+    def wait(self, patience: float) -> None:
+        self._done.wait(patience)
+
+    def _work_elsewhere(self) -> None:
+        try:
+            _thread.start_new_thread(self._work, ())
+        except RuntimeError:  # there are no more threads to be had
+            self._work()
+        if not self._done.wait(self.PATIENCE):
+            raise TimeoutError(f"it took more than {self.PATIENCE:g} s")
+
+    def _work(self) -> None:
+        with self._lock:
+            if self._done.is_set():
+                return
+            try:
+                self._worker = threading.get_ident()
+                self._function()
+            except Exception as error:
+                self._error = error
+            finally:
+                self._worker = None
+            self._done.set()
+
+
+def quietly(function: Callable[[], object]) -> None:
+    """Call a function as the interpreter ends: whatever it raises, an interruption too, is contained, for it
+    would print a traceback that the program does not have without us."""
+    try:
+        function()
+    except BaseException:
+        if _State.strict:
+            raise
+
+
+def _note(where: str, error: Exception, meter: Meter | None) -> None:
+    try:
+        why = f"{type(error).__name__}: {error}"[:500]
+    except Exception:  # its own message fails
+        why = type(error).__name__
     if meter is not None:
-        meter.fail(f"{type(error).__name__}: {error}"[:500])
+        meter.fail(why)
     if _State.listener is not None:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         listener, _State.listener = _State.listener, None  # a failing listener must not call itself
         try:
-            listener(where, text)
+            listener(where, _traceback_of(error) or why)
         except Exception:
             if _State.strict:
                 raise
@@ -126,17 +202,33 @@ def _note(where: str, error: Exception, meter: Meter | None) -> None:
             _State.listener = listener
 
 
+def _traceback_of(error: Exception) -> str:
+    try:
+        import traceback  # which may be the very thing that can't be had
+
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        return ""
+
+
 def raised_by_signal_handler(error: BaseException) -> bool:
-    """Whether the traceback passes through a handler installed with `signal.signal`."""
-    if threading.current_thread() is not threading.main_thread():
+    """Whether the traceback passes through a signal handler: one that is installed, or a function that was
+    given the frame it interrupted (a handler that took itself back before it raised)."""
+    if threading.get_ident() != threading.main_thread().ident:
         return False
     handlers = set(_handler_codes())
-    entry = error.__traceback__
+    before, entry = None, error.__traceback__
     while entry is not None:
-        if entry.tb_frame.f_code in handlers:
+        frame = entry.tb_frame
+        if frame.f_code in handlers or (before is not None and _was_given(frame, before.tb_frame)):
             return True
-        entry = entry.tb_next
+        before, entry = entry, entry.tb_next
     return False
+
+
+def _was_given(frame: FrameType, interrupted: FrameType) -> bool:
+    names = frame.f_code.co_varnames[: min(frame.f_code.co_argcount, 3)]
+    return len(names) > 1 and any(frame.f_locals.get(name) is interrupted for name in names[1:])
 
 
 def _handler_codes() -> list[CodeType]:
@@ -145,6 +237,8 @@ def _handler_codes() -> list[CodeType]:
         handler = signal.getsignal(number)
         if handler is None or isinstance(handler, int) or handler is signal.default_int_handler:
             continue
+        while type(handler).__name__ == "partial" and hasattr(handler, "func"):
+            handler = handler.func
         function = getattr(handler, "__func__", handler)
         function = function if hasattr(function, "__code__") else vars(type(handler)).get("__call__")
         code = getattr(function, "__code__", None)
@@ -154,9 +248,29 @@ def _handler_codes() -> list[CodeType]:
 
 
 def complain(text: str) -> None:
-    """One line on stderr, whatever the state of that stream."""
+    """One line on stderr, whatever the state of that stream.
+
+    Written past the stream's buffer: a line that can't be written would stay in there, and make the
+    interpreter end with another exit code.
+    """
     try:
-        print(f"autotrack: {text}", file=sys.stderr, flush=True)
+        stream = sys.stderr
+        number = _number_of(stream)
+        if number is not None:
+            stream.flush()
+            os.write(number, f"autotrack: {text}\n".encode(stream.encoding, "backslashreplace"))
+        elif stream is not None:
+            stream.write(f"autotrack: {text}\n")
     except Exception:
         if _State.strict:
             raise
+
+
+def _number_of(stream: Any) -> int | None:
+    """The descriptor of a text stream of the operating system; None for any other object."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return None
+    try:
+        return stream.fileno()
+    except OSError:
+        return None

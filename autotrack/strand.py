@@ -114,6 +114,7 @@ class Strand(context.Place):
         "__weakref__",
         "_datasets",
         "_pending",
+        "_pid",
         "_roles",
         "_series",
         "began",
@@ -130,6 +131,7 @@ class Strand(context.Place):
         super().__init__(new_id())
         self.job, self.framework, self.kind, self.cls, self.name = job, framework, kind, cls, name
         self.began = time.perf_counter()
+        self._pid = job.pid
         self._series: dict[str, Series] = {}
         self._pending: list[Beside] = []
         self._datasets = 0
@@ -137,7 +139,6 @@ class Strand(context.Place):
         owner = context.opened.get() if kind != "run" else None
         if kind != "step" and owner is None and parent is None:
             job.runs += 1
-        job.unfinished[self.id] = self
         self._report(
             events.StrandStarted(
                 time=_now(),
@@ -148,12 +149,18 @@ class Strand(context.Place):
                 cls=storable(cls),
                 parent=parent,
                 owner=owner.id if owner is not None else None,
-                thread=threading.current_thread().name,
+                thread=storable(_thread_name()),
             )
         )
+        job.unfinished[self.id] = self
 
     def _report(self, event: events.Event) -> None:
         self.job.report(event)
+
+    @property
+    def ours(self) -> bool:
+        """Whether this process began it: what a fork has inherited goes on and ends in the parent."""
+        return self._pid == self.job.pid
 
     def params(self, params: Mapping[str, Any], source: str) -> None:
         """Parameters by name; `source` says where they come from: `estimator`, `fit`, `optimizer`, `args`,
@@ -264,10 +271,18 @@ class Strand(context.Place):
 
     def end(self, status: str, error: BaseException | None = None) -> None:
         """The training is over: `finished`, `failed` or `interrupted`."""
+        if not self.ours:
+            return
         self.job.unfinished.pop(self.id, None)
         failure = lifecycle.failure(error) if error is not None else None
         seconds = time.perf_counter() - self.began
         self._report(events.StrandEnded(time=_now(), strand=self.id, status=status, seconds=seconds, failure=failure))
+
+
+def _thread_name() -> str:
+    """The name of this thread; a thread that Python did not start is not made known to `threading` for it."""
+    thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
+    return str(thread.name) if thread is not None else f"thread {threading.get_ident()}"
 
 
 def report_artifact(
@@ -285,7 +300,10 @@ def report_artifact(
     from autotrack.identity.files import digest_later
 
     number = job.next_artifact()
-    path = os.path.abspath(os.path.join(job.cwd, os.fspath(path)))
+    try:
+        path = os.path.abspath(path)
+    except FileNotFoundError:  # the current folder is gone
+        path = os.path.join(job.cwd, path)
     event = events.ArtifactSeen(
         time=_now(), artifact=number, path=storable(path), mode=mode, kind=kind, strand=strand, step=step, model=model
     )

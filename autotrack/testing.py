@@ -90,20 +90,20 @@ class Recording:
     def strands(self, *, steps: bool = False) -> list[Strand]:
         """The strands in the order they began; those of kind `step` only on request."""
         found: dict[str, Strand] = {}
-        series: dict[tuple[str, int], tuple[str, str]] = {}
+        series: dict[tuple[str, str, int], tuple[str, str]] = {}
         segments = self.segments()
         for segment in segments:
             for _, event in segment.events(segment.start_cursor()):
                 if isinstance(event, events.StrandStarted):
                     found[event.strand] = Strand(event)
                 if isinstance(event, events.SeriesDefined):
-                    series[segment.name, event.series] = event.strand, event.name
+                    series[segment.job, segment.name, event.series] = event.strand, event.name
                 owner = found.get(getattr(event, "strand", None) or "")
                 if owner is not None:
                     owner.events.append(event)
         for segment in segments:
             for record in segment.read_points().records:
-                strand, name = series[segment.name, int(record["series"])]
+                strand, name = series[segment.job, segment.name, int(record["series"])]
                 found[strand].points.setdefault(name, []).append((int(record["step"]), float(record["value"])))
         return sorted(
             (strand for strand in found.values() if steps or strand.kind != "step"),

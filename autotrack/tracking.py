@@ -11,12 +11,11 @@ import os
 import sys
 
 from autotrack import context, plugins, settings, shield
-from autotrack.job import Job
+from autotrack.job import Job, is_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextvars import Token
     from typing import Any, TypeVar
 
     from autotrack.settings import Settings
@@ -49,7 +48,14 @@ def enable(
     if context.Current.job is not None:
         return
     given = {"dir": dir, "quiet": quiet, "strict": strict, "skip": skip}
-    chosen = settings.load(given, os.environ, _folder())
+    try:
+        chosen = settings.load(given, os.environ, _folder())
+    except settings.SettingsError as error:
+        if how != "run":
+            raise
+        if not is_worker():
+            shield.complain(f"Nothing is recorded: {error}")
+        return
     if not chosen.disabled:
         shield.configure(strict=chosen.strict, listener=None)
         shield.contain("enable", _enable, chosen, how)
@@ -68,7 +74,7 @@ def _enable(chosen: Settings, how: str) -> None:
         _State.hooked = True
         atexit.register(_at_exit)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork)
+            os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
     context.Current.job = job
     _State.registry = registry = plugins.Registry(chosen, plugins.discover(sys.path))
     shield.configure(strict=chosen.strict, listener=_note_failure)
@@ -82,36 +88,62 @@ def disable() -> None:
     job, registry = context.Current.job, _State.registry
     if job is None:
         return
-    job.end()
+    job.end(disabled=True)
     context.Current.job = None
     _State.registry = None
+    shield.contain("disable", job.let_go)
     job.unwatch_exit()
     if registry is not None:
         shield.contain("disable", registry.stop)
-    if os.environ.get("AUTOTRACK_JOB") == job.id:
-        del os.environ["AUTOTRACK_JOB"]
     shield.configure(strict=False, listener=None)
 
 
 def _at_exit() -> None:
     if context.Current.job is not None:
-        context.Current.job.end()
+        shield.quietly(context.Current.job.end)
+
+
+def _before_fork() -> None:
+    if context.Current.job is not None:
+        shield.contain("fork", context.Current.job.before_fork)
+
+
+def _after_fork_in_parent() -> None:
+    if context.Current.job is not None:
+        shield.contain("fork", context.Current.job.after_fork_in_parent)
 
 
 def _after_fork() -> None:
     if context.Current.job is not None:
         shield.contain("fork", context.Current.job.after_fork)
+    if _State.registry is not None:
+        shield.contain("fork", _State.registry.after_fork)
+
+
+NOTED_FAILURES = 5
+"""How often a failure at one place becomes a gap; what happens at every step would fill the disk."""
 
 
 def _note_failure(where: str, text: str) -> None:
-    """A contained failure becomes a gap of the job, with its traceback; nothing of it is printed."""
+    """A contained failure becomes a gap of the job, with its traceback.  Where there is no journal to say so, the
+    last line of the program does."""
     job = context.Current.job
-    if job is not None and job.segment is not None:
+    if job is None:
+        return
+    if job.segment is None:
+        job.missed(f"{where}: {text.strip().rpartition(chr(10))[2]}")
+        return
+    noted = job.failures[where] = job.failures.get(where, 0) + 1
+    if noted <= NOTED_FAILURES:
         import time
 
         from autotrack import events
+        from autotrack.capture.secrets import redact
+        from autotrack.values import storable
 
-        job.report(events.GapFound(time=time.time(), strand=None, what=f"autotrack: {where}", why=text[-4000:]))
+        more = "\nIt is not noted any more from here on." if noted == NOTED_FAILURES else ""
+        why = storable(redact(text)[-4000:] + more)
+        job.report(events.GapFound(time=time.time(), strand=None, what=storable(f"autotrack: {where}"), why=why))
 
 
 def _report_receipt() -> None:
@@ -145,10 +177,10 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
 
 
 def _log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
+    job.prepare()
     from autotrack import manual
 
-    with context.suppressed():
-        manual.log(job, values, step)
+    context.aside(manual.log, job, values, step)
 
 
 def tag(*names: str, **values: Any) -> None:
@@ -165,10 +197,10 @@ def tag(*names: str, **values: Any) -> None:
 
 
 def _tag(job: Job, values: Mapping[str, Any]) -> None:
+    job.prepare()
     from autotrack import manual
 
-    with context.suppressed():
-        manual.tag(job, values)
+    context.aside(manual.tag, job, values)
 
 
 class run:  # noqa: N801
@@ -183,7 +215,7 @@ class run:  # noqa: N801
             raise TypeError(f"autotrack.run takes a name, not {type(name).__name__}")
         self.name = name
         self._tags = tags
-        self._open: list[tuple[Strand, Token[context.Place | None]]] = []
+        self._open: list[tuple[Strand, context.Place | None]] = []
 
     @property
     def id(self) -> str | None:
@@ -193,24 +225,28 @@ class run:  # noqa: N801
     def __enter__(self) -> run:
         job = context.Current.job
         if job is not None:
-            shield.contain("autotrack.run", self._begin, job)
+            before = context.opened.get()
+            try:
+                shield.contain("autotrack.run", self._begin, job)
+            except BaseException:  # a signal handler of the user's: the block is not entered
+                context.opened.set(before)
+                raise
         return self
 
     def _begin(self, job: Job) -> None:
+        job.prepare()
         from autotrack import manual
 
-        with context.suppressed():
-            strand = manual.open_run(job, self.name, self._tags)
-        self._open.append((strand, context.opened.set(strand)))
+        strand = context.aside(manual.open_run, job, self.name, self._tags)
+        before = context.opened.get()
+        context.opened.set(strand)
+        self._open.append((strand, before))
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if self._open:
-            strand, token = self._open.pop()
-            context.opened.reset(token)
-            status = (
-                "finished" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            )
-            shield.contain("autotrack.run", strand.end, status, error)
+            strand, before = self._open.pop()
+            context.opened.set(before)  # not `reset`, which raises where a generator is ended in another context
+            shield.contain("autotrack.run", _end_run, strand, error)
 
     def __call__(self, function: Function) -> Function:
         import functools
@@ -221,3 +257,12 @@ class run:  # noqa: N801
                 return function(*args, **kwargs)
 
         return inner  # type: ignore[return-value]
+
+
+def _end_run(strand: Strand, error: BaseException | None) -> None:
+    from autotrack.exits import exit_code
+
+    if error is None or (isinstance(error, SystemExit) and exit_code(error.code) == 0):
+        strand.end("finished")
+    else:
+        strand.end("failed" if isinstance(error, (Exception, SystemExit)) else "interrupted", error)

@@ -17,11 +17,15 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 TEXT_LIMIT = 2_000
 ITEM_LIMIT = 200
 DEPTH_LIMIT = 6
+DIGITS_LIMIT = 4_000
+SIZE_LIMIT = 10_000
+"""Entries of all containers in a value together."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _FIRST_SURROGATE, _LAST_SURROGATE = 0xD800, 0xDFFF
@@ -66,27 +70,39 @@ def number(value: float) -> Any:
     return value if math.isfinite(value) else {"$float": repr(value)}
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def plain(value: Any) -> Any:
     """The value of an object, as the module's text says.  Calls `repr` of an object only where its class
     defines one; may raise whatever that raises."""
+    return _plain(value, 0, [SIZE_LIMIT])
+
+
+def _plain(value: Any, depth: int, room: list[int]) -> Any:
+    """`room` holds how many more values may be written: what is nested and shared could be endless."""
+    room[0] -= 1
     kind = type(value)
     if value is None or kind is bool:
         return value
     if kind is int:
-        return value if -(2**63) <= value < 2**63 else {"$int": str(value)}
+        return _integer(value)
     if kind is float:
         return number(value)
     if kind is str:
         return _text(value)
-    if isinstance(value, bytes):
+    if kind is bytes:
         return {"$bytes": value[:TEXT_LIMIT].hex(), **({"length": len(value)} if len(value) > TEXT_LIMIT else {})}
-    if depth >= DEPTH_LIMIT:
-        return described(value)
     if kind is dict:
-        return _mapping(value, depth)
+        return _mapping(value, depth, room)
     if kind in (list, tuple, set, frozenset):
-        return _sequence(value, depth)
-    return _foreign(value, depth)
+        return _sequence(value, depth, room)
+    return _foreign(value, depth, room)
+
+
+def _integer(value: int) -> Any:
+    if -(2**63) <= value < 2**63:
+        return value
+    if value.bit_length() > DIGITS_LIMIT * 3:  # CPython refuses to write out more than some 4,300 digits
+        return {"$repr": f"an integer of {value.bit_length()} bits", "class": "int"}
+    return {"$int": str(value)}
 
 
 def _text(text: str) -> Any:
@@ -94,44 +110,61 @@ def _text(text: str) -> Any:
     return text if len(text) <= TEXT_LIMIT else {"$cut": text[:TEXT_LIMIT], "length": len(text)}
 
 
-def _mapping(value: dict[Any, Any], depth: int) -> Any:
+def _mapping(value: dict[Any, Any], depth: int, room: list[int]) -> Any:
     items: dict[str, Any] = {}
-    for key, entry in value.items():
-        if len(items) >= ITEM_LIMIT:
+    for key, entry in list(dict.items(value)):
+        if len(items) >= ITEM_LIMIT or depth >= DEPTH_LIMIT or room[0] <= 0:
             return {"$cut": items, "length": len(value)}
-        name = key if type(key) is str else str(plain(key, depth + 1))
-        items[storable(name)] = plain(entry, depth + 1)
+        name = key if type(key) is str else str(_plain(key, depth + 1, room))
+        items[storable(name)] = _plain(entry, depth + 1, room)
     return items
 
 
-def _sequence(value: Any, depth: int) -> Any:
+def _sequence(value: Any, depth: int, room: list[int]) -> Any:
+    length = len(value)
     if isinstance(value, (set, frozenset)):
-        value = sorted(value, key=repr)
-    items = [plain(entry, depth + 1) for entry in value[:ITEM_LIMIT]]
-    return items if len(value) <= ITEM_LIMIT else {"$cut": items, "length": len(value)}
+        value = sorted(value, key=repr) if length <= SIZE_LIMIT else ()
+    items = []
+    for entry in value[:ITEM_LIMIT] if depth < DEPTH_LIMIT else ():
+        if room[0] <= 0:
+            break
+        items.append(_plain(entry, depth + 1, room))
+    return items if len(items) == length else {"$cut": items, "length": length}
 
 
-_BASES: tuple[Any, ...] = (int, float, str, dict, list, tuple)
+_EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (int, int.__int__),
+    (float, float.__float__),
+    (str, str.__str__),
+    (bytes, lambda value: bytes(memoryview(value))),
+    (bytearray, bytes),
+    (dict, dict.copy),
+    (list, lambda value: list.__getitem__(value, slice(None))),
+    (tuple, lambda value: tuple.__getitem__(value, slice(None))),
+)
+"""How the value of a subclass is had without its own methods, which may do anything."""
 
 
-def _foreign(value: Any, depth: int) -> Any:
+def _foreign(value: Any, depth: int, room: list[int]) -> Any:
+    kind = type(value)
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         owner = getattr(value, "__module__", None)
-        name = f"{owner}.{value.__qualname__}" if isinstance(owner, str) else value.__qualname__
-        return {"$repr": storable(name), "class": type(value).__qualname__}
+        name = f"{owner}.{value.__qualname__}" if isinstance(owner, str) else str(value.__qualname__)
+        return {"$repr": storable(name), "class": storable(kind.__qualname__)}
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
         if value.dtype.hasobject or value.dtype.kind not in "biufUS" or (value.ndim and value.size > ITEM_LIMIT):
             shape = {"shape": list(value.shape), "dtype": str(value.dtype)}
-            return {"$array": shape}
-        return plain(value.tolist(), depth + 1)
-    if hasattr(value, "_fields") and isinstance(value, tuple):
-        return plain(dict(zip(value._fields, value, strict=True)), depth + 1)  # type: ignore[attr-defined]
-    if isinstance(value, (int, str)) and type(value).__repr__ not in (int.__repr__, str.__repr__):
+            return {"$array": shape} if value.ndim else described(value)
+        listed = value.tolist()
+        return _plain(listed, depth + 1, room) if type(listed) is not kind else described(value)
+    if issubclass(kind, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
+        return _mapping(dict(zip(kind._fields, tuple.__iter__(value), strict=False)), depth, room)  # type: ignore[attr-defined]
+    if issubclass(kind, (int, str)) and kind.__repr__ not in (int.__repr__, str.__repr__):
         return described(value)  # members of an enumeration
-    for base in _BASES:
-        if isinstance(value, base):
-            return plain(base(value), depth + 1)
+    for base, exact in _EXACT:
+        if issubclass(kind, base):
+            return _plain(exact(value), depth, room)
     return described(value)
 
 
@@ -141,7 +174,7 @@ def described(value: Any) -> dict[str, Any]:
     name = f"{kind.__module__}.{kind.__qualname__}"
     text = name if kind.__repr__ is cast(Any, object.__repr__) else _ADDRESS.sub("", repr(value))
     cut = {"length": len(text)} if len(text) > TEXT_LIMIT else {}
-    return {"$repr": storable(text[:TEXT_LIMIT]), "class": name, **cut}
+    return {"$repr": storable(text[:TEXT_LIMIT]), "class": storable(name), **cut}
 
 
 def shown(value: Any) -> str:

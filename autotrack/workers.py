@@ -6,12 +6,13 @@ each batch, which a worker without autotrack carries unread.
 
 from __future__ import annotations
 
+import functools
 import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from autotrack import context
+from autotrack import context, shield
 from autotrack.ledger import Ledger
 from autotrack.patching import transparent
 
@@ -41,8 +42,7 @@ def carry_through_joblib(ledger: Ledger) -> None:
         token = getattr(self, _TOKEN, "")
         if not token or context.Current.job is None:
             return run(self)
-        with context.arrive(token):
-            return run(self)
+        return context.arrived(token, lambda: run(self))
 
     def __reduce__(self: Any) -> Any:  # noqa: N807
         reduced = reduce(self)
@@ -58,3 +58,21 @@ def carry_through_joblib(ledger: Ledger) -> None:
     ]
     for owner, ours in replacements:
         ledger.replace(owner, ours.__name__, transparent(ours))
+
+
+def follow_classes(ledger: Ledger, module: str) -> None:
+    """See the classes that come by value in a pickle: they get their methods after they are made, and a class
+    that was sent out and comes back gets them again, which undoes our patches."""
+    cloudpickle = sys.modules[module]
+    fill = getattr(cloudpickle, "_class_setstate", None)
+    if fill is None:
+        return
+
+    @functools.wraps(fill)
+    def _class_setstate(obj: Any, state: Any) -> Any:
+        filled = fill(obj, state)
+        if context.Current.job is not None:
+            shield.contain("class from a pickle", ledger.born, obj)
+        return filled
+
+    ledger.replace(cloudpickle, "_class_setstate", transparent(_class_setstate))

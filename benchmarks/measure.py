@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Result:
     untracked: float | None
     budget: float | None = None
     more_is_better: bool = False
+
+    def with_untracked(self, budget: float) -> Result:
+        """The whole instead of the difference, with a budget for it."""
+        assert self.untracked is not None
+        return replace(self, cost=self.cost + self.untracked, budget=budget)
 
     @property
     def within(self) -> bool | None:
@@ -64,6 +70,33 @@ def paired(
         _half_width(floor) * scale,
         statistics.median(base) * scale,
         budget,
+    )
+
+
+def repeated(
+    name: str,
+    measure: Callable[[], float],
+    *,
+    rounds: int,
+    unit: str,
+    budget: float | None = None,
+    more_is_better: bool = False,
+) -> Result:
+    """Measure the same thing `rounds` times, after once for warming up: the median, and as noise the differences
+    between neighbours."""
+    measure()
+    values = [measure() for _ in range(rounds)]
+    floor = [later - earlier for earlier, later in itertools.pairwise(values)]
+    return Result(
+        name,
+        unit,
+        statistics.median(values),
+        _half_width(values),
+        statistics.median(floor),
+        _half_width(floor),
+        None,
+        budget,
+        more_is_better,
     )
 
 

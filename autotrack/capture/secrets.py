@@ -11,7 +11,7 @@ _NAME = re.compile(
     r"(pass(word|wd|phrase)?|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth)s?$",
     re.IGNORECASE,
 )
-_URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^/\s@:]*):(?P<secret>[^/\s@]+)@")
+_URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^/\s@:]*):(?P<secret>[^/\s]+)@")
 _URL_TOKEN = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<secret>[^/\s@:]{16,})@")
 _QUERY = re.compile(r"(?P<name>[?&][\w.-]*(?:token|key|secret|signature|password|sig)=)[^&\s]+", re.IGNORECASE)
 _LOOKS = re.compile(

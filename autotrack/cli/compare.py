@@ -25,7 +25,7 @@ def command(references: tuple[str, ...], everything: bool, as_json: bool, direct
     """Show how runs differ: parameters, metrics, data, model, code and environment.
 
     IDs as for `autotrack show`.  With --json, `{"runs": [id, ...], "differences": [{"section", "name", "values",
-    "same"}]}`; a value that a run lacks is null.
+    "same", "present"}]}`; `present` says which of the runs have such a value, those that lack it have null.
     """
     if len(references) < 2:
         raise click.UsageError("give two runs or more to compare: autotrack compare @last ID")
@@ -51,7 +51,9 @@ def compared(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         values = [of.get((section, name), _MISSING) for of in facts]
         texts = {"" if value is _MISSING else json.dumps(value, sort_keys=True) for value in values}
         shown = [None if value is _MISSING else value for value in values]
-        rows.append({"section": section, "name": name, "values": shown, "same": len(texts) == 1})
+        present = [value is not _MISSING for value in values]
+        same = len(texts) == 1 and all(present)
+        rows.append({"section": section, "name": name, "values": shown, "same": same, "present": present})
     return rows
 
 
@@ -105,7 +107,10 @@ def _print_table(runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None
         table.add_column(Text(f"{output.short_id(run['id'])}\n{output.short(run['name'], 30)}"), overflow="fold")
     section = None
     for row in rows:
-        cells = [Text("–" if value is None else _shown(value)) for value in row["values"]]
+        cells = [
+            Text(_shown(value)) if present else Text("–", style="dim")
+            for value, present in zip(row["values"], row["present"], strict=True)
+        ]
         style = "dim" if row["same"] else ""
         table.add_row(row["section"] if row["section"] != section else "", row["name"], *cells, style=style)
         section = row["section"]

@@ -30,7 +30,6 @@ def command(reference: str, points: bool, as_json: bool, directory: str | None) 
         for name, steps, times, values in store.points(id):
             rows = zip(steps.tolist(), times.tolist(), map(presented, values.tolist()), strict=True)
             if as_json:
-                for step, time, value in rows:
-                    output.print_json({"name": name, "step": step, "time": time, "value": value})
+                output.print_json_lines({"name": name, "step": s, "time": t, "value": v} for s, t, v in rows)
             else:
                 output.print_tsv((name, step, time, value) for step, time, value in rows)

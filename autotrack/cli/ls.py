@@ -61,8 +61,7 @@ def command(
         click.echo(f"autotrack: {nothing}", err=True)
         return
     if as_json:
-        for run in runs:
-            output.print_json(run)
+        output.print_json_lines(runs)
         return
     chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
     if not on_terminal:

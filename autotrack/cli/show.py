@@ -163,7 +163,7 @@ def _job_parts(
         ("job", f"{job['id']}  (recorded by {job['how']})"),
         ("started", f"{output.moment(job['started'])}  ({output.ago(job['started'])})"),
         *_program_facts(job)[1:],
-        ("exit", "none: the process is gone without one" if exit is None else f"{exit['code']}"),
+        ("exit", _exit(exit)),
         ("platform", job["platform"]),
         ("packages", f"{len(job['packages'] or {})}; all of them with --json"),
     ]
@@ -204,6 +204,12 @@ def _program_facts(job: dict[str, Any]) -> list[tuple[str, str]]:
     if frameworks:
         facts.append(("frameworks", frameworks))
     return facts
+
+
+def _exit(exit: dict[str, Any] | None) -> str:
+    if exit is None:
+        return "none: the process is gone without one"
+    return str(exit["code"]) if exit["code"] is not None else f"not known: {exit['how']} was raised"
 
 
 def _title(name: str, status: str, duration: float | None) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 
 import click
 
@@ -34,8 +35,7 @@ def command(ctx: click.Context, references: tuple[str, ...], as_json: bool, dire
         raise NotFound(f"{where.root} is gone, and with it the journals")
     findings = verify(where, jobs, known)
     if as_json:
-        for finding in findings:
-            output.print_json({"path": finding.path, "position": finding.position, "problem": finding.problem})
+        output.print_json_lines(asdict(finding) for finding in findings)
     else:
         for finding in findings:
             line = "" if finding.position is None else f", entry {finding.position + 1}"

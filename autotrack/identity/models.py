@@ -30,10 +30,13 @@ def report(strand: Strand, model: Any, budget: float) -> None:
     """Report class, identity and kept pickle of a model, within `budget` seconds in all."""
     cls = f"{type(model).__module__}.{type(model).__qualname__}"
     deadline = time.perf_counter() + budget
-    with context.suppressed():
-        identity = _within(strand, "identity of the model", lambda: model_digest(model, deadline))
-        kept = _within(strand, "the fitted model", lambda: keep(strand, model, deadline))
-        parameters = _within(strand, "number of parameters", lambda: _count(model))
+    identity, kept, parameters = context.aside(
+        lambda: (
+            _within(strand, "identity of the model", lambda: model_digest(model, deadline)),
+            _within(strand, "the fitted model", lambda: keep(strand, model, deadline)),
+            _within(strand, "number of parameters", lambda: _count(model)),
+        )
+    )
     digest, size = kept if kept is not None else (None, None)
     strand.job.report(
         events.StrandModel(

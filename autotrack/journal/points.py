@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from mmap import ALLOCATIONGRANULARITY, mmap
 from typing import Final
 
+from autotrack.journal.file import OwnFile
+
 RECORD: Final = struct.Struct("<ddqII")
 HEADER: Final = struct.Struct("<8sII12xI")
 MAGIC: Final = b"ATPOINTS"
@@ -73,8 +75,8 @@ class Points:
         self.mapped = mapped and hasattr(os, "posix_fallocate")
         self.dropped = 0
         self.trouble: OSError | None = None
-        self._lock = threading.Lock()
-        self._file = -1
+        self._lock = threading.RLock()
+        self._file: OwnFile | None = None
         self._size = FIRST_WINDOW
         self._end = 0
         """Where in the file the next window begins."""
@@ -83,54 +85,57 @@ class Points:
         self._ended = False
 
     def advance(self, full: Window) -> bool:
-        """Open the next window, unless another thread has.  False where points can't be taken any more."""
+        """Open the next window, unless another thread has.  False where points can't be taken any more.
+
+        A finalizer or a signal handler may run in here and come back to this very place, or raise: so nothing
+        is changed before the next window is ready, and then all of it at once.
+        """
         with self._lock:
             if self.window is not full:
                 return True
             if self._ended:
                 self.dropped += 1
                 return False
-            start = self._end
+            start, size, maps, pending = self._end, self._size, self._maps, self._pending
             first = RECORD.size if start == 0 else 0
-            buffer = self._map(start) if self.mapped else None
-            if buffer is None:
-                if sum(len(window.buffer) for window in self._pending) >= MEMORY_LIMIT:
-                    self.dropped += 1
-                    return False
-                memory = bytearray(self._size)
-                if start == 0:
-                    memory[: RECORD.size] = header()
-                self._pending.append(_Buffered(memory, start))
-                self.window = memory, _offsets(first)
+            buffer: mmap | bytearray
+            mapping = self._map(start, size) if self.mapped else None
+            if mapping is not None:
+                buffer, maps = mapping, [*maps[-1:], mapping]
+            elif sum(len(window.buffer) for window in pending) >= MEMORY_LIMIT:
+                self.dropped += 1
+                return False
             else:
-                self.window = buffer, _offsets(first)
-            self._end = start + self._size
-            self._size = min(self._size * 2, LAST_WINDOW)
+                buffer = bytearray(size)
+                if start == 0:
+                    buffer[: RECORD.size] = header()
+                pending = [*pending, _Buffered(buffer, start)]
+            window, grown = (buffer, _offsets(first)), min(size * 2, LAST_WINDOW)
+            if self.window is not full:
+                return True
+            # Signal handlers run between calls, and there is none here.
+            self._maps, self._pending, self._end, self._size, self.window = maps, pending, start + size, grown, window
             return True
 
-    def _map(self, start: int) -> mmap | None:
+    def _map(self, start: int, size: int) -> mmap | None:
         """A mapping of the file's next stretch, really allocated: a hole on a full disk would be a SIGBUS
         inside the user's program."""
         try:
             file = self._open()
-            os.posix_fallocate(file, start, self._size)
-            buffer = mmap(file, self._size, offset=start)
+            os.posix_fallocate(file, start, size)
+            buffer = _mapped(file, start, size)
         except OSError as error:
             self.trouble = error
             self.mapped = False
             return None
         if start == 0:
             buffer[: RECORD.size] = header()
-        self._maps.append(buffer)
-        if len(self._maps) > 2:
-            with contextlib.suppress(BufferError):  # a thread is writing its last record there
-                self._maps.pop(0).close()
         return buffer
 
     def _open(self) -> int:
-        if self._file < 0:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        return self._file
+        if self._file is None:
+            self._file = OwnFile(self.path, os.O_RDWR)  # may be there: a signal handler that raised just here
+        return self._file.number()
 
     @property
     def started(self) -> bool:
@@ -148,14 +153,14 @@ class Points:
 
     def sync(self) -> None:
         """Force the file's content to the disk."""
-        if self._file >= 0:
-            os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
+        if self._file is not None:
+            getattr(os, "fdatasync", os.fsync)(self._file.number())
 
     def read(self, first: int, count: int) -> bytes:
         """The bytes of `count` slots from slot `first`, as far as they are in the file."""
-        if self._file < 0:
+        if self._file is None:
             return b""
-        return os.pread(self._file, count * RECORD.size, first * RECORD.size)
+        return os.pread(self._file.number(), count * RECORD.size, first * RECORD.size)
 
     @property
     def slots(self) -> int:
@@ -171,19 +176,37 @@ class Points:
         with self._lock:
             self._ended = True
 
+    def close(self) -> None:
+        """Take no points any more, and let go of the file."""
+        with self._lock:
+            self._ended = True
+            self.window = closed_window()
+            self._maps, self._pending = [], []
+            if self._file is not None:
+                self._file.close()
+
     def forget(self) -> None:
         """In a forked child: let go of the parent's mapping without touching the file."""
-        self._lock = threading.Lock()
-        self.window = closed_window()
-        self._ended = True
-        self._pending = []
+        self._lock = threading.RLock()
         for buffer in self._maps:
             with contextlib.suppress(BufferError):
                 buffer.close()
-        self._maps = []
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self.close()
+
+
+def _mapped(file: int, start: int, size: int) -> mmap:
+    if sys.version_info >= (3, 13):
+        return mmap(file, size, offset=start, trackfd=False)
+    # Until Python 3.13 a mapping takes a descriptor of its own, the lowest one that is free: a standard stream's
+    # where the program has closed that, and native code would print into our file.
+    taken = [os.dup(file)]
+    try:
+        while taken[-1] <= 2:
+            taken.append(os.dup(file))
+        return mmap(file, size, offset=start)
+    finally:
+        for number in taken:
+            os.close(number)
 
 
 class _Buffered:

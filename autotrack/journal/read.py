@@ -15,7 +15,7 @@ from autotrack import events
 from autotrack.events import AnyEvent, SegmentStarted
 from autotrack.journal import points
 from autotrack.journal.process import alive, machine
-from autotrack.journal.segment import first_digest, line_digest
+from autotrack.journal.segment import chained, first_digest, line_of
 
 if TYPE_CHECKING:
     import numpy
@@ -36,18 +36,16 @@ class TooNew(Damaged):
     """Written by a newer version than this one reads."""
 
 
-class _Line(msgspec.Struct, frozen=True):
-    prev: str
-    body: msgspec.Raw
+_BEGIN, _MIDDLE, _END = b'{"chain":"', b'","body":', b"}"
+_BODY = len(_BEGIN) + 32 + len(_MIDDLE)
+"""Where the event begins in a line (`segment.line_of`)."""
 
-
-_decode_line = msgspec.json.Decoder(_Line).decode
 _decode_tag = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass
 class Cursor:
-    """How far a segment has been read: bytes, lines, and the digest of the last line."""
+    """How far a segment has been read: bytes, lines, and the chain after the last one."""
 
     offset: int = 0
     lines: int = 0
@@ -78,23 +76,26 @@ class SegmentFile:
                 if not line.endswith(b"\n"):
                     return
                 position = cursor.lines
-                event = self._event(line[:-1], position, cursor.digest)
+                body = line[_BODY:-2]
+                chain = chained(cursor.digest, body)
+                if line != line_of(chain, body):
+                    raise self._broken(line, position)
+                event = self._event(body, position)
                 cursor.offset += len(line)
                 cursor.lines += 1
-                cursor.digest = line_digest(line[:-1])
+                cursor.digest = chain
                 yield position, event
 
-    def _event(self, line: bytes, position: int, expected: str) -> AnyEvent:
+    def _broken(self, line: bytes, position: int) -> Damaged:
+        if line.startswith(_BEGIN) and line[_BODY - len(_MIDDLE) : _BODY] == _MIDDLE and line.endswith(_END + b"\n"):
+            return Damaged(self.path, position, "does not follow from the line before: edited, removed or reordered")
+        return Damaged(self.path, position, "is not an event")
+
+    def _event(self, body: bytes, position: int) -> AnyEvent:
         try:
-            decoded = _decode_line(line)
+            event: AnyEvent = events.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Damaged(self.path, position, f"is not an event ({error})") from None
-        if decoded.prev != expected:
-            raise Damaged(self.path, position, "does not follow from the line before: edited, removed or reordered")
-        try:
-            event: AnyEvent = events.decode(decoded.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._undecodable(decoded.body, position, error) from None
+            raise self._undecodable(body, position, error) from None
         if isinstance(event, SegmentStarted):
             if event.format > events.FORMAT:
                 raise TooNew(

@@ -209,7 +209,9 @@ def _sqlite_error(path: str, error: Exception) -> StoreError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"{path} is in use by another process; try again")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreError(f"{path} is damaged ({error}): move it away and try again, it is made again from the journals")
+        return StoreError(
+            f"{path} is damaged ({error}): move it away and try again, it is made again from the journals"
+        )
     if code == sqlite3.SQLITE_CANTOPEN and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         return StoreError(f"{path} can't be opened: there is no folder {os.path.dirname(path)}")
     return StoreError(f"{path}: {error}")
@@ -226,8 +228,11 @@ def _postgresql(url: str) -> Database:
     try:
         words: dict[str, Any] = {"connect_timeout": 10, **conninfo_to_dict(url)}
         connection = psycopg.connect(**words, autocommit=True)
+        encoding = connection.info.parameter_status("server_encoding")
     except psycopg.Error as error:
         raise StoreError(f"the store {redact(url)} can't be reached: {redact(str(error).strip())}") from None
+    if encoding != "UTF8":
+        raise StoreError(f"the store {redact(url)} is in {encoding}; make a database for it WITH ENCODING 'UTF8'")
     database = PostgreSQL(connection, redact(url))
     database.enter_schema()
     return database

@@ -1,91 +1,111 @@
-"""The tables.  One schema for both databases; NULL in `last`, `low`, `high` of a series that has points is NaN,
-which SQLite can't hold.
+"""The tables.  One schema for both databases; NULL in `last` of a series that has points is NaN, which SQLite can't
+hold, and NULL in `low`, `high` says that no value was finite.
 
-`facts` are the journals' events as they are; everything below them is projected from facts and points, and
-can be made again at any time.
+`facts` are the journals' events as they are, `series` and `chunks` their points.  What follows them is projected
+from these and from the edits, so that lists, filters and sorting need not read them; it can be made again at any
+time.
 """
 
 from __future__ import annotations
 
 from autotrack.store.database import Database, StoreError
 
-VERSION = "1"
+VERSION = 2
 
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT",
+    "folders": "id TEXT PRIMARY KEY, listed BIGINT",
     "segments": """job TEXT, segment TEXT, bytes BIGINT, lines BIGINT, digest TEXT, slots BIGINT, empty BIGINT,
-        role TEXT, host TEXT, machine TEXT, message TEXT, PRIMARY KEY (job, segment)""",
+        damage TEXT, points_damage TEXT, passing TEXT, PRIMARY KEY (job, segment)""",
     "facts": """job TEXT, segment TEXT, position BIGINT, tag TEXT, strand TEXT, body TEXT,
         PRIMARY KEY (job, segment, position)""",
-    "series": """job TEXT, segment TEXT, series BIGINT, strand TEXT, name TEXT, origin TEXT, parts BIGINT, tail BIGINT,
-        count BIGINT, low DOUBLE PRECISION, high DOUBLE PRECISION, last DOUBLE PRECISION, last_time DOUBLE PRECISION,
-        first_step BIGINT, last_step BIGINT, nans BIGINT, infinities BIGINT, PRIMARY KEY (job, segment, series)""",
+    "series": """job TEXT, segment TEXT, series BIGINT, strand TEXT, name TEXT, origin TEXT, parts BIGINT DEFAULT 0,
+        tail BIGINT DEFAULT 0, count BIGINT DEFAULT 0, low DOUBLE PRECISION, high DOUBLE PRECISION,
+        last DOUBLE PRECISION, last_time DOUBLE PRECISION, first_step BIGINT, last_step BIGINT, nans BIGINT DEFAULT 0,
+        infinities BIGINT DEFAULT 0, PRIMARY KEY (job, segment, series)""",
     "chunks": """job TEXT, segment TEXT, series BIGINT, part BIGINT, count BIGINT, first_step BIGINT, last_step BIGINT,
         first_time DOUBLE PRECISION, last_time DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,
         steps {blob}, times {blob}, points {blob}, PRIMARY KEY (job, segment, series, part)""",
-    "strands": "strand TEXT PRIMARY KEY, job TEXT, segment TEXT, run TEXT, kind TEXT, ended BIGINT",
-    "jobs": """id TEXT PRIMARY KEY, parent TEXT, name TEXT, status TEXT, started DOUBLE PRECISION,
-        duration DOUBLE PRECISION, author TEXT, detail TEXT""",
+    "strands": "strand TEXT PRIMARY KEY, job TEXT, segment TEXT, position BIGINT, run TEXT, kind TEXT, ended BIGINT",
+    "edit_files": """folder TEXT, name TEXT, bytes BIGINT, digest TEXT, message TEXT,
+        PRIMARY KEY (folder, name)""",
+    "edits": """folder TEXT, target TEXT, what TEXT, name TEXT, value TEXT, time DOUBLE PRECISION, author TEXT,
+        PRIMARY KEY (folder, target, what, name)""",
+    "jobs": """id TEXT PRIMARY KEY, folder TEXT, open BIGINT, taken DOUBLE PRECISION, parent TEXT, name TEXT,
+        status TEXT, started DOUBLE PRECISION, duration DOUBLE PRECISION, author TEXT""",
     "runs": """id TEXT PRIMARY KEY, job TEXT, name TEXT, framework TEXT, kind TEXT, status TEXT,
         started DOUBLE PRECISION, duration DOUBLE PRECISION, author TEXT, parent TEXT, params TEXT, metrics TEXT,
-        tags TEXT, detail TEXT, hidden BIGINT""",
+        tags TEXT, note TEXT, hidden BIGINT""",
     "params": "run TEXT, name TEXT, number DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, name)",
     "metrics": """run TEXT, name TEXT, last DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION, count BIGINT,
         first_step BIGINT, last_step BIGINT, PRIMARY KEY (run, name)""",
     "tags": "run TEXT, name TEXT, number DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, name)",
-    "edits": """target TEXT, what TEXT, name TEXT, value TEXT, time DOUBLE PRECISION, author TEXT,
-        PRIMARY KEY (target, what, name)""",
 }
 
 INDEXES = (
     "facts_strand ON facts (strand)",
-    "facts_job ON facts (job, tag)",
+    "facts_own ON facts (job, tag) WHERE strand IS NULL",
+    "facts_files ON facts (job) WHERE tag = 'artifact'",
     "series_strand ON series (strand)",
     "strands_run ON strands (run)",
-    "strands_job ON strands (job)",
+    "strands_job ON strands (job, kind)",
+    "strands_open ON strands (job) WHERE ended = 0",
+    "jobs_open ON jobs (folder) WHERE open = 1",
+    "jobs_started ON jobs (started)",
+    "edits_target ON edits (target)",
     "runs_started ON runs (started)",
     "runs_job ON runs (job)",
     "runs_parent ON runs (parent)",
-    "params_name ON params (name, number)",
+    "runs_hidden ON runs (id) WHERE hidden = 1",
     "metrics_name ON metrics (name, last)",
-    "tags_name ON tags (name)",
 )
 
+_OF_JOB = ("segments", "facts", "series", "chunks", "strands", "runs")
+_OF_RUN = ("params", "metrics", "tags")
 
-def prepare(database: Database) -> bool:
-    """Make the tables where they are missing; True where a store of an older version was dropped, which is then
-    to be rebuilt.  Raises StoreError for a newer one."""
-    present = database.tables()
-    outdated = False
-    if "meta" in present:
-        row = database.row("SELECT value FROM meta WHERE key = 'version'")
-        version = row[0] if row is not None else "0"
-        if version == VERSION:
-            return False
-        if int(version) > int(VERSION):
-            raise StoreError(
-                f"the store has schema version {version}, this autotrack knows {VERSION}: "
-                "upgrade with pip install -U autotrack-ml"
-            )
-        outdated = True
+
+def prepare(database: Database) -> None:
+    """Make the tables where they are missing or of an older version; what is in the journals is then taken in
+    again by the next `refresh`.  Raises StoreError for a newer version, and for a database of something else."""
+    if _current(database):
+        return
     with database.transaction():
-        if outdated:
-            drop(database)
+        if _current(database):  # another reader was first
+            return
+        for name in TABLES:
+            database.execute(f"DROP TABLE IF EXISTS {name}")
         for name, columns in TABLES.items():
-            database.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns.format(blob=database.blob)})")
+            typed = columns.format(blob=database.blob).replace(" TEXT", f" {database.text}")
+            database.execute(f"CREATE TABLE {name} ({typed})")
         for index in INDEXES:
-            database.execute(f"CREATE INDEX IF NOT EXISTS {index}")
-        database.put("meta", "key, value", [("version", VERSION)], "key")
-    return outdated
+            database.execute(f"CREATE INDEX {index}")
+        database.put("meta", "key, value", [("version", str(VERSION))], "key")
 
 
-def drop(database: Database) -> None:
-    """Remove every table of ours."""
-    for name in TABLES:
-        database.execute(f"DROP TABLE IF EXISTS {name}")
+def _current(database: Database) -> bool:
+    """Whether the tables are there, in this version; False where they can be made."""
+    present = database.tables()
+    if not present:
+        return False
+    row = database.row("SELECT value FROM meta WHERE key = 'version'") if "meta" in present else None
+    if row is None or not str(row[0]).isdecimal():
+        raise StoreError("the database holds tables of something else; give another one to autotrack")
+    version = int(row[0])
+    if version > VERSION:
+        raise StoreError(
+            f"the store has schema version {version}, this autotrack knows {VERSION}: "
+            "upgrade with pip install -U autotrack-ml"
+        )
+    return version == VERSION
 
 
-def clear(database: Database) -> None:
-    """Remove everything that is in the tables."""
-    for name in TABLES:
-        database.execute(f"DELETE FROM {name}" + (" WHERE key <> 'version'" if name == "meta" else ""))
+def clear(database: Database, folder: str) -> None:
+    """Remove everything that came from a folder, in a store that may be fed from others as well."""
+    jobs = "(SELECT id FROM jobs WHERE folder = ?)"
+    for name in _OF_RUN:
+        database.execute(f"DELETE FROM {name} WHERE run IN (SELECT id FROM runs WHERE job IN {jobs})", (folder,))
+    for name in _OF_JOB:
+        database.execute(f"DELETE FROM {name} WHERE job IN {jobs}", (folder,))
+    for name in ("jobs", "edits", "edit_files"):
+        database.execute(f"DELETE FROM {name} WHERE folder = ?", (folder,))
+    database.execute("DELETE FROM folders WHERE id = ?", (folder,))

@@ -23,6 +23,8 @@ CROSS_VALIDATION = (
     "validation_curve",
     "permutation_test_score",
 )
+PLOTTED = ("learning_curve", "validation_curve")
+"""Those that `sklearn.model_selection._plot` binds for its displays."""
 BUDGET, SHARE = 0.020, 0.02
 """Seconds, and share of the fit, that keeping the fitted model may take: the larger of the two."""
 
@@ -36,8 +38,10 @@ def autotrack_patches() -> Iterable[Patch]:
         yield Patch(f"{base}.{method}", returned=predicted, subclasses=True)
     yield Patch(f"{base}.score", observe=observe_score, subclasses=True)
     for name in CROSS_VALIDATION:
-        target = f"sklearn.model_selection:{name}"
-        yield Patch(target, observe=observe_cross_validation, opens=opens_cross_validation)
+        targets = [f"sklearn.model_selection:{name}"]
+        if name in PLOTTED:
+            targets.append(f"sklearn.model_selection._plot:{name}")
+        yield Patch(*targets, observe=observe_cross_validation, opens=opens_cross_validation)
     for name in metrics.FUNCTIONS:
         yield Patch(f"sklearn.metrics:{name}", observe=metrics.observe, optional=True)
     yield Patch("joblib.numpy_pickle:dump", "joblib:dump", "pickle:dump", observe=observe_dump)

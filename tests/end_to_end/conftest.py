@@ -64,10 +64,11 @@ class CommandLine:
             stderr=theirs,
         )
         os.close(theirs)
+        waiting = select.poll()
+        waiting.register(ours, select.POLLIN)
         output = b""
         while True:
-            ready, _, _ = select.select([ours], [], [], 60)
-            assert ready, f"{words} printed nothing for a minute"
+            assert waiting.poll(60_000), f"{words} printed nothing for a minute"
             try:
                 data = os.read(ours, 65536)
             except OSError:  # the other end is closed

@@ -111,7 +111,10 @@ def test_compare_shows_differences_only(trained: CommandLine) -> None:
     assert ("model", "id") in found
     assert not [key for key in found if key[0] in ("data", "environment", "code")]
     everything = trained.json("compare", "--all", first["id"], second["id"])["differences"]
-    assert {"section": "param", "name": "tol", "values": [0.0001, 0.0001], "same": True} in everything
+    (tol,) = [row for row in everything if row["name"] == "tol"]
+    assert tol == {
+        "section": "param", "name": "tol", "values": [0.0001, 0.0001], "same": True, "present": [True, True]
+    }  # fmt: skip
     assert "0.01" in COLOUR.sub("", trained.terminal("compare", first["id"], second["id"]))
     same = trained.terminal("compare", first["id"], first["id"])
     assert "do not differ" in same

@@ -32,7 +32,13 @@ def test_arguments_input_and_output_are_the_programs_own(cli: CommandLine) -> No
 
 @pytest.mark.parametrize(
     ("source", "code"),
-    [("", 0), ("raise SystemExit(7)", 7), ("raise ValueError('no')", 1), ("import os; os._exit(9)", 9)],
+    [
+        ("", 0),
+        ("import sys; sys.exit(7)", 7),
+        ("raise SystemExit(7)", 7),
+        ("raise ValueError('no')", 1),
+        ("import os; os._exit(9)", 9),
+    ],
 )
 def test_exit_code_is_the_programs_own(cli: CommandLine, source: str, code: int) -> None:
     cli.program(FIT + source)
@@ -40,6 +46,8 @@ def test_exit_code_is_the_programs_own(cli: CommandLine, source: str, code: int)
     job = cli.json("show", cli.json("ls")["job"])["job"]
     if source.startswith("import os"):
         assert (job["status"], job["exit"]) == ("killed", None)
+    elif source.startswith("raise SystemExit"):  # the code is nowhere to be seen, and not guessed
+        assert (job["exit"]["code"], job["exit"]["how"]) == (None, "SystemExit")
     else:
         assert (job["status"], job["exit"]["code"]) == ("finished" if code == 0 else "failed", code)
 

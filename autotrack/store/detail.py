@@ -1,0 +1,245 @@
+"""What `show` says of a run and of a job, read from the facts when it is asked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from autotrack import events
+from autotrack.store import strands
+from autotrack.store.database import Database
+from autotrack.store.present import presented
+from autotrack.store.project import nan, trial_metrics
+from autotrack.store.strands import Statistics, StrandView
+
+SECTIONS = ("packages", "git", "seeds")
+"""The facts of a job that stand in its view under their own name."""
+STEPS = 100
+"""Standalone transformers that are shown at most."""
+
+_TAGS = (
+    "segment_started", "job_started", "job_facts", "job_ended", "gap", "tag", "receipt", "overhead",
+)  # fmt: skip
+Digests = Mapping[tuple[str, int], events.ArtifactDigested]
+
+
+def run(database: Database, id: str, job: str) -> dict[str, Any]:
+    """What a run has beyond the columns of a list, its job excepted."""
+    group = strands.of_runs(database, [id])[id]
+    if group:
+        return _run(database, group, job)
+    parent, _, index = id.rpartition(".")
+    for view in strands.of_runs(database, [parent])[parent]:
+        for trial in view.of(events.StrandTrial):
+            if str(trial.index) == index:
+                return _trial(trial)
+    return _run(database, [], job)
+
+
+def _run(database: Database, group: Sequence[StrandView], job: str) -> dict[str, Any]:
+    digests = _digests(database, job)
+    summaries = [
+        (v.id, v.label, {n: x for e in v.of(events.StrandSummary) for n, x in e.values.items()}) for v in group
+    ]
+    names = strands.names_in_run(summaries)
+    ended = next((view.ended for view in group[:1]), None)
+    models = [event for view in group for event in view.of(events.StrandModel)]
+    return {
+        "params": [
+            {"name": name, "value": presented(value), "source": source}
+            for name, (value, source) in strands.params_of(group).items()
+        ],
+        "metrics": _metrics(strands.metrics_of(group)),
+        "datasets": [_dataset(event) for view in group for event in view.datasets()],
+        "model": _model(models[-1]) if models else None,
+        "artifacts": [_artifact(segment, event, digests) for view in group for segment, event in view.artifacts()],
+        "summary": {
+            presented(names[strand, name]): presented(value)
+            for strand, _, named in summaries
+            for name, value in named.items()
+        },
+        "failure": _failure(ended.failure) if ended is not None else None,
+        "gaps": _gaps(event for view in group for event in view.of(events.GapFound)),
+        "trials": sum(len(view.of(events.StrandTrial)) for view in group),
+    }
+
+
+def _trial(trial: events.StrandTrial) -> dict[str, Any]:
+    return {
+        "params": [{"name": presented(p.name), "value": presented(p.value), "source": p.source} for p in trial.params],
+        "metrics": _metrics(trial_metrics(trial)),
+        "datasets": [],
+        "model": None,
+        "artifacts": [],
+        "summary": {},
+        "failure": None,
+        "gaps": [],
+        "trials": 0,
+    }
+
+
+def job(database: Database, id: str) -> dict[str, Any] | None:
+    """Everything about a job but its runs; None where there is none."""
+    row = database.row("SELECT parent, name, status, started, duration, author FROM jobs WHERE id = ?", (id,))
+    if row is None:
+        return None
+    parent, name, status, begun, duration, author = row
+    facts = strands.job_facts(database, id, _TAGS)
+    started = next((event for _, event in facts if isinstance(event, events.JobStarted)), None)
+    ended = next((event for _, event in reversed(facts) if isinstance(event, events.JobEnded)), None)
+    sections = {event.section: event.value for _, event in facts if isinstance(event, events.JobFacts)}
+    receipts = _latest(facts, events.Receipt)
+    sql = "SELECT segment, position, body FROM facts WHERE job = ? AND tag = 'artifact'"
+    artifacts = [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (id,)))]
+    digests = _digests(database, id)
+    host = next((event.host for _, event in facts if isinstance(event, events.SegmentStarted)), None)
+    return {
+        "id": id,
+        "parent": parent,
+        "how": started.how if started else None,
+        "name": name,
+        "argv": [presented(word) for word in started.argv] if started else [],
+        "cwd": presented(started.cwd) if started else None,
+        "executable": presented(started.executable) if started else None,
+        "host": presented(started.host if started else host),
+        "user": author,
+        "python": started.python if started else None,
+        "platform": started.platform if started else None,
+        "autotrack": started.autotrack if started else None,
+        "started": begun,
+        "duration": duration,
+        "status": status,
+        **{section: presented(sections.get(section)) for section in SECTIONS},
+        "exit": {"code": ended.code, "how": ended.how, "failure": _failure(ended.failure)} if ended else None,
+        "files": [_artifact(segment, event, digests) for segment, event in artifacts],
+        "console": None,
+        "steps": _steps(database, id),
+        "gaps": _gaps(event for _, event in facts if isinstance(event, events.GapFound)) + _nameless(database, id),
+        "receipt": _receipt(receipts),
+        "frameworks": {name: version for receipt in receipts for name, version in receipt.frameworks.items()},
+        "overhead": _overhead(_latest(facts, events.Overhead)),
+        "tags": {presented(e.name): presented(e.value) for _, e in facts if isinstance(e, events.Tagged)},
+    }
+
+
+def _latest(facts: Sequence[tuple[str, Any]], kind: type[Any]) -> list[Any]:
+    """The last event of a kind in each segment."""
+    return list({segment: event for segment, event in facts if isinstance(event, kind)}.values())
+
+
+def _steps(database: Database, job: str) -> list[dict[str, Any]]:
+    """The standalone transformers, in the order of their calls."""
+    sql = f"SELECT strand FROM strands WHERE job = ? AND kind = 'step' ORDER BY segment, position LIMIT {STEPS}"
+    found = strands.views(database, [strand for (strand,) in database.rows(sql, (job,))])
+    return [
+        {
+            "id": view.id,
+            "name": presented(view.started.name),
+            "class": presented(view.started.cls),
+            "params": {name: presented(value) for name, (value, _) in view.params().items()},
+            "seconds": view.ended.seconds if view.ended else None,
+        }
+        for view in sorted(found, key=lambda view: view.order)
+        if view.started is not None
+    ]
+
+
+def _nameless(database: Database, job: str) -> list[dict[str, str]]:
+    """The points that belong to no series: the line that names it is damaged."""
+    row = database.row("SELECT SUM(count) FROM series WHERE job = ? AND name IS NULL", (job,))
+    if row is None or not row[0]:
+        return []
+    return [{"what": f"{int(row[0])} points", "why": "the line of the journal that names their series is damaged"}]
+
+
+def _receipt(receipts: Iterable[events.Receipt]) -> list[dict[str, Any]]:
+    total: dict[str, dict[str, Any]] = {}
+    for receipt in receipts:
+        for patch in receipt.patches:
+            new = {"patch": patch.patch, "attached": False, "fired": 0, "failed": 0, "why": ""}
+            entry = total.setdefault(patch.patch, new)
+            entry["attached"] = entry["attached"] or patch.attached
+            entry["fired"] += patch.fired
+            entry["failed"] += patch.failed
+            entry["why"] = entry["why"] or presented(patch.why)
+    return list(total.values())
+
+
+def _overhead(overheads: Iterable[events.Overhead]) -> dict[str, Any]:
+    by: dict[str, float] = defaultdict(float)
+    for overhead in overheads:
+        for name, seconds in overhead.by.items():
+            by[name] += seconds
+    return {"seconds": sum(by.values()), "by": dict(by)}
+
+
+def _digests(database: Database, job: str) -> Digests:
+    found = strands.job_facts(database, job, ("artifact_digest",))
+    return {(segment, event.artifact): event for segment, event in found}
+
+
+def _artifact(segment: str, event: Any, digests: Digests) -> dict[str, Any]:
+    digested = digests.get((segment, event.artifact))
+    return {
+        "path": presented(event.path),
+        "mode": event.mode,
+        "digest": digested.digest if digested else None,
+        "bytes": digested.bytes if digested else None,
+        "kind": event.kind,
+        "step": event.step,
+        "model": event.model,
+    }
+
+
+def _metrics(found: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "last": presented(nan(last)),
+            "min": low,
+            "max": high,
+            "count": count,
+            "first_step": first,
+            "last_step": last_step,
+        }
+        for name, (last, low, high, count, first, last_step) in sorted(found.items())
+    }
+
+
+def _dataset(event: events.StrandDataset) -> dict[str, Any]:
+    return {"role": event.role, **_described(event.dataset)}
+
+
+def _described(dataset: events.Dataset) -> dict[str, Any]:
+    return {
+        "name": presented(dataset.name),
+        "id": dataset.id,
+        "method": dataset.method,
+        "kind": dataset.kind,
+        "rows": dataset.rows,
+        "columns": dataset.columns,
+        "bytes": dataset.bytes,
+        "schema": [[presented(name), kind] for name, kind in dataset.schema],
+        "parts": [_described(part) for part in dataset.parts],
+    }
+
+
+def _model(event: events.StrandModel) -> dict[str, Any]:
+    return {
+        "class": presented(event.cls),
+        "id": event.id,
+        "parameters": event.parameters,
+        "kept": event.kept,
+        "bytes": event.bytes,
+    }
+
+
+def _gaps(gaps: Iterable[events.GapFound]) -> list[dict[str, str]]:
+    return [{"what": presented(gap.what), "why": presented(gap.why)} for gap in gaps]
+
+
+def _failure(failure: events.Failure | None) -> dict[str, str] | None:
+    if failure is None:
+        return None
+    fields = {"type": failure.type, "message": failure.message, "traceback": failure.traceback}
+    return {name: presented(value) for name, value in fields.items()}

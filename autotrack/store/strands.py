@@ -1,0 +1,193 @@
+"""Strands as they are read back: what the facts and series of one strand say, and how those of several strands are
+called in the run that they make up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from autotrack import events
+from autotrack.store.database import Database
+from autotrack.store.present import presented
+
+Statistics = tuple[float | None, float | None, float | None, int, int, int]
+"""Last (None: NaN), least and greatest finite value (None where there is none), count, first and last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """A series that has points, in one segment."""
+
+    strand: str
+    job: str
+    segment: str
+    series: int
+    name: str
+    last_time: float
+    last: float | None
+    low: float | None
+    high: float | None
+    count: int
+    first_step: int
+    last_step: int
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.job, self.segment, self.series
+
+
+class StrandView:
+    """A strand with its facts as (segment, event) and its series, in the order they were written."""
+
+    def __init__(self, id: str, facts: Sequence[tuple[str, Any]], series: Sequence[SeriesRow]) -> None:
+        self.id, self._facts, self.series = id, facts, series
+        self._by_kind: dict[type[Any], list[Any]] = defaultdict(list)
+        for _, event in facts:
+            self._by_kind[type(event)].append(event)
+        started = self.of(events.StrandStarted)
+        self.started: events.StrandStarted | None = started[0] if started else None
+        self.segment = next((segment for segment, event in facts if event is self.started), "")
+        ended = self.of(events.StrandEnded)
+        self.ended: events.StrandEnded | None = ended[-1] if ended else None
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return self._by_kind.get(kind, [])
+
+    @property
+    def order(self) -> tuple[float, str]:
+        """Where the strand comes among others of its run: by when it began."""
+        return self.started.time if self.started is not None else float("inf"), self.id
+
+    @property
+    def label(self) -> str:
+        """What tells names of this strand from the same names of another."""
+        if self.started is None:
+            return self.id
+        return str(presented(self.started.cls.rsplit(".", 1)[-1] or self.started.name))
+
+    @property
+    def last_time(self) -> float:
+        """The last sign of life."""
+        return max([event.time for _, event in self._facts] + [series.last_time for series in self.series], default=0.0)
+
+    def params(self) -> dict[str, tuple[Any, str]]:
+        """Name to recorded value and source."""
+        return {presented(p.name): (p.value, p.source) for e in self.of(events.StrandParams) for p in e.params}
+
+    def metrics(self) -> dict[str, Statistics]:
+        """The statistics of each series; one that several processes wrote is one."""
+        merged: dict[str, Statistics] = {}
+        times: dict[str, float] = {}
+        for row in self.series:
+            name = presented(row.name)
+            if name in merged:
+                other = merged[name]
+                newest = (row.last, row.last_step) if row.last_time >= times[name] else (other[0], other[5])
+                least = min((value for value in (row.low, other[1]) if value is not None), default=None)
+                most = max((value for value in (row.high, other[2]) if value is not None), default=None)
+                first = min(row.first_step, other[4])
+                merged[name] = newest[0], least, most, row.count + other[3], first, newest[1]
+            else:
+                merged[name] = row.last, row.low, row.high, row.count, row.first_step, row.last_step
+            times[name] = max(row.last_time, times.get(name, row.last_time))
+        return merged
+
+    def summary(self) -> dict[str, Any]:
+        """Name to recorded value."""
+        return {name: value for e in self.of(events.StrandSummary) for name, value in e.values.items()}
+
+    def datasets(self) -> Iterable[events.StrandDataset]:
+        """Each dataset as it was described last."""
+        return {event.number: event for event in self.of(events.StrandDataset)}.values()
+
+    def artifacts(self) -> list[tuple[str, events.ArtifactSeen]]:
+        return [(segment, event) for segment, event in self._facts if isinstance(event, events.ArtifactSeen)]
+
+
+def of_runs(database: Database, runs: Sequence[str]) -> dict[str, list[StrandView]]:
+    """The strands of each run, in the order they began."""
+    members = dict(database.within("SELECT strand, run FROM strands WHERE run IN ({in})", runs))
+    groups: dict[str, list[StrandView]] = {run: [] for run in runs}
+    for view in views(database, list(members)):
+        groups[members[view.id]].append(view)
+    for group in groups.values():
+        group.sort(key=lambda view: view.order)
+    return groups
+
+
+def views(database: Database, strands: Sequence[str]) -> list[StrandView]:
+    """Strands by their ids; those of which there are no facts yet are left out."""
+    facts: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+    sql = "SELECT strand, segment, body FROM facts WHERE strand IN ({in}) ORDER BY segment, position"
+    for strand, segment, body in database.within(sql, strands):
+        facts[strand].append((segment, events.decode(body)))
+    series: dict[str, list[SeriesRow]] = defaultdict(list)
+    columns = ", ".join(field.name for field in fields(SeriesRow))
+    sql = f"SELECT {columns} FROM series WHERE strand IN ({{in}}) AND count > 0 ORDER BY segment, series"
+    for values in database.within(sql, strands):
+        row = SeriesRow(*values)
+        series[row.strand].append(row)
+    return [StrandView(strand, facts[strand], series[strand]) for strand in strands if strand in facts]
+
+
+def job_facts(database: Database, job: str, tags: Sequence[str]) -> list[tuple[str, Any]]:
+    """The facts of a job that belong to no strand, as (segment, event) in the order they were written."""
+    # Sorted here: for ORDER BY, SQLite would read the whole job in the order of its key.
+    sql = (
+        "SELECT segment, position, body FROM facts WHERE job = ? AND strand IS NULL "
+        f"AND tag IN ({', '.join('?' * len(tags))})"
+    )
+    return [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (job, *tags)))]
+
+
+def params_of(group: Sequence[StrandView]) -> dict[str, tuple[Any, str]]:
+    """The parameters of a run: name in the run to recorded value and source."""
+    named = [(view, view.params()) for view in group]
+    names = names_in_run([(v.id, v.label, {n: value for n, (value, _) in params.items()}) for v, params in named])
+    merged: dict[str, tuple[Any, str]] = {}
+    for view, params in named:
+        for name, param in params.items():
+            merged.setdefault(names[view.id, name], param)
+    return merged
+
+
+def metrics_of(group: Sequence[StrandView]) -> dict[str, Statistics]:
+    """The metrics of a run."""
+    names = series_names(group)
+    return {names[view.id, name]: found for view in group for name, found in view.metrics().items()}
+
+
+def series_names(group: Sequence[StrandView]) -> dict[tuple[str, str], str]:
+    """(strand, name as it is presented) of each series to its name in the run."""
+    return names_in_run(
+        [(view.id, view.label, {presented(series.name): object() for series in view.series}) for view in group]
+    )
+
+
+def names_in_run(groups: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[tuple[str, str], str]:
+    """(strand, name) to the name in the run, for (strand, label, name to value) in the order of beginning.
+
+    The names of the first strand stay as they are, and so do those that mean the same later.  Others under a name
+    that is taken become `Class.name`, of further strands of the class `Class#2.name`.
+    """
+    taken: dict[str, Any] = {}
+    numbers: dict[str, int] = defaultdict(lambda: 1)
+    found: dict[tuple[str, str], str] = {}
+    for strand, label, named in groups:
+        prefix = ""
+        if any(name in taken and taken[name] != value for name, value in named.items()):
+            while any(f"{_prefix(label, numbers[label])}{name}" in taken for name in named):
+                numbers[label] += 1
+            prefix = _prefix(label, numbers[label])
+            numbers[label] += 1
+        for name, value in named.items():
+            chosen = prefix + name if name in taken and taken[name] != value else name
+            taken[chosen] = value
+            found[strand, name] = chosen
+    return found
+
+
+def _prefix(label: str, number: int) -> str:
+    return f"{label}." if number == 1 else f"{label}#{number}."

@@ -1,0 +1,99 @@
+"""Secrets are taken out before anything is written."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotrack.capture.secrets import HIDDEN, is_secret_name, redact, redact_arguments
+from autotrack.testing import run_program
+
+NAMES = ["password", "db-password", "API_KEY", "token", "hf_token", "secret", "aws_secret_access_key", "auth", "pwd"]
+SECRETS = st.text(string.ascii_letters + string.digits + "!$%^*+.,;_@:", min_size=8).filter(lambda s: s[0] != "-")
+names = st.sampled_from(NAMES)
+dashes = st.sampled_from(["--", "-", ""])
+
+
+@given(names, SECRETS)
+def test_options_with_a_value_after_them(name: str, secret: str) -> None:
+    assert redact_arguments(["train.py", f"--{name}", secret, "--lr", "0.1"])[2:] == (HIDDEN, "--lr", "0.1")
+
+
+@given(dashes, names, SECRETS)
+def test_options_with_their_value(dash: str, name: str, secret: str) -> None:
+    assert redact_arguments([f"{dash}{name}={secret}", "5"]) == (f"{dash}{name}={HIDDEN}", "5")
+
+
+@given(SECRETS)
+def test_passwords_in_urls(secret: str) -> None:
+    hidden = redact(f"see postgresql://kim:{secret}@host:5432/db?x=1 now")
+    assert secret not in hidden
+    assert hidden.startswith("see postgresql://kim:")
+    assert hidden.endswith("@host:5432/db?x=1 now")
+
+
+@given(st.text(string.ascii_letters + string.digits, min_size=16))
+def test_tokens_in_urls(secret: str) -> None:
+    assert redact(f"https://{secret}@github.com/a/b") == f"https://{HIDDEN}@github.com/a/b"
+    assert redact(f"https://h/p?a=1&access_token={secret}&b=2") == f"https://h/p?a=1&access_token={HIDDEN}&b=2"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_" + "a1B2" * 9,
+        "github_pat_" + "a" * 30,
+        "glpat-" + "x" * 20,
+        "hf_" + "a" * 34,
+        "sk-" + "a1" * 20,
+        "xoxb-123456789012-abc",
+        "AIza" + "a" * 35,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1",
+    ],
+)
+def test_what_looks_like_a_key(secret: str) -> None:
+    assert redact(f"before {secret} after") == f"before {HIDDEN} after"
+
+
+@given(st.text())
+def test_any_text_can_be_redacted(text: str) -> None:
+    assert isinstance(redact(text), str)
+    assert len(redact_arguments([text, text])) == 2
+
+
+@pytest.mark.parametrize("word", ["--lr=0.1", "author", "--password-file", "https://host/path", "keyboard", "a:b@c"])
+def test_what_is_no_secret_stays(word: str) -> None:
+    assert redact_arguments([word, "x"]) == (word, "x")
+    assert not is_secret_name(word)
+
+
+def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:
+    secret = "s3cr3t-Value"
+    source = f"""
+import sys, subprocess
+subprocess.run([sys.executable, "child.py", "--token", {secret!r}, "--password={secret}"], check=False)
+"""
+    (tmp_path / "child.py").write_text(f"""
+import autotrack, pathlib
+pathlib.Path(".git").mkdir()
+pathlib.Path(".git/HEAD").write_text("ref: refs/heads/main")
+pathlib.Path(".git/config").write_text('[remote "origin"]\\n\\turl = https://kim:{secret}@host/repo\\n')
+autotrack.log({{"loss": 1.0}})
+class Odd:
+    def __repr__(self): raise ValueError("https://kim:{secret}@host")
+autotrack.log({{"odd": Odd()}})
+raise RuntimeError("can't reach https://kim:{secret}@host/x")
+""")
+    run_program(source, tmp_path)
+    files = [path for path in (tmp_path / ".autotrack").rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        code = content.count(b"f") < 0  # the program itself is not kept
+        assert secret.encode() not in content or code, path
+    assert any(b"can't reach https://kim:" + HIDDEN.encode() in path.read_bytes() for path in files)

@@ -1,0 +1,129 @@
+"""Journals for the tests of readers: real segments, with events of the test's choice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autotrack import events
+from autotrack.ids import new_id
+from autotrack.journal import process
+from autotrack.journal.folder import Folder
+from autotrack.journal.points import pack_record, tail
+from autotrack.journal.segment import Segment
+from autotrack.values import plain
+
+BEGUN = 1_700_000_000.0
+opened: list[Segment] = []
+"""Those of the test that runs; closed at its end."""
+
+
+class Journal:
+    """The segment of one process in one job.  `alive`: the process that it says it is of is this one, else one that
+    is gone."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        job: str | None = None,
+        *,
+        name: str = "host-1-1",
+        alive: bool = False,
+        role: str = "main",
+        started: float = BEGUN,
+        **changes: Any,
+    ) -> None:
+        self.job = job or new_id()
+        self.time = started
+        self.segment = Segment(folder, self.job, name)
+        opened.append(self.segment)
+        about: dict[str, Any] = {
+            "format": events.FORMAT,
+            "job": self.job,
+            "segment": name,
+            "role": role,
+            "host": os.uname().nodename,
+            "machine": process.machine(),
+            "pid": os.getpid(),
+            "ppid": os.getppid(),
+            "started": process.started(os.getpid()) if alive else 1.0,
+        }
+        self.add(events.SegmentStarted, **{**about, **changes})
+        if role == "main":
+            self.add(
+                events.JobStarted,
+                job=self.job,
+                parent=None,
+                how="run",
+                name="train.py",
+                argv=("python", "train.py"),
+                cwd="/work",
+                executable="/usr/bin/python",
+                user="kim",
+                host="host",
+                python="cpython 3.11",
+                platform="Linux",
+                autotrack="0.1",
+            )
+
+    def add(self, event: type[Any], /, **fields: Any) -> None:
+        """An event, a second after the one before."""
+        self.time += 1.0
+        self.segment.write(event(**{"time": self.time, **fields}))
+
+    def strand(
+        self,
+        name: str = "Ridge",
+        *,
+        id: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float | Sequence[float]] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        status: str | None = "finished",
+        failure: events.Failure | None = None,
+        **fields: Any,
+    ) -> str:
+        """A strand from its beginning to its end; with `status=None` it does not end."""
+        id = id or new_id()
+        about = {"framework": "sklearn", "kind": "fit", "cls": f"sklearn.{name}", **fields}
+        self.add(events.StrandStarted, strand=id, name=name, **about)
+        if params is not None:
+            kept = tuple(events.Param(name, plain(value), "estimator") for name, value in params.items())
+            self.add(events.StrandParams, strand=id, params=kept)
+        for metric, values in (metrics or {}).items():
+            self.points(id, metric, [values] if isinstance(values, (int, float)) else values)
+        for tag, value in (tags or {}).items():
+            self.add(events.Tagged, strand=id, name=tag, value=plain(value))
+        if status is not None:
+            self.add(events.StrandEnded, strand=id, status=status, seconds=2.5, failure=failure)
+        return id
+
+    def define(self, strand: str, name: str) -> int:
+        """A new series; returns its number."""
+        number = self.segment.next_series()
+        self.add(events.SeriesDefined, series=number, strand=strand, name=name)
+        return number
+
+    def points(
+        self, strand: str, name: str, values: Sequence[float], *, number: int | None = None, first: int = 0
+    ) -> int:
+        """Points of a series, which is defined unless its `number` is given.  Returns the number."""
+        if number is None:
+            number = self.define(strand, name)
+        points = self.segment.points
+        for step, value in enumerate(values, first):
+            while True:
+                buffer, offsets = window = points.window
+                try:
+                    pack_record(buffer, next(offsets), value, self.time + step / 1e3, step, tail(number))
+                    break
+                except Exception:  # noqa: BLE001  (struct.error, ValueError: the window is full)
+                    assert points.advance(window)
+        return number
+
+    def end(self, code: int = 0) -> str:
+        """The job ends; returns its id."""
+        self.add(events.JobEnded, code=code, how="end")
+        self.add(events.SegmentEnded)
+        return self.job
