@@ -115,7 +115,7 @@ class Job:
                 self._do(_import_all)
                 self._prepared = True
 
-    def _do(self, function: Callable[[], object]) -> None:
+    def _do(self, function: Callable[[], None]) -> None:
         """Do something that may not be left half-done, or go on with what an interrupted call of this has left."""
         work = self._work
         if work is None:
@@ -148,15 +148,19 @@ class Job:
         if self._ended:
             raise OSError(None, "recording had ended")
         self.prepare()
-        from autotrack import lifecycle
-
         try:
-            self._do(lambda: self.segment or lifecycle.open_segment(self))
+            self._do(self._open_once)
         except OSError as error:
             self._refused = error
             raise
         if self.role == "main":
             self._main = exits.main_frame()
+
+    def _open_once(self) -> None:
+        from autotrack import lifecycle
+
+        if self.segment is None:
+            lifecycle.open_segment(self)
 
     # Processes
 

@@ -29,6 +29,8 @@ FAILURE_LIMIT = 5
 SHARE_LIMIT = 0.05
 """Share of the program's time that a meter may spend, once it has spent `SHARE_FLOOR` seconds."""
 SHARE_FLOOR = 2.0
+CALL_LIMIT = 0.005
+"""Seconds a call on average that are never too many: a program of ten thousand tiny fits is recorded to its end."""
 
 _START = time.perf_counter()
 
@@ -63,7 +65,7 @@ class Meter:
         self.seconds += seconds
         if self.seconds > SHARE_FLOOR:
             elapsed = time.perf_counter() - _START
-            if self.seconds > SHARE_LIMIT * elapsed:
+            if self.seconds > max(SHARE_LIMIT * elapsed, CALL_LIMIT * self.fired):
                 self.off(f"took {self.seconds:.1f} s of {elapsed:.1f} s, more than {SHARE_LIMIT:.0%}")
 
     def succeed(self) -> None:
@@ -110,6 +112,8 @@ def contain(
             if not theirs:
                 _note(where, error, meter)
         except RecursionError:  # too near to the limit to look closer
+            if _State.strict:
+                raise
             return FAILED
         if theirs or _State.strict:
             raise
@@ -126,7 +130,7 @@ class Undisturbed:
 
     PATIENCE = 10.0
 
-    def __init__(self, function: Callable[[], object]) -> None:
+    def __init__(self, function: Callable[[], None]) -> None:
         self._function = function
         self._lock = threading.Lock()
         self._done = threading.Event()

@@ -97,6 +97,14 @@ def test_too_large_a_share_of_the_time_switches_off() -> None:
     assert "more than 5%" in meter.why
 
 
+def test_many_cheap_calls_do_not_switch_off() -> None:
+    meter = Meter("m")
+    elapsed = time.perf_counter() - shield._START
+    meter.fired = 1_000_000
+    meter.spent(max(shield.SHARE_FLOOR, shield.SHARE_LIMIT * (elapsed + 60)) + 1)
+    assert meter.on
+
+
 def test_signal_handlers_pass(heard: list[tuple[str, str]]) -> None:
     def handler(number: int, frame: Any) -> None:
         raise Broken
