@@ -67,12 +67,19 @@ class Ledger:
 
     def attach(self, patch: Patch, target: str, receipt: Receipt) -> None:
         """Attach a patch to a target whose module has been imported.  Raises AttributeError where the name is
-        not there."""
+        not there, unless some supported versions lack it."""
         module_name, _, path = target.partition(":")
         owner: Any = sys.modules[module_name]
         *outer, name = path.split(".")
-        for part in outer:
-            owner = getattr(owner, part)
+        try:
+            for part in outer:
+                owner = getattr(owner, part)
+            if not patch.subclasses:  # of those each has its own
+                getattr(owner, name)
+        except AttributeError:
+            if patch.optional:
+                return
+            raise
         site = Site(patch, receipt.plugin, target, receipt.meter)
         with self._lock:
             if patch.subclasses:

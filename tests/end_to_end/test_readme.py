@@ -72,6 +72,7 @@ def test_the_supported_versions_are_those_of_the_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     low, high = re.match(r"scikit-learn>=1\.(\d+),<1\.(\d+)", project["optional-dependencies"]["sklearn"][0]).groups()  # type: ignore[union-attr]
     assert f"| scikit-learn | 1.{low} to 1.{int(high) - 1} |" in README
+    assert f"scikit-learn==1.{low}.0\n" in (ROOT / "tox.ini").read_text(), "supported means tested"
     for extra in project["optional-dependencies"]:
         assert f"| `{extra}` |" in README
 
