@@ -256,7 +256,7 @@ class Job:
         return exits.outcome(self._main, self._exit.noted if self._exit is not None else None)
 
     def _tell(self) -> None:
-        if self.settings.quiet:
+        if self.settings.quiet or self.parent is not None:  # a program that started this one may read its output
             return
         if self.lost:
             kept = "Nothing was recorded" if self.segment is None else f"{self.lost} entries could not be recorded"

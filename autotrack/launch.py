@@ -23,7 +23,8 @@ class LaunchError(AutotrackError):
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     """The environment in which programs are recorded."""
     path = given.get("PYTHONPATH", "")
-    entries = [entry for entry in path.split(os.pathsep) if entry and entry != BOOTSTRAP]
+    # An empty entry is kept: it means the current folder.
+    entries = [entry for entry in path.split(os.pathsep) if entry != BOOTSTRAP] if path else []
     return {**given, "PYTHONPATH": os.pathsep.join([BOOTSTRAP, *entries])}
 
 
@@ -37,8 +38,9 @@ def command_line(argv: Sequence[str], *, module: bool, command: bool) -> list[st
 def launch(argv: Sequence[str], *, module: bool = False, command: bool = False) -> NoReturn:
     """Replace this process with the program.  Raises LaunchError where there is no such program."""
     words = command_line(argv, module=module, command=command)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started us
+            stream.flush()
     try:
         os.execvpe(words[0], words, environment(os.environ))
     except FileNotFoundError:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from autotrack.identity.data import Beside
+    from autotrack.identity.roles import Roles
     from autotrack.job import Job
     from autotrack.journal.points import Window
 
@@ -135,7 +136,7 @@ class Strand(context.Place):
         self._series: dict[str, Series] = {}
         self._pending: list[Beside] = []
         self._datasets = 0
-        self._roles: dict[str, str] = {}
+        self._roles: Roles | None = None
         owner = context.opened.get() if kind != "run" else None
         if kind != "step" and owner is None and parent is None:
             job.runs += 1
@@ -185,9 +186,12 @@ class Strand(context.Place):
         from autotrack.identity import data as identity
 
         description = identity.describe(data, labels, weights, name)
-        for part, part_id in description.ids():
-            self._roles.setdefault(f"{part} {part_id}", role)
         number, self._datasets = self._datasets, self._datasets + 1
+        if self._roles is None:
+            from autotrack.identity.roles import Roles
+
+            self._roles = Roles()
+        self._roles.add(role, number, description.parts)
         self.report_dataset(role, number, description.dataset)
         for what, why in description.gaps:
             self.gap(what, why)
@@ -198,14 +202,17 @@ class Strand(context.Place):
 
     def role_of(self, features: Any = None, labels: Any = None) -> str | None:
         """The role in which these features were used in this training, or, without features, these labels;
-        None where they were not, or where telling would take more than a few milliseconds."""
-        from autotrack.identity import data as identity
-
-        part, data = ("features", features) if features is not None else ("labels", labels)
-        return self._roles.get(f"{part} {identity.quick_digest(data)}") if data is not None else None
+        `test` for features that are surely others; None where that can't be told, at little cost."""
+        if self._roles is None:
+            return None
+        if features is not None:
+            return self._roles.of_features(features)
+        return self._roles.of_labels(labels) if labels is not None else None
 
     def report_dataset(self, role: str, number: int, dataset: events.Dataset) -> None:
         """What is known by now of the `number`th data of this strand."""
+        if self._roles is not None:
+            self._roles.learn(number, dataset)
         self._report(events.StrandDataset(time=_now(), strand=self.id, role=role, dataset=dataset, number=number))
 
     def series(self, name: str, *, origin: str = "framework") -> Series:

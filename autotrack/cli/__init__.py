@@ -81,4 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AutotrackError as error:
         click.echo(f"autotrack: {error}", err=True)
         return error.exit_code
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"autotrack: {place}{error.strerror or error}", err=True)
+        return 1
     return 0

@@ -6,7 +6,7 @@ import click
 
 from autotrack.cli import output, runtable
 from autotrack.cli.opened import opened, reading
-from autotrack.store import NotFound
+from autotrack.store import NotFound, StoreError
 
 FIXED = ("id", "name", "framework", "kind", "status", "started", "duration", "user", "metrics", "params", "tags")
 """What a pipe gets unless it asks for something else: the columns are always the same."""
@@ -20,7 +20,9 @@ ON_SCREEN = 50
     "--sort", metavar="NAME", help="A column, params.NAME or a metric; the largest first, with -NAME the smallest."
 )
 @click.option("-c", "--columns", metavar="NAMES", help="With commas between: id,status,params.C,test/accuracy.")
-@click.option("-n", "--limit", type=click.IntRange(min=0), help=f"Runs at most; 0 for all. [{ON_SCREEN} on a terminal]")
+@click.option(
+    "-n", "--limit", type=click.IntRange(0, 1_000_000_000), help=f"Runs at most; 0 for all. [{ON_SCREEN} on a terminal]"
+)
 @click.option("--all", "nested", is_flag=True, help="Nested runs too: the trials of a search.")
 @reading
 def command(
@@ -42,7 +44,8 @@ def command(
       autotrack ls 'framework == "sklearn" and started > "2026-01-31"'
 
     over params.NAME, metrics["NAME"] (the last value; .min, .max, .count), tags.NAME and the columns id, job, name,
-    framework, kind, status, started, duration, user, parent.  A run that lacks what is asked for is not listed.
+    framework, kind, status, started, duration, user, parent.  No comparison is true of what a run lacks, but
+    NAME == None is.
 
     On a terminal this is a table of what tells the runs apart; in a pipe, tab-separated values with a header, always
     with the same columns; with --json, an object a line.
@@ -60,10 +63,13 @@ def command(
     except NotFound as nothing:  # an empty list is no mistake
         click.echo(f"autotrack: {nothing}", err=True)
         return
+    chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
+    for name in [*(chosen or ()), *([sort] if sort and sort.replace(".", "").replace("/", "").isalnum() else ())]:
+        if runs and name not in runs[0] and all(runtable.value(run, name) is None for run in runs):
+            raise StoreError(f"no run listed here has {name!r}; see what they have with: autotrack ls --json")
     if as_json:
         output.print_json_lines(runs)
         return
-    chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
     if not on_terminal:
         names = chosen or list(FIXED)
         output.print_tsv([names, *([runtable.value(run, name) for name in names] for run in runs)])

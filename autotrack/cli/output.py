@@ -30,7 +30,7 @@ ID_LENGTH = 8
 
 def on_terminal() -> bool:
     """Whether people read the output: a terminal, or FORCE_COLOR is set."""
-    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+    return sys.stdout is not None and (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR")))
 
 
 def console() -> Console:
@@ -50,7 +50,7 @@ def print_json_lines(values: Iterable[Any]) -> None:
 
 
 def print_tsv(rows: Iterable[Sequence[Any]]) -> None:
-    """Tab-separated values; tabs, newlines and backslashes inside a value are escaped as in JSON."""
+    """Tab-separated values; tabs, newlines, backslashes and what does not print are escaped as in Python."""
     _write("\t".join([_escaped(plain_text(value)) for value in row]) for row in rows)
 
 
@@ -58,13 +58,17 @@ def _write(lines: Iterable[str]) -> None:
     """Many lines at a time: a write for each of ten thousand runs takes longer than all the rest of listing them."""
     waiting = iter(lines)
     while block := list(islice(waiting, LINES_AT_A_TIME)):
-        click.echo("\n".join(block))
+        click.echo("\n".join(block), color=True)  # as it is: what is in it is ours to escape
 
 
 def _escaped(text: str) -> str:
     if "\\" not in text and text.isprintable():
         return text
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return "".join(char if char.isprintable() and char != "\\" else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return "\\\\" if char == "\\" else char.encode("unicode_escape").decode()
 
 
 def plain_text(value: Any) -> str:

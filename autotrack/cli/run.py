@@ -47,7 +47,7 @@ def command(
     is_command = bool(ctx.meta["autotrack.command"])
     if not words:
         raise click.UsageError("say what to run: autotrack run train.py", ctx)
-    if not module and not is_command and not os.path.exists(words[0]):
+    if not (module or is_command or words[0] == "-" or os.path.exists(words[0])):
         hint = f"; a command runs with: autotrack run -- {words[0]}" if shutil.which(words[0]) else ""
         raise LaunchError(f"{words[0]}: there is no such file{hint}")
     settings = {"AUTOTRACK_DIR": directory and os.path.abspath(directory), "AUTOTRACK_SKIP": skip}

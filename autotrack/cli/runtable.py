@@ -51,15 +51,17 @@ def table(runs: list[Run], width: int, names: list[str] | None = None) -> Table:
 
 
 def fitting(runs: list[Run], width: int) -> list[str]:
-    """The columns of a table on a screen of this width: what tells these runs apart, as far as there is room."""
-    names = ["id", "name", "status", "started", "duration"]
-    left = width - sum(_width(runs, name) + GUTTER for name in names)
-    for name in [*_metrics(runs)[:METRIC_COLUMNS], *_tags(runs), *_varying_params(runs)[:PARAM_COLUMNS]]:
+    """The columns of a table on a screen of this width: what tells these runs apart, as far as there is room, what
+    matters most first."""
+    metrics, left, chosen = _metrics(runs)[:METRIC_COLUMNS], width, set()
+    wanted = ["id", "name", "status", *metrics[:1], "duration", "started", *metrics[1:], *_tags(runs)]
+    for name in [*wanted, *_varying_params(runs)[:PARAM_COLUMNS]]:
         needed = _width(runs, name) + GUTTER
         if needed <= left:
-            names.append(name)
+            chosen.add(name)
             left -= needed
-    return names
+    order = ["id", "name", "status", "started", "duration", *metrics, *_tags(runs), *_varying_params(runs)]
+    return [name for name in order if name in chosen]
 
 
 def _metrics(runs: list[Run]) -> list[str]:

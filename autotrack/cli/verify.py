@@ -22,7 +22,8 @@ def command(ctx: click.Context, references: tuple[str, ...], as_json: bool, dire
 
     Every line of a journal carries the digest of the line before, and from time to time a digest of the points, so a
     change shows unless everything that follows it was made anew as well: whoever rewrites a whole journal, and the
-    store with it, is not found.  Exits with 1 where something is not as it was written.
+    store with it, is not found, nor what was cut off the end of a journal that no command had read before: a crash
+    leaves the same.  Exits with 1 where something is not as it was written.
     """
     where, _ = place(directory)
     with opened(directory) as store:

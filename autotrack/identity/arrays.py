@@ -69,6 +69,27 @@ def _digest(data: Any) -> str:
     raise Undigestible(f"{type(data).__module__}.{type(data).__qualname__} has no digest yet")
 
 
+SAMPLED = 1024
+"""Elements that a sample takes."""
+
+
+def sample(data: Any) -> str | None:
+    """The digest of a thousand elements that are spread evenly, in about 0.1 ms: what changes nearly everywhere
+    shows in it.  None for what has no elements that can be had one by one."""
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if hasattr(data, "indptr"):
+        data = data.data
+    if numpy is not None and isinstance(data, numpy.ndarray) and not data.dtype.hasobject and data.size:
+        taken = data.flat[numpy.linspace(0, data.size - 1, min(SAMPLED, data.size)).astype(numpy.intp)]
+        return array(numpy, numpy.ascontiguousarray(taken))
+    if pandas is not None and isinstance(data, (pandas.DataFrame, pandas.Series)) and len(data):
+        rows = max(SAMPLED // (data.shape[1] if data.ndim == 2 else 1), 1)
+        return _digest(data.iloc[:: max(len(data) // rows, 1)])
+    if isinstance(data, (list, tuple)) and data:
+        return _sequence(numpy, data[:: max(len(data) // 64, 1)])
+    return None
+
+
 def array(numpy: Any, data: Any) -> str:
     """The digest of an ndarray."""
     state = xxhash.xxh3_128()

@@ -37,10 +37,6 @@ class Description:
         self.pending = False
         self.name: str | None = None
 
-    def ids(self) -> list[tuple[str, str]]:
-        """The (part, identity) pairs that are known by now."""
-        return [(what, part.id) for what, _, part in self.parts if part.id is not None]
-
     @property
     def dataset(self) -> events.Dataset:
         """The dataset with its parts; with features alone, the features themselves."""
@@ -173,6 +169,8 @@ class Beside:
         self._seconds = 0.0
         self._ready = threading.Event()
         self._data: list[Any] = [data for _, data, _ in description.parts]
+        self._sample = _samples(self._data)
+        """Taken before the call, which may have changed the data before the first whole digest is begun."""
 
     def begin(self) -> None:
         if self._strand.job.recorder is not None:
@@ -206,16 +204,22 @@ class Beside:
     def _compare(self, data: list[Any], method: str) -> None:
         if self._first is None:
             return
-        second = _digests(data)
+        second, sample = _digests(data), _samples(data)
         parts = []
-        for (what, _, part), before, after in zip(self._description.parts, self._first, second, strict=True):
-            parts.append((what, None, _changed(part, id=before, method=method if before == after else "mutated")))
+        for at, (what, _, part) in enumerate(self._description.parts):
+            before = self._first[at]
+            same = before == second[at] and sample[at] == self._sample[at]
+            parts.append((what, None, _changed(part, id=before, method=method if same else "mutated")))
         self._description.parts = parts
         self._strand.report_dataset(self._role, self._number, self._description.dataset)
 
 
 def _digests(data: list[Any]) -> list[str]:
     return [arrays.digest(entry) for entry in data]
+
+
+def _samples(data: list[Any]) -> list[Any]:
+    return [shield.contain("sample of training data", arrays.sample, entry) for entry in data]
 
 
 def _weak(data: Any) -> Any:

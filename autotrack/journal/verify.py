@@ -37,7 +37,7 @@ def verify(folder: Folder, jobs: Sequence[str] | None = None, known: Known | Non
     for job in names if jobs is None else jobs:
         present = {segment.name: segment for segment in read.segments(folder.job(job))}
         for segment in present.values():
-            findings += verify_segment(segment, (known or {}).get((job, segment.name)))
+            findings += verify_segment(segment, (known or {}).get((job, segment.name)), folder)
         for missing in sorted(name for owner, name in known or {} if owner == job and name not in present):
             findings.append(
                 Finding(os.path.join(folder.job(job), missing + ".jsonl"), None, "was taken in, and is gone")
@@ -53,8 +53,11 @@ def _removed_jobs(folder: Folder, present: set[str], known: Known) -> list[Findi
     return [Finding(folder.job(job), None, "was taken in, and is gone") for job in gone]
 
 
-def verify_segment(segment: read.SegmentFile, known: tuple[int, str] | None = None) -> list[Finding]:
-    """Check one segment: its chain, its first line, its seals, and that it is not shorter than it was `known`."""
+def verify_segment(
+    segment: read.SegmentFile, known: tuple[int, str] | None = None, folder: Folder | None = None
+) -> list[Finding]:
+    """Check one segment: its chain, its first line, its seals, that it is not shorter than it was `known`, and that
+    the models which it says were kept are there."""
     findings: list[Finding] = []
     seals: list[tuple[int, events.Sealed]] = []
     cursor = segment.start_cursor()
@@ -64,6 +67,10 @@ def verify_segment(segment: read.SegmentFile, known: tuple[int, str] | None = No
                 findings.append(Finding(segment.path, 0, "does not begin with the start of this segment"))
             if isinstance(event, events.Sealed):
                 seals.append((position, event))
+            if isinstance(event, events.StrandModel) and event.kept is not None and folder is not None:
+                blob = folder.blob(event.kept)
+                if not os.path.exists(blob):
+                    findings.append(Finding(blob, None, f"is gone: the model that {segment.path} says was kept"))
             if known is not None and position + 1 == known[0] and cursor.digest != known[1]:
                 findings.append(Finding(segment.path, position, "differs from what was taken in"))
     except read.Damaged as damage:

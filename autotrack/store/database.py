@@ -212,6 +212,10 @@ def _sqlite_error(path: str, error: Exception) -> StoreError:
         return StoreError(
             f"{path} is damaged ({error}): move it away and try again, it is made again from the journals"
         )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"{path}: {error}; make room, or have it elsewhere: AUTOTRACK_STORE=sqlite:////another/folder/store.db"
+        )
     if code == sqlite3.SQLITE_CANTOPEN and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         return StoreError(f"{path} can't be opened: there is no folder {os.path.dirname(path)}")
     return StoreError(f"{path}: {error}")

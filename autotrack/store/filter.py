@@ -24,7 +24,7 @@ COLUMNS = {
 }  # fmt: skip
 GROUPS = ("params", "metrics", "tags")
 STATISTICS = {"min": "low", "max": "high", "last": "last", "count": "count"}
-DEPTH, VALUES, LENGTH = 50, 5_000, 200_000
+DEPTH, VALUES, LENGTH = 30, 5_000, 200_000
 """How deep a filter may nest, how many names and values it may have, and the length of its SQL: what both databases
 take without complaint."""
 

@@ -26,6 +26,8 @@ FUNCTIONS = tuple(
 )
 """Public functions that compare predictions with something; those that a version lacks are left out."""
 
+LABELS_NAMED = 4
+"""Labels that a metric is restricted to are part of its name, when there are no more."""
 DATA_ARGUMENTS = frozenset(
     "y_true y_pred y_score y_proba y_prob pred_decision labels_true labels_pred X labels sample_weight".split()
 )
@@ -35,14 +37,17 @@ def observe(call: Call) -> Generator[None, Any, None]:
     given = [*call.args, *call.kwargs.values()]
     prediction = next((found for found in map(tracked_prediction, given) if found is not None), None)
     strand = strand_of(prediction)
-    if strand is None:
+    truth = next((call.get(name) for name in ("y_true", "labels_true") if call.get(name) is not None), None)
+    if strand is None or is_prediction(truth):
         return
-    split = role_of(prediction)
-    if split is None:
-        truth = next((call.get(name) for name in ("y_true", "labels_true") if call.get(name) is not None), None)
-        split = strand.role_of(labels=truth) or "test"
+    split = role_of(prediction) or strand.role_of(labels=truth)
     result = yield
-    report(strand, f"{split}/{metric_name(call)}", result)
+    report(strand, split, metric_name(call), result)
+
+
+def is_prediction(truth: Any) -> bool:
+    """Whether what is compared with is no truth but what a model said: that is no score of the other model."""
+    return truth is not None and strand_of(tracked_prediction(truth)) is not None
 
 
 def tracked_prediction(data: Any) -> Any:
@@ -68,11 +73,20 @@ def metric_name(call: Call) -> str:
         and key not in ("average", "zero_division", "output_dict", "digits")
         and isinstance(value, (str, int, float, bool))
     ]
+    chosen = call.kwargs.get("labels")
+    if isinstance(chosen, (list, tuple)) and len(chosen) <= LABELS_NAMED:
+        settings.append(f"labels={list(chosen)}")
+    elif chosen is not None:
+        settings.append("labels")
+    if call.get("sample_weight") is not None:
+        settings.append("weighted")
     return f"{name}({','.join(settings)})" if settings else name
 
 
-def report(strand: Strand, name: str, result: Any) -> None:
-    """A number as the next point of its series, anything else as a value of the run."""
+def report(strand: Strand, split: str | None, metric: str, result: Any) -> None:
+    """A number as the next point of its series, anything else as a value of the run; without a split where that
+    is not known."""
+    name = f"{split}/{metric}" if split else metric
     if getattr(result, "shape", ()) == () and not isinstance(result, (str, dict, list, tuple)):
         series = strand.series(name, origin="metric")
         series.record(series.next_step, float(result))

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
-from autotrack.plugin_api import artifact, model_digest, remember, strand_of
+from autotrack.plugin_api import artifact, model_digest, remember, role_of, strand_of
 from autotrack_sklearn import metrics
 
 Observation = Generator[None, Any, None]
@@ -23,6 +23,8 @@ CROSS_VALIDATION = (
     "validation_curve",
     "permutation_test_score",
 )
+PART = "part"
+"""The role of a step of a pipeline."""
 PLOTTED = ("learning_curve", "validation_curve")
 """Those that `sklearn.model_selection._plot` binds for its displays."""
 BUDGET, SHARE = 0.020, 0.02
@@ -42,6 +44,8 @@ def autotrack_patches() -> Iterable[Patch]:
         if name in PLOTTED:
             targets.append(f"sklearn.model_selection._plot:{name}")
         yield Patch(*targets, observe=observe_cross_validation, opens=opens_cross_validation)
+    yield Patch("sklearn.metrics._scorer:_BaseScorer.__call__", observe=observe_scorer)
+    yield Patch("sklearn.inspection:permutation_importance", observe=observe_importance)
     for name in metrics.FUNCTIONS:
         yield Patch(f"sklearn.metrics:{name}", observe=metrics.observe, optional=True)
     yield Patch("joblib.numpy_pickle:dump", "joblib:dump", "pickle:dump", observe=observe_dump)
@@ -132,8 +136,16 @@ def _kind(estimator: Any) -> str:
     search = getattr(sys.modules.get("sklearn.model_selection._search"), "BaseSearchCV", ())
     if isinstance(estimator, search):
         return "search"
-    learns = any(hasattr(estimator, name) for name in ("predict", "fit_predict", "score_samples", "kneighbors"))
-    return "fit" if learns else "step"
+    return "fit" if _learns(estimator) else "step"
+
+
+def _learns(estimator: Any) -> bool:
+    """Whether an estimator, or what a pipeline ends with, is more than a transformer.  The class is asked: some have
+    `predict` only once they are fitted."""
+    steps = getattr(estimator, "steps", None)
+    if isinstance(steps, list) and steps:
+        return is_estimator(steps[-1][-1]) and _learns(steps[-1][-1])
+    return any(hasattr(type(estimator), name) for name in ("predict", "fit_predict", "score_samples", "kneighbors"))
 
 
 def observe_fit(call: Call, strand: Strand) -> Observation:
@@ -159,7 +171,7 @@ def _remember_parts(estimator: Any, strand: Strand) -> None:
     best = vars(estimator).get("best_estimator_")
     for part in (best, *(step for _, step in vars(estimator).get("steps") or ())):
         if is_estimator(part):
-            remember(part, strand)
+            remember(part, strand, None if part is best else PART)
             _remember_parts(part, strand)
 
 
@@ -221,8 +233,8 @@ def observe_cross_validation(call: Call, strand: Strand) -> Observation:
             split, _, metric = name.partition("_")
             if split in ("test", "train"):
                 _folds(strand, f"{split}/{scoring if metric == 'score' else metric}", values)
-    elif function == "cross_val_predict":
-        remember(result, strand)
+    elif function == "cross_val_predict":  # each by a model that had not seen it
+        remember(result, strand, "test")
     elif function == "permutation_test_score":
         strand.summary(score=result[0], pvalue=result[2])
     else:
@@ -249,19 +261,50 @@ def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
     if strand is None:
         return
     data = args[0] if args else kwargs.get("X")
-    role = None
-    if getattr(data, "shape", (0,))[0] > 1:  # predictions of one row are made in a hurry
-        role = strand.role_of(data) or "test"
-    remember(result, strand, role)
+    shape = getattr(data, "shape", None)
+    rows = shape[0] if isinstance(shape, tuple) and shape else len(data) if isinstance(data, list) else 0
+    # Predictions of one row are made in a hurry.
+    remember(result, strand, _split(model, strand, data, None) if rows != 1 else None)
+
+
+def _split(model: Any, strand: Strand, features: Any, labels: Any) -> str | None:
+    """What data is to a training: `train`, `test`, or None where that can't be told.  A part of the model, a step of
+    a pipeline, was trained on other features than the whole: there the labels tell."""
+    if role_of(model) == PART:
+        return strand.role_of(labels=labels)
+    return strand.role_of(features)
 
 
 def observe_score(call: Call) -> Observation:
-    strand = strand_of(call.instance)
-    if strand is None:
+    strand, truth = strand_of(call.instance), call.get("y")
+    if strand is None or metrics.is_prediction(truth):
         return
-    split = strand.role_of(call.get("X"), call.get("y")) or "test"
+    split = _split(call.instance, strand, call.get("X"), truth)
+    name = _score_name(call.instance)
+    weighted = "(weighted)" if call.get("sample_weight") is not None else ""
     result = yield
-    metrics.report(strand, f"{split}/{_score_name(call.instance)}", result)
+    metrics.report(strand, split, name + weighted, result)
+
+
+def observe_scorer(call: Call) -> Observation:
+    """A scorer of `get_scorer` or `make_scorer`, called by the user with a fitted model."""
+    scorer = call.instance
+    model, features = ([*call.args, None, None])[:2]
+    truth = call.get("y_true", call.args[2] if len(call.args) > 2 else None)
+    strand = strand_of(model)
+    if strand is None or metrics.is_prediction(truth):
+        return
+    split = _split(model, strand, features, truth)
+    result = yield
+    metrics.report(strand, split, scorer_name(scorer), result)
+
+
+def observe_importance(call: Call) -> Observation:
+    """The scores inside are those of data that was shuffled."""
+    strand = strand_of(call.get("estimator"))
+    result = yield
+    if strand is not None and "importances_mean" in result:
+        strand.summary(permutation_importances=result["importances_mean"])
 
 
 def _score_name(estimator: Any) -> str:
@@ -286,8 +329,18 @@ def _scoring_name(scoring: Any, estimator: Any) -> str:
         return _score_name(estimator)
     if isinstance(scoring, str):
         return scoring
-    function = getattr(scoring, "_score_func", scoring)  # what `make_scorer` was given
-    return str(getattr(function, "__name__", "score")).removesuffix("_score")
+    return scorer_name(scoring)
+
+
+def scorer_name(scorer: Any) -> str:
+    """As `get_scorer` calls them: `f1_macro`, `neg_mean_squared_error`; a function by its own name."""
+    function = getattr(scorer, "_score_func", scorer)  # what `make_scorer` was given
+    name = str(getattr(function, "__name__", "score")).removesuffix("_score")
+    settings = dict(getattr(scorer, "_kwargs", {}))
+    average = settings.pop("average", "binary")
+    shown = ",".join(f"{key}={value}" for key, value in settings.items() if isinstance(value, (str, int, float)))
+    sign = "neg_" if getattr(scorer, "_sign", 1) < 0 else ""
+    return f"{sign}{name}{'' if average == 'binary' else f'_{average}'}{f'({shown})' if shown else ''}"
 
 
 # Files

@@ -239,3 +239,51 @@ def test_a_closed_pipe_is_no_error(trained: CommandLine) -> None:
         cwd=trained.folder, env=trained.env, stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+def test_a_narrow_table_keeps_the_score(trained: CommandLine) -> None:
+    heading = COLOUR.sub("", trained.terminal("ls", 'name == "LogisticRegression"', columns=80)).splitlines()[0]
+    assert "test/accuracy" in heading
+    assert "status" in heading
+
+
+def test_names_that_nothing_has_are_told(trained: CommandLine) -> None:
+    assert "no run listed here has 'nosuch'" in trained("ls", "--sort", "nosuch", code=1).stderr
+    assert "no run listed here has 'params.nosuch'" in trained("ls", "-c", "id,params.nosuch", code=1).stderr
+
+
+def test_escape_sequences_of_a_name_are_shown_not_sent(cli: CommandLine) -> None:
+    name = "r\t\x1b[31mred\\"
+    cli.program(f"import autotrack\nautotrack.enable()\nwith autotrack.run({name!r}): pass\n")
+    cli("run", "train.py")
+    assert cli("ls").stdout.splitlines()[1].split("\t")[1] == r"r\t\x1b[31mred\\"
+    assert cli.json("ls")["name"] == name
+    assert "\x1b[31mred" not in cli.terminal("ls")
+
+
+def test_a_full_device_or_a_closed_stream_is_told_without_a_traceback(trained: CommandLine) -> None:
+    import subprocess
+    import sys
+
+    for command in ("ls", "show"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "autotrack", command],
+                cwd=trained.folder, env=trained.env, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            )  # fmt: skip
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        closed = f"exec {sys.executable} -m autotrack {command} >&-"
+        done = subprocess.run(
+            ["sh", "-c", closed], cwd=trained.folder, env=trained.env, capture_output=True, text=True, check=False
+        )
+        assert done.stderr == ""
+
+
+def test_verify_misses_a_model_that_is_gone(cli: CommandLine) -> None:
+    cli.program("from sklearn.linear_model import Ridge\nRidge().fit([[0.0], [1.0]], [0.0, 1.0])\n")
+    cli("run", "train.py")
+    (blob,) = (path for path in (cli.folder / ".autotrack" / "blobs").rglob("*") if path.is_file())
+    cli("verify")
+    blob.unlink()
+    assert str(blob) in cli("verify", code=1).stdout

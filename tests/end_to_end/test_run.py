@@ -113,3 +113,33 @@ def test_a_sitecustomize_of_the_users_own_is_run(cli: CommandLine) -> None:
     done = cli("run", "train.py", env={"PYTHONPATH": str(cli.folder)})
     assert done.stdout.startswith("theirs\n")
     assert cli.folder.name in done.stdout
+
+
+def test_an_empty_entry_of_the_path_means_the_current_folder(cli: CommandLine) -> None:
+    cli.program("VALUE = 1", "beside.py")
+    (cli.folder / "sub").mkdir()
+    cli.program("import beside; print(beside.VALUE)", "sub/train.py")
+    for path in (":", "/nowhere:"):
+        assert cli("run", "sub/train.py", env={"PYTHONPATH": path}).stdout == "1\n"
+
+
+def test_closed_streams_are_no_reason_not_to_start(cli: CommandLine) -> None:
+    cli.program("open('started', 'w')")
+    for closed in (">&-", "2>&-"):
+        words = f"exec {sys.executable} -m autotrack run train.py {closed}"
+        subprocess.run(["sh", "-c", words], cwd=cli.folder, env=cli.env, check=True)
+        (cli.folder / "started").unlink()
+
+
+def test_a_program_that_was_started_by_another_adds_nothing_to_its_stderr(cli: CommandLine) -> None:
+    cli.program(FIT, "child.py")
+    cli.program(
+        FIT + "import subprocess, sys\n"
+        "print(subprocess.run([sys.executable, 'child.py'], capture_output=True, text=True, check=True).stderr)"
+    )
+    assert cli("run", "train.py").stdout == "\n"
+    assert len(cli.lines("ls")) == 2
+
+
+def test_a_program_on_standard_input(cli: CommandLine) -> None:
+    assert cli("run", "-", "word", input="import sys; print(sys.argv)").stdout == "['-', 'word']\n"

@@ -16,14 +16,31 @@ import pytest
 import scipy.sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin, clone
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, make_scorer, mean_squared_error, roc_auc_score
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score, cross_validate
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    get_scorer,
+    make_scorer,
+    mean_squared_error,
+    roc_auc_score,
+)
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    train_test_split,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import autotrack
 from autotrack import events
@@ -141,6 +158,7 @@ import joblib
 from sklearn.datasets import load_iris
 from sklearn.model_selection import RandomizedSearchCV
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 if __name__ == "__main__":
     X, y = load_iris(return_X_y=True)
     search = RandomizedSearchCV(SVC(), {{"C": [0.1, 1, 10, 100]}}, n_iter=4, cv=4, n_jobs=2, random_state=0)
@@ -198,7 +216,7 @@ def test_partial_fit_is_one_run(recording: Recording) -> None:
     model.score(X, Y)
     (strand,) = recording.strands()
     assert strand.status == "finished"
-    assert len(strand.points["test/accuracy"]) == 1
+    assert len(strand.points["train/accuracy"]) == 1
 
 
 def test_meta_estimator_in_threads_is_one_run(recording: Recording) -> None:
@@ -420,10 +438,136 @@ def test_scorers_are_named_as_people_call_them(recording: Recording) -> None:
     cross_val_score(Ridge(), X, Y, cv=2)
     cross_validate(SVC(), X, Y, cv=2)
     names = [list(strand.points) for strand in recording.strands()]
-    assert names == [["cv/accuracy"], ["cv/f1"], ["cv/f1_macro"], ["test/r2"], ["test/accuracy"]]
+    assert names == [["cv/accuracy"], ["cv/f1_macro"], ["cv/f1_macro"], ["test/r2"], ["test/accuracy"]]
 
 
 def test_a_forest_goes_by_its_own_name(recording: Recording) -> None:
     RandomForestClassifier(n_estimators=2).fit(X, Y)
     OneVsRestClassifier(SVC()).fit(X, Y)
     assert [strand.name for strand in recording.strands()] == ["RandomForestClassifier", "OneVsRestClassifier(SVC)"]
+
+
+LARGE = np.random.RandomState(0).rand(30_000, 60)
+LARGE_Y = (LARGE[:, 0] > 0.5).astype(int)
+
+
+def _scored(strand: Any) -> list[str]:
+    return [name for name in strand.points if not name.startswith("cv/")]
+
+
+def test_scores_on_large_training_data_are_train_scores(recording: Recording) -> None:
+    train, test, train_y, test_y = train_test_split(LARGE, LARGE_Y, random_state=0)
+    for container in (np.asarray, np.asfortranarray, pd.DataFrame):
+        given, other = container(train), container(test)
+        model = DecisionTreeClassifier(max_depth=2).fit(given, train_y)
+        model.score(given, train_y)
+        assert _scored(recording.strands()[-1]) == ["train/accuracy"]
+        accuracy_score(train_y, model.predict(given))
+        model.score(other, test_y)
+        assert {n: len(p) for n, p in recording.strands()[-1].points.items()} == {
+            "train/accuracy": 2,
+            "test/accuracy": 1,
+        }
+
+
+def test_parts_of_the_training_data_are_training_data(recording: Recording) -> None:
+    train, test, train_y, test_y = train_test_split(X, Y, random_state=0)
+    model = SVC().fit(train, train_y)
+    model.score(train[:50], train_y[:50])
+    assert _scored(recording.strands()[-1]) == ["train/accuracy"]
+    batches = SGDClassifier(random_state=0)
+    for start in range(0, 100, 20):
+        batches.partial_fit(train[start : start + 20].copy(), train_y[start : start + 20], classes=[0, 1, 2])
+        accuracy_score(train_y, batches.predict(train))
+        accuracy_score(test_y, batches.predict(test))
+    points = recording.strands()[-1].points
+    assert {name: len(values) for name, values in points.items()} == {"train/accuracy": 5, "test/accuracy": 5}
+
+
+def test_what_cannot_be_told_is_not_claimed(recording: Recording) -> None:
+    train, _, train_y, _ = train_test_split(X, Y, random_state=0)
+    model = SVC().fit(train.tolist(), train_y)
+    model.score(train, train_y)  # a list holds the same, but its rows are not looked at
+    assert _scored(recording.strands()[-1]) == ["accuracy"]
+
+
+def test_a_step_of_a_pipeline_is_told_by_the_labels(recording: Recording) -> None:
+    train, _, train_y, _ = train_test_split(X, Y, random_state=0)
+    pipe = make_pipeline(StandardScaler(), SVC()).fit(train, train_y)
+    pipe[-1].score(pipe[0].transform(train), train_y)
+    (strand,) = recording.strands()
+    assert _scored(strand) == ["train/accuracy"]
+
+
+def test_predictions_of_cross_validation_are_held_out(recording: Recording) -> None:
+    accuracy_score(Y, cross_val_predict(SVC(), X, Y, cv=3))
+    (strand,) = recording.strands()
+    assert list(strand.points) == ["test/accuracy"]
+
+
+def test_scores_inside_an_inspection_are_no_scores(recording: Recording) -> None:
+    model = LogisticRegression(max_iter=300).fit(X[::2], Y[::2])
+    model.score(X[1::2], Y[1::2])
+    found = permutation_importance(model, X[1::2], Y[1::2], n_repeats=2, random_state=0)
+    (strand,) = recording.strands()
+    assert len(strand.points["test/accuracy"]) == 1
+    assert strand.of(events.StrandSummary)[-1].values["permutation_importances"] == found.importances_mean.tolist()
+
+
+def test_a_stacking_classifier_is_a_run(recording: Recording) -> None:
+    stack = StackingClassifier([("a", LogisticRegression(max_iter=300))]).fit(X, Y)
+    stack.score(X, Y)
+    (strand,) = recording.strands()
+    assert (strand.kind, list(strand.points)) == ("fit", ["train/accuracy"])
+    make_pipeline(StandardScaler()).fit(X)
+    assert len(recording.strands()) == 1
+
+
+def test_data_changed_early_in_a_fit_is_not_called_whole(recording: Recording) -> None:
+    for _ in range(3):
+        data = LARGE.copy()
+        before = arrays.digest(data)
+
+        def hook(given: Any) -> None:
+            given *= 2.0
+
+        Scaled(hook).fit(data, LARGE_Y)
+    autotrack.disable()
+    for strand in recording.strands():
+        features = next(part for part in strand.datasets[0].dataset.parts if part.name == "features")
+        assert features.method == "mutated" or features.id == before
+
+
+def test_metrics_with_other_settings_are_other_series(recording: Recording) -> None:
+    model = LogisticRegression(max_iter=300).fit(X[::2], Y[::2])
+    guess = model.predict(X[1::2])
+    f1_score(Y[1::2], guess, average="macro")
+    f1_score(Y[1::2], guess, average="macro", labels=[0])
+    accuracy_score(Y[1::2], guess)
+    accuracy_score(Y[1::2], guess, sample_weight=np.ones(len(guess)))
+    (strand,) = recording.strands()
+    assert list(strand.points) == [
+        "test/f1_macro",
+        "test/f1_macro(labels=[0])",
+        "test/accuracy",
+        "test/accuracy(weighted)",
+    ]
+
+
+def test_scorers_called_by_hand(recording: Recording) -> None:
+    model = LogisticRegression(max_iter=300).fit(X[::2], Y[::2])
+    values = {
+        name: get_scorer(name)(model, X[1::2], Y[1::2])
+        for name in ("accuracy", "f1_macro", "balanced_accuracy", "neg_log_loss", "neg_mean_squared_error")
+    }
+    (strand,) = recording.strands()
+    assert {name: points[0][1] for name, points in strand.points.items()} == {
+        f"test/{name}": value for name, value in values.items()
+    }
+
+
+def test_agreement_of_two_models_is_no_score(recording: Recording) -> None:
+    one, other = SVC().fit(X[::2], Y[::2]), LogisticRegression(max_iter=300).fit(X[::2], Y[::2])
+    accuracy_score(one.predict(X[1::2]), other.predict(X[1::2]))
+    one.score(X[1::2], other.predict(X[1::2]))
+    assert [strand.points for strand in recording.strands()] == [{}, {}]

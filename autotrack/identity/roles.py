@@ -1,0 +1,146 @@
+"""In which role some data was used in a training: what tells a score on training data from one on other data.
+
+The very same object, the same identity, and for arrays a few rows are asked, in this order.  What can't be told is
+None: a score is then filed without a split.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import Any
+
+from autotrack import events
+from autotrack.identity import data as identity
+
+KEPT = 64
+"""Datasets that are remembered of a strand: `partial_fit` brings one with each call."""
+ROWS = 4
+"""Rows that are looked for."""
+ROW_BYTES = 4096
+"""The largest row that is remembered of data that may go."""
+OTHER = "test"
+"""The role of data that was not used in the training."""
+
+
+class _Used:
+    """Data that was used, without keeping it alive: its shape, its identity once that is known, one of its rows."""
+
+    __slots__ = ("description", "number", "part", "reference", "role", "row")
+
+    def __init__(self, role: str, number: int, part: str, data: Any, description: events.Dataset) -> None:
+        self.role, self.number, self.part, self.description = role, number, part, description
+        self.reference = _weak(data)
+        array = _matrix(data)
+        self.row = array[0].copy() if array is not None and len(array) and array[0].nbytes <= ROW_BYTES else None
+
+    @property
+    def data(self) -> Any:
+        return self.reference() if self.reference is not None else None
+
+
+class Roles:
+    """The data of one strand."""
+
+    def __init__(self) -> None:
+        self._used: list[_Used] = []
+
+    def add(self, role: str, number: int, parts: list[tuple[str, Any, events.Dataset]]) -> None:
+        """Remember the `number`th data of the strand."""
+        for part, data, description in parts:
+            self._used.append(_Used(role, number, part, data, description))
+        del self._used[: -3 * KEPT]
+
+    def learn(self, number: int, dataset: events.Dataset) -> None:
+        """The identities of the `number`th data are known now."""
+        known = {part.name: part for part in dataset.parts} or {"features": dataset}
+        for used in self._used:
+            if used.number == number and used.part in known:
+                used.description = known[used.part]
+
+    def of_features(self, data: Any) -> str | None:
+        """The role of features: that in which they, or all of the rows that are looked at, were used; `test` where
+        they are other data; None where that can't be told."""
+        used = [entry for entry in self._used if entry.part == "features"]
+        same = next((entry.role for entry in used if entry.data is data), None)
+        if same is not None:
+            return same
+        found = [_compared(entry, data) for entry in reversed(used)]
+        return next((role for role in found if role is not None and role != OTHER), None) or (
+            OTHER if found and all(role == OTHER for role in found) else None
+        )
+
+    def of_labels(self, data: Any) -> str | None:
+        """The role in which labels were used; None where they were not: other labels may be the same by chance,
+        so nothing follows from few of them."""
+        for entry in reversed(self._used):
+            if entry.part == "labels" and (entry.data is data or _identical(entry, data)):
+                return entry.role
+        return None
+
+
+def _compared(used: _Used, data: Any) -> str | None:
+    """The role, `test` where the data is other than this, or None."""
+    description = identity.shape(data)
+    theirs = used.description
+    if (description.kind, description.schema) == (theirs.kind, theirs.schema):
+        identical = _identical(used, data)
+        if identical:
+            return used.role
+        rows = _rows_found(used, data)
+        if rows is not None:
+            return used.role if rows else OTHER
+        if identical is False or (description.rows, description.columns) != (theirs.rows, theirs.columns):
+            return OTHER
+        return None
+    # Another container or type: a copy of the same may be in it.
+    return None if description.rows == theirs.rows else OTHER
+
+
+def _identical(used: _Used, data: Any) -> bool | None:
+    """Whether data has the identity of this; None where that is not quickly told."""
+    theirs = used.description
+    if theirs.id is None or theirs.method != "whole":
+        return None
+    description = identity.shape(data)
+    if (description.rows, description.columns) != (theirs.rows, theirs.columns):
+        return False
+    digest = identity.quick_digest(data)
+    return None if digest is None else digest == theirs.id
+
+
+def _rows_found(used: _Used, data: Any) -> bool | None:
+    """Whether rows of one are in the other; None where that can't be seen, or is so of some of them."""
+    given, there = _matrix(data), _matrix(used.data)
+    if given is None or not len(given):
+        return None
+    if there is not None:
+        if there.shape[1] != given.shape[1]:
+            return None
+        step = max(len(given) // ROWS, 1)
+        looked_for = {_holds(there, row) for row in given[::step][:ROWS]}
+        return looked_for.pop() if len(looked_for) == 1 else None
+    if used.row is None or len(used.row) != given.shape[1]:
+        return None
+    return _holds(given, used.row)
+
+
+def _holds(array: Any, row: Any) -> bool:
+    numpy = sys.modules["numpy"]
+    found = numpy.flatnonzero(array[:, 0] == row[0])[:1000]
+    return bool((array[found] == row).all(axis=1).any())
+
+
+def _matrix(data: Any) -> Any:
+    """The data where it is an array of rows of numbers, else None."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(data) is not numpy.ndarray or data.ndim != 2 or data.dtype.kind not in "biuf":
+        return None
+    return data if data.shape[1] else None
+
+
+def _weak(data: Any) -> Any:
+    try:
+        return weakref.ref(data)
+    except TypeError:
+        return None
