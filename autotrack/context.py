@@ -1,12 +1,14 @@
 """Where the program is: the tracked call it is inside, the run that the user opened, the run it last made.
 
-What is inside a tracked call is told by a context variable, which each thread and asyncio task has its own
-of.  `token` and `arrived` carry it to where context variables do not go: joblib's threads and processes.
+Which tracked call it is inside is known of each thread; the runs are in context variables, which each thread and
+asyncio task has its own of.  `token` and `arrived` carry them to where these do not go: joblib's threads and
+processes.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+import threading
+from contextvars import ContextVar, copy_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,15 +29,21 @@ class Place:
         self.id = id
 
 
-inside: ContextVar[Place | None] = ContextVar("autotrack_inside", default=None)
-"""The strand whose tracked call is running here: what is called within is part of it."""
+class _Here(threading.local):
+    inside: Place | None = None
+    """The strand whose tracked call is running in this thread: what is called within is part of it."""
+
+
+here = _Here()
+"""No context variable: a tracked call is made and returns in one thread, with no other task between.  Assigning
+an attribute is one step, which no signal handler of the user's comes into, and no finalizer, see `put`."""
 opened: ContextVar[Place | None] = ContextVar("autotrack_opened", default=None)
 """The run that the user opened here with `with autotrack.run()`."""
 latest: ContextVar[Place | None] = ContextVar("autotrack_latest", default=None)
 """The strand that last ran here; `autotrack.log` after a fit belongs to it."""
 
 OURS = Place("")
-"""Stands in `inside` while code of ours runs that could meet our own patches."""
+"""Stands in `here.inside` while code of ours runs that could meet our own patches."""
 
 
 class Current:
@@ -46,7 +54,7 @@ class Current:
 
 def token() -> str:
     """What a task for another thread or process must know to be recorded in its right place; "" for nothing."""
-    place = inside.get()
+    place = here.inside
     if place is not None:
         return f"inside:{place.id}"
     run = opened.get()
@@ -56,22 +64,36 @@ def token() -> str:
 def arrived(token: str, function: Callable[[], Result]) -> Result:
     """The result of a function, called in the place that a token names."""
     kind, _, id = token.partition(":")
-    return _within(inside if kind == "inside" else opened, Place(id), function)
+    if kind == "inside":
+        return _within(Place(id), function)
+    before = opened.get()
+    try:
+        put(opened, Place(id))
+        return function()
+    finally:
+        put(opened, before)
 
 
 def aside(function: Callable[..., Result], *arguments: Any) -> Result:
     """The result of a function of ours that could meet our own patches, which stand aside meanwhile."""
-    return _within(inside, OURS, function, *arguments)
+    return _within(OURS, function, *arguments)
 
 
-def _within(
-    variable: ContextVar[Place | None], place: Place, function: Callable[..., Result], *arguments: Any
-) -> Result:
+def _within(place: Place, function: Callable[..., Result], *arguments: Any) -> Result:
     """No context manager: a signal handler of the user's that raises as one is entered or left would make the
     place stay for good."""
-    before = variable.get()
+    before = here.inside
     try:
-        variable.set(place)
+        here.inside = place
         return function(*arguments)
     finally:
-        variable.set(before)
+        here.inside = before
+
+
+def put(variable: ContextVar[Place | None], place: Place | None) -> None:
+    """Set a context variable, holding what the context was: a finalizer that sets one as well, run by the garbage
+    collector within `ContextVar.set`, takes it away under the hands of that (CPython 3.11, `Python/context.c`,
+    `contextvar_set`), and the interpreter crashes."""
+    held = copy_context()
+    variable.set(place)
+    del held

@@ -18,7 +18,7 @@ def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
     """A run that the user opens; it closes with its block, or with the program."""
     outer = context.opened.get()
     strand = Strand(job, framework="", kind="run", name=name, parent=outer.id if outer is not None else None)
-    context.latest.set(strand)
+    context.put(context.latest, strand)
     for key, value in tags.items():
         strand.tag(key, value)
     return strand
@@ -75,7 +75,7 @@ def _here(job: Job) -> Strand:
         if strand.kind == "log":
             return strand
     strand = Strand(job, framework="", kind="log", name=_program(job))
-    context.latest.set(strand)
+    context.put(context.latest, strand)
     return strand
 
 

@@ -211,7 +211,7 @@ def _begin(
         if strand is None:
             return None
     if strand is not None:
-        context.latest.set(strand)
+        context.put(context.latest, strand)
     call.started = time.perf_counter()
     site.meter.spent(call.started - begun)
     return Observation(call, strand, generator)
@@ -241,38 +241,38 @@ def _started(patch: Patch, call: Call, strand: Strand | None) -> Generator[None,
     return generator
 
 
-_inside, _set_inside = context.inside.get, context.inside.set
+_here = context.here
 
 
 def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]:
     """The wrapt wrapper that makes the calls of a site, observed.
 
-    The user's signal handlers may raise at any call in here.  Whatever happens, this context is back outside
+    The user's signal handlers may raise at any call in here.  Whatever happens, this thread is back outside
     of all tracked calls at the end: nothing would be recorded in it any more otherwise.  RecursionError: near
     the limit there is room for the user's call alone.
     """
 
     def drive(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not site.on or _inside() is not None or not site.meter.on:
+        if not site.on or _here.inside is not None or not site.meter.on:
             return function(*args, **kwargs)
         try:
-            _set_inside(context.OURS)
+            _here.inside = context.OURS
             observation = _begin(site, function, instance, args, kwargs)
         except RecursionError:
             observation = None
         finally:
-            _set_inside(None)
+            _here.inside = None
         if observation is None:
             return function(*args, **kwargs)
         try:
             try:
-                _set_inside(observation.place)
+                _here.inside = observation.place
                 result = function(*args, **observation.call.forwarded)
             except BaseException as error:
-                _set_inside(context.OURS)
+                _here.inside = context.OURS
                 observation.fail(error)
                 raise
-            _set_inside(context.OURS)
+            _here.inside = context.OURS
             try:
                 begun = time.perf_counter()
                 observation.finish(result)
@@ -281,15 +281,15 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
                 return result
             return result
         finally:
-            _set_inside(None)
+            _here.inside = None
 
     returned = site.patch.returned
 
     def drive_quickly(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not site.on or _inside() is not None or not site.meter.on or context.Current.job is None:
+        if not site.on or _here.inside is not None or not site.meter.on or context.Current.job is None:
             return function(*args, **kwargs)
         try:
-            _set_inside(context.OURS)
+            _here.inside = context.OURS
             result = function(*args, **kwargs)
             begun = time.perf_counter()
             site.meter.fired += 1
@@ -302,7 +302,7 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
                 return result
             return result
         finally:
-            _set_inside(None)
+            _here.inside = None
 
     return transparent(drive if returned is None else drive_quickly)
 

@@ -424,7 +424,8 @@ class PluginContract:
         strands = recording.strands()
         runs = {strand.id for strand in strands if strand.kind == "run"}
         assert len(runs) == 2
-        assert {strand.started.owner for strand in strands if strand.kind != "run"} == runs
+        owners = {strand.started.owner for strand in strands if strand.kind != "run"}
+        assert owners == runs, [strand.started for strand in strands]
 
     def test_forked_child_is_recorded_once(self, tmp_path: Path) -> None:
         source = f"import os\n{self.program}\nif os.fork() == 0:\n    exec({self.program!r})\nelse:\n    os.wait()\n"

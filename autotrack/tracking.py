@@ -229,7 +229,7 @@ class run:  # noqa: N801
             try:
                 shield.contain("autotrack.run", self._begin, job)
             except BaseException:  # a signal handler of the user's: the block is not entered
-                context.opened.set(before)
+                context.put(context.opened, before)
                 raise
         return self
 
@@ -239,13 +239,13 @@ class run:  # noqa: N801
 
         strand = context.aside(manual.open_run, job, self.name, self._tags)
         before = context.opened.get()
-        context.opened.set(strand)
+        context.put(context.opened, strand)
         self._open.append((strand, before))
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if self._open:
             strand, before = self._open.pop()
-            context.opened.set(before)  # not `reset`, which raises where a generator is ended in another context
+            context.put(context.opened, before)  # not `reset`: a generator may be ended in another context
             shield.contain("autotrack.run", _end_run, strand, error)
 
     def __call__(self, function: Function) -> Function:

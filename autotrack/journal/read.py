@@ -20,6 +20,8 @@ from autotrack.journal.segment import chained, first_digest, line_of
 if TYPE_CHECKING:
     import numpy
 
+ABANDONED = 60.0
+"""Seconds after which an empty slot before later points is one that nobody will write."""
 SILENCE = 120.0
 """Seconds without a sign of life after which a process of another machine counts as gone."""
 
@@ -162,7 +164,7 @@ def read_points(path: str, first: int = 0, *, whole: bool = True) -> Points:
     """The points of a file from slot `first` on.  Slots are numbered from 0, which is the header's.
 
     With `whole=False`, for a process that still runs, reading stops before the first empty slot: that may be
-    written yet.
+    written yet, unless others that are `ABANDONED` seconds old come after it.
 
     Raises Damaged where the file is none of ours, TooNew where it is of a newer version.
     """
@@ -190,8 +192,11 @@ def read_points(path: str, first: int = 0, *, whole: bool = True) -> Points:
         return Points(records[:0], first, 0)
     used = int(filled[-1]) + 1
     if not whole and used != len(filled):
-        used = int(numpy.argmin(records["series"][:used] != 0))
-        filled = filled[:used]
+        old = filled[records["time"][filled] < time.time() - ABANDONED]
+        settled = int(old[-1]) + 1 if len(old) else 0
+        empty = numpy.flatnonzero(records["series"][settled:used] == 0)
+        used = settled + int(empty[0]) if len(empty) else used
+        filled = filled[: numpy.searchsorted(filled, used)]
     return Points(records[filled] if used != len(filled) else records[:used], first + used, used - len(filled))
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import autotrack
 from autotrack import events
 from autotrack.journal import read
 from autotrack.journal.folder import Folder
-from autotrack.journal.points import RECORD
+from autotrack.journal.points import RECORD, header
 from autotrack.journal.segment import Segment
 from autotrack.journal.verify import verify
 from autotrack.testing import Recording, recorded, run_program
@@ -317,6 +318,7 @@ def test_threads_write_whole_lines(tmp_path: Path) -> None:
 
 IDLE = """
 import threading
+import time
 from autotrack import context
 idle = threading.Event()
 context.Current.job.recorder.later("idle", idle.set)  # what a thread has open at that moment is anybody's
@@ -379,3 +381,18 @@ def test_a_write_that_fails_leaves_whole_lines(tmp_path: Path) -> None:
     segment.close()
     (again,) = read.segments(str(tmp_path / "journal" / "job"))
     assert len(list(again.events(again.start_cursor()))) == 2
+
+
+def test_a_slot_that_nobody_wrote_holds_up_live_readers_for_a_minute_only(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.points")
+    now = time.time()
+
+    def record(age: float, series: int) -> bytes:
+        return RECORD.pack(0.5, now - age, 0, 0, series)
+
+    old = [record(read.ABANDONED + 5, 1), bytes(RECORD.size), record(read.ABANDONED + 1, 1)]
+    Path(path).write_bytes(header() + b"".join([*old, record(1, 1), bytes(RECORD.size), record(0, 1)]))
+    live = read.read_points(path, whole=False)
+    assert (len(live.records), live.slots, live.empty) == (3, 5, 1)
+    rest = read.read_points(path, live.slots)
+    assert (len(rest.records), rest.slots, rest.empty) == (1, 7, 1)

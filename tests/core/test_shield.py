@@ -185,7 +185,7 @@ def test_strict_mode_raises_in_tests(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     failing(monkeypatch, lambda call: True)
     with recorded(tmp_path), pytest.raises(Broken):
         Ridge().fit(X, Y)
-    assert context.inside.get() is None
+    assert context.here.inside is None
 
 
 def test_a_recording_goes_on_after_failures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

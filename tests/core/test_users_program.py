@@ -121,7 +121,7 @@ assert all(one is other for one, other in zip(raised, arrived, strict=True))
 print(len(arrived))
 if "autotrack" in sys.modules:
     from autotrack import context
-    assert context.inside.get() is None, "no fit would be recorded any more"
+    assert context.here.inside is None, "no fit would be recorded any more"
 Mine().fit([[3.0]])
 """
     )
