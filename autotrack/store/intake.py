@@ -14,6 +14,9 @@ from autotrack.store.place import Place
 
 REBUILD_SECONDS = 60.0
 """How long a rebuild waits for another reader."""
+SLACK = 5.0
+"""How far the times of files may be behind ours: the system's clock for them ticks every 4 ms, and the server of a
+network file system has one of its own."""
 BATCH_SECONDS = 1.0
 """How long others wait at most before they can write to the store too."""
 
@@ -45,7 +48,7 @@ class Intake:
         found = {id for (id,) in database.rows("SELECT id FROM jobs WHERE folder = ? AND open = 1", (owner,))}
         live = _names(self._folder.live)
         closed = dict(database.within("SELECT id, taken FROM jobs WHERE open = 0 AND id IN ({in})", live))
-        found.update(job for job in live if job not in closed or self._touched(job) >= closed[job])
+        found.update(job for job in live if job not in closed or self._touched(job) >= closed[job] - SLACK)
         try:
             changed = os.stat(self._folder.journal).st_mtime_ns
         except OSError:

@@ -389,3 +389,41 @@ def test_arguments_that_can_not_be_meant(recording: Recording) -> None:
         with pytest.raises(TypeError, match="takes a name"):
             autotrack.run(1)  # type: ignore[arg-type]
     assert context.Current.job is None
+
+
+def test_finalizers_that_train_wherever_they_run(tmp_path: Path) -> None:
+    """The garbage collector may come into our own `ContextVar.set`, and that is no place to set another."""
+    source = (
+        ESTIMATOR.replace("CODE", "pass")
+        + """
+import asyncio, gc
+import autotrack
+class Late:
+    def __init__(self): self.me = self
+    def __del__(self):
+        with autotrack.run("late"):
+            Mine().fit([[1.0]])
+            autotrack.log({"late": 1.0})
+async def train(name):
+    with autotrack.run(name):
+        for _ in range(100):
+            Late()
+            Mine().fit([[2.0]])
+            autotrack.log({name: 1.0})
+            await asyncio.sleep(0)
+async def both():
+    await asyncio.gather(train("a"), train("b"))
+gc.set_threshold(1, 1, 1)
+asyncio.run(both())
+gc.collect()
+"""
+    )
+    done = run_program(source, tmp_path, env={"AUTOTRACK_QUIET": "1", "AUTOTRACK_STRICT": "1"})
+    assert (done.returncode, done.stderr) == (0, "")
+    strands = Recording(tmp_path / ".autotrack").strands()
+    runs = {strand.id: strand for strand in strands if strand.kind == "run"}
+    assert sorted(strand.name for strand in runs.values()) == ["a", "b", *["late"] * 200]
+    for name in ("a", "b"):
+        (run,) = [strand for strand in runs.values() if strand.name == name]
+        assert len(run.points[name]) == 100
+        assert sum(strand.started.owner == run.id for strand in strands) == 100
