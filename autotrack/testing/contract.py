@@ -1,17 +1,4 @@
-"""For the tests of plugins: a fixture that records, and the contract that every plugin keeps.
-
-A plugin's tests inherit `PluginContract` and say how its framework trains:
-
-    from autotrack.testing import PluginContract, recording  # noqa: F401  (a fixture)
-
-    class TestContract(PluginContract):
-        framework = "sklearn"
-        program = "from sklearn.linear_model import Ridge\\nRidge().fit([[0.0], [1.0]], [0.0, 1.0])"
-        targets = ("sklearn.linear_model:Ridge.fit",)
-        ...
-
-Strict mode is on in the fixture: what autotrack contains in production is raised in tests.
-"""
+"""The behaviours that hold for every plugin, as tests."""
 
 from __future__ import annotations
 
@@ -21,11 +8,9 @@ import copy
 import importlib
 import inspect
 import logging
-import os
 import pickle
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -37,125 +22,11 @@ from typing import Any, ClassVar
 import pytest
 
 import autotrack
-from autotrack import context, events, plugins
-from autotrack.journal import read
-
-__all__ = ["PluginContract", "Recording", "Strand", "recording", "run_program"]
+from autotrack import events, plugins
+from autotrack.testing.recordings import Recording, recorded, run_program
 
 
-class Strand:
-    """A strand as it was recorded."""
-
-    def __init__(self, started: events.StrandStarted) -> None:
-        self.started = started
-        self.id, self.kind, self.name, self.cls = started.strand, started.kind, started.name, started.cls
-        self.events: list[Any] = []
-        self.points: dict[str, list[tuple[int, float]]] = {}
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return {param.name: param.value for event in self.of(events.StrandParams) for param in event.params}
-
-    @property
-    def status(self) -> str | None:
-        """How it ended; None where its process left no end."""
-        ended = self.of(events.StrandEnded)
-        return ended[-1].status if ended else None
-
-    @property
-    def datasets(self) -> dict[int, events.StrandDataset]:
-        return {event.number: event for event in self.of(events.StrandDataset)}
-
-    @property
-    def gaps(self) -> dict[str, str]:
-        return {event.what: event.why for event in self.of(events.GapFound)}
-
-
-class Recording:
-    """A folder that is recorded into, and what is in it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def segments(self) -> list[read.SegmentFile]:
-        journal = self.root / "journal"
-        return [segment for job in sorted(journal.glob("*")) for segment in read.segments(str(job))]
-
-    def events(self) -> list[Any]:
-        return [event for segment in self.segments() for _, event in segment.events(segment.start_cursor())]
-
-    def strands(self, *, steps: bool = False) -> list[Strand]:
-        """The strands in the order they began; those of kind `step` only on request."""
-        found: dict[str, Strand] = {}
-        series: dict[tuple[str, str, int], tuple[str, str]] = {}
-        segments = self.segments()
-        for segment in segments:
-            for _, event in segment.events(segment.start_cursor()):
-                if isinstance(event, events.StrandStarted):
-                    found[event.strand] = Strand(event)
-                if isinstance(event, events.SeriesDefined):
-                    series[segment.job, segment.name, event.series] = event.strand, event.name
-                owner = found.get(getattr(event, "strand", None) or "")
-                if owner is not None:
-                    owner.events.append(event)
-        for segment in segments:
-            for record in segment.read_points().records:
-                strand, name = series[segment.job, segment.name, int(record["series"])]
-                found[strand].points.setdefault(name, []).append((int(record["step"]), float(record["value"])))
-        return sorted(
-            (strand for strand in found.values() if steps or strand.kind != "step"),
-            key=lambda strand: strand.started.time,
-        )
-
-    def gaps(self) -> dict[str, str]:
-        """The gaps that belong to no strand."""
-        return {e.what: e.why for e in self.events() if isinstance(e, events.GapFound) and e.strand is None}
-
-
-@contextlib.contextmanager
-def recorded(root: Path, *, strict: bool = True) -> Iterator[Recording]:
-    """Recording is on inside, into a folder of its own."""
-    autotrack.disable()
-    autotrack.enable(dir=root, quiet=True, strict=strict)
-    try:
-        yield Recording(root)
-    finally:
-        autotrack.disable()
-        context.latest.set(None)
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
-    """Recording is on, in strict mode, for the length of a test."""
-    with recorded(tmp_path / ".autotrack") as opened:
-        yield opened
-
-
-def run_program(
-    source: str, folder: Path, *, tracked: bool = True, env: dict[str, str] | None = None, timeout: float = 120
-) -> subprocess.CompletedProcess[str]:
-    """Run a program in a folder as `autotrack run` would, or without tracking."""
-    from autotrack.launch import environment
-
-    script = folder / "program.py"
-    script.write_text(source)
-    given = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK_")}
-    given = {**given, **(env or {})}
-    return subprocess.run(
-        [sys.executable, str(script)],
-        cwd=folder,
-        env=environment(given) if tracked else given,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
-def _resolve(target: str) -> tuple[Any, str, Any]:
+def resolve(target: str) -> tuple[Any, str, Any]:
     """Owner, name and raw entry of a target, on the class of the MRO that defines it."""
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
@@ -291,7 +162,7 @@ class PluginContract:
 
     def test_patched_functions_look_the_same(self, tmp_path: Path) -> None:
         for target in self.targets:
-            owner, name, raw = _resolve(target)
+            owner, name, raw = resolve(target)
             before = getattr(owner, name)
             looks = self._looks(owner, name)
             with recorded(tmp_path / "rec"):
@@ -329,7 +200,7 @@ class PluginContract:
             assert {name for name, value in _state().items() if value != before[name]} <= changed
 
     def test_disable_restores_the_very_objects(self, tmp_path: Path) -> None:
-        raw = [_resolve(target) for target in self.targets]
+        raw = [resolve(target) for target in self.targets]
         for _ in range(2):
             with recorded(tmp_path / "rec"):
                 assert all(vars(owner)[name] is not entry for owner, name, entry in raw)
@@ -359,9 +230,9 @@ class PluginContract:
             ),
             "[importlib.import_module(name) for name in modules]",
             "patching = sys.modules.get('autotrack.patching')",
-            "from autotrack.testing import _resolve",
+            "from autotrack.testing.contract import resolve",
             f"for target in {self.targets!r}:",
-            "    raw = _resolve(target)[2]",
+            "    raw = resolve(target)[2]",
             "    assert patching is None or not isinstance(raw, patching.ObservedFunction), target",
             "assert not any('autotrack' in type(finder).__module__ for finder in sys.meta_path)",
             "import os; assert 'AUTOTRACK_JOB' not in os.environ",
@@ -370,7 +241,7 @@ class PluginContract:
         assert done.returncode == 0, done.stderr
 
     def test_a_patch_on_top_of_ours_survives_disable(self, tmp_path: Path) -> None:
-        owner, name, raw = _resolve(self.targets[0])
+        owner, name, raw = resolve(self.targets[0])
         autotrack.enable(dir=tmp_path / "rec", quiet=True, strict=True)
         ours = vars(owner)[name]
 
