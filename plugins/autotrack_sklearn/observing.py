@@ -264,7 +264,11 @@ def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
     shape = getattr(data, "shape", None)
     rows = shape[0] if isinstance(shape, tuple) and shape else len(data) if isinstance(data, list) else 0
     # Predictions of one row are made in a hurry.
-    remember(result, strand, _split(model, strand, data, None) if rows != 1 else None)
+    split = _split(model, strand, data, None) if rows != 1 else None
+    remember(result, strand, split)
+    base = getattr(result, "base", None)
+    if base is not None and getattr(base, "size", None) == result.size:  # of a view of a view, only this is seen
+        remember(base, strand, split)
 
 
 def _split(model: Any, strand: Strand, features: Any, labels: Any) -> str | None:

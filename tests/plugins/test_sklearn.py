@@ -571,3 +571,11 @@ def test_agreement_of_two_models_is_no_score(recording: Recording) -> None:
     accuracy_score(one.predict(X[1::2]), other.predict(X[1::2]))
     one.score(X[1::2], other.predict(X[1::2]))
     assert [strand.points for strand in recording.strands()] == [{}, {}]
+
+
+def test_columns_of_a_prediction_that_is_a_view_itself(recording: Recording) -> None:
+    scores = OneVsRestClassifier(SVC()).fit(X[::2], Y[::2]).decision_function(X[1::2])
+    assert scores.base is not None
+    values = [roc_auc_score(Y[1::2] == column, scores[:, column]) for column in range(3)]
+    (strand,) = recording.strands()
+    assert [value for _, value in strand.points["test/roc_auc"]] == values
