@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 """Version of the journal: the vocabulary below, the chain and the layout of point records."""
 
 
@@ -141,6 +141,48 @@ class StrandDataset(Event, frozen=True, kw_only=True, tag="dataset"):
     role: str
     dataset: Dataset
     number: int = 0
+
+
+class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One column of a dataset.  Statistics are of the finite values of a column of numbers; `low` and `high` of
+    times are texts in ISO 8601."""
+
+    name: str
+    type: str
+    digest: str
+    """Of type and content, in the order of the rows; the name is not part of it."""
+    nulls: int = 0
+    """Entries that are missing: None, NA, NaT, masked."""
+    nans: int = 0
+    infinities: int = 0
+    low: Any = None
+    high: Any = None
+    mean: float | None = None
+    deviation: float | None = None
+    """Standard deviation with divisor n."""
+    counts: tuple[tuple[Any, int], ...] | None = None
+    """The values with how often they come up, the most frequent first, where there are no more than 20; None
+    where there are more."""
+
+
+class DataProfiled(Event, frozen=True, kw_only=True, tag="profile"):
+    """What is in the data that has an identity; once for all datasets of a process that have it.
+
+    `unordered` is the same for the same rows in another order; values count there, not their types.  `sketch`
+    holds the smallest 64-bit hashes of the rows that differ, ascending (base64 of little-endian uint64), `repeats`
+    how often each of these rows comes up (uint32; empty where each does once).  See `autotrack.identity.rows`.
+    """
+
+    data: str
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+    left_out: int = 0
+    """Columns beyond those listed."""
+    unordered: str
+    distinct: int
+    """Number of different rows: exact where it is the number of hashes in the sketch, else estimated from it."""
+    sketch: str
+    repeats: str = ""
 
 
 class SeriesDefined(Event, frozen=True, kw_only=True, tag="series"):
@@ -271,6 +313,7 @@ AnyEvent = (
     | StrandStarted
     | StrandParams
     | StrandDataset
+    | DataProfiled
     | SeriesDefined
     | StrandSummary
     | StrandTrial
