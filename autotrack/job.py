@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from autotrack.events import Event
     from autotrack.exits import ExitWatch, Outcome
+    from autotrack.identity.profiles import Profiles
     from autotrack.journal.segment import Segment
     from autotrack.recorder import Recorder
     from autotrack.settings import Settings
@@ -59,6 +60,7 @@ class Job:
         self.lost = 0
         self.segment: Segment | None = None
         self.recorder: Recorder | None = None
+        self.profiles: Profiles | None = None
         self.at_end: list[Callable[[], None]] = []
         """Called when the process ends, before the journal is closed."""
         self.unfinished: dict[str, Strand] = {}
@@ -85,6 +87,10 @@ class Job:
 
         chosen = self.settings.dir
         return os.path.normpath(os.path.join(self.cwd, chosen)) if chosen else folder.find(self.cwd)
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
 
     # Recording
 
@@ -186,6 +192,8 @@ class Job:
         first thing to record."""
         self._lock = threading.RLock()
         segment, self.segment, self.recorder = self.segment, None, None
+        if self.profiles is not None:
+            self.profiles.after_fork()
         self.role, self.pid = "fork", os.getpid()
         self._artifacts = 0
         self.lost = 0
@@ -278,6 +286,9 @@ def is_worker() -> bool:
 def _import_all() -> None:
     from autotrack import lifecycle, manual  # noqa: F401
     from autotrack.identity import data, files, models  # noqa: F401
+
+    if "numpy" in sys.modules:
+        from autotrack.identity import profile  # noqa: F401
 
 
 def _end_with_multiprocessing(job: Job) -> None:

@@ -184,6 +184,7 @@ class Strand(context.Place):
         where there are any.  Digested here when that takes under a millisecond, else beside the call.
         """
         from autotrack.identity import data as identity
+        from autotrack.identity import profiles
 
         description = identity.describe(data, labels, weights, name)
         number, self._datasets = self._datasets, self._datasets + 1
@@ -195,6 +196,8 @@ class Strand(context.Place):
         self.report_dataset(role, number, description.dataset)
         for what, why in description.gaps:
             self.gap(what, why)
+        for identified, given in description.digested:
+            profiles.of(self.job).later(identified, given)
         if description.pending:
             pending = identity.Beside(self, role, number, description)
             self._pending.append(pending)

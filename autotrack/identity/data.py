@@ -11,20 +11,17 @@ import sys
 import threading
 import time
 import weakref
+from itertools import islice
 from typing import Any
 
 from autotrack import events, shield
-from autotrack.identity import arrays
+from autotrack.identity import arrays, profiles
 from autotrack.plugins import hooks
 from autotrack.strand import Strand
 from autotrack.values import plain, shown, storable
 
 INLINE_SECONDS = 0.001
 QUICK_SECONDS = 0.005
-SECONDS_A_BYTE = 1 / 8e9
-SECONDS_A_COPIED_BYTE = 1 / 1e9
-SECONDS_AN_OBJECT = 4e-7
-SECONDS_A_COLUMN = 3e-5
 SCHEMA_LIMIT = 1_000
 
 
@@ -34,6 +31,8 @@ class Description:
     def __init__(self) -> None:
         self.parts: list[tuple[str, Any, events.Dataset]] = []
         self.gaps: list[tuple[str, str]] = []
+        self.digested: list[tuple[str, Any]] = []
+        """Identity and data of the parts that were digested here."""
         self.pending = False
         self.name: str | None = None
 
@@ -49,7 +48,7 @@ class Description:
         whole = len(known) == len(ids)
         return _changed(
             features,
-            id=f"xxh3:{arrays.SCHEME}:{arrays.combine(*known)}" if whole else None,
+            id=arrays.named(arrays.combine(*known)) if whole else None,
             method=next((method for method in ("mutated", "unverified") if method in methods), "whole"),
             bytes=sum(part.bytes or 0 for _, _, part in self.parts),
             name=self.name,
@@ -70,8 +69,10 @@ def describe(features: Any, labels: Any = None, weights: Any = None, name: str |
             continue
         part = shape(data)
         try:
-            if seconds_to_digest(data) <= INLINE_SECONDS:
-                part = _changed(part, id=arrays.digest(data), method="whole")
+            if arrays.seconds_to_digest(data) <= INLINE_SECONDS:
+                identity = arrays.digest(data)
+                part = _changed(part, id=identity, method="whole")
+                described.digested.append((identity, data))
             else:
                 described.pending = True
         except arrays.Undigestible as error:
@@ -85,7 +86,7 @@ def describe(features: Any, labels: Any = None, weights: Any = None, name: str |
 def quick_digest(data: Any) -> str | None:
     """The identity of data that is digested in a few milliseconds, else None."""
     try:
-        return arrays.digest(data) if seconds_to_digest(data) <= QUICK_SECONDS else None
+        return arrays.digest(data) if arrays.seconds_to_digest(data) <= QUICK_SECONDS else None
     except arrays.Undigestible:
         return None
 
@@ -101,55 +102,32 @@ def shape(data: Any) -> events.Dataset:
         kind=f"{type(data).__module__.split('.')[0]}.{type(data).__qualname__}".removeprefix("builtins."),
         rows=dimensions[0] if dimensions else None,
         columns=dimensions[1] if len(dimensions) > 1 else None,
-        bytes=_bytes(data),
+        bytes=arrays.size_of(data),
         schema=_schema(data),
     )
 
 
-def _bytes(data: Any) -> int | None:
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(data, pandas.DataFrame):
-        return int(data.memory_usage(index=False).sum())
-    size = getattr(data, "nbytes", None)
-    if not isinstance(size, int) and hasattr(data, "indptr"):
-        size = sum(getattr(data, name).nbytes for name in ("data", "indices", "indptr"))
-    return size if isinstance(size, int) else None
+def _is(data: Any, module: str, *classes: str) -> bool:
+    loaded = sys.modules.get(module)
+    return isinstance(data, tuple(getattr(loaded, name, ()) for name in classes))
 
 
 def _schema(data: Any) -> tuple[tuple[str, str], ...]:
     """Names and types of the columns; `*` stands for all of them where they share one type."""
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(data, pandas.DataFrame):
-        pairs = zip(data.columns[:SCHEMA_LIMIT], data.dtypes.iloc[:SCHEMA_LIMIT], strict=True)
-        return tuple((storable(shown(plain(name))), str(dtype)) for name, dtype in pairs)
+    pairs: Any = None
+    if _is(data, "pandas", "DataFrame"):
+        pairs = zip(data.columns, data.dtypes, strict=True)
+    elif _is(data, "polars", "DataFrame"):
+        pairs = data.schema.items()
+    elif _is(data, "pyarrow", "Table", "RecordBatch"):
+        pairs = zip(data.schema.names, data.schema.types, strict=True)
+    if pairs is not None:
+        return tuple((storable(shown(plain(name))), str(dtype)) for name, dtype in islice(pairs, SCHEMA_LIMIT))
     dtype: Any = getattr(data, "dtype", None)
     names = getattr(dtype, "names", None)
     if names:
         return tuple((storable(name), str(dtype[name])) for name in names)
     return (("*", str(dtype)),) if dtype is not None else ()
-
-
-def seconds_to_digest(data: Any) -> float:
-    """About how long a digest takes."""
-    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
-    if pandas is not None and isinstance(data, pandas.DataFrame):
-        columns: int = data.shape[1]
-        looked_at = min(columns, 100)
-        seconds: float = sum(seconds_to_digest(data.iloc[:, at]) + SECONDS_A_COLUMN for at in range(looked_at))
-        return seconds * columns / max(looked_at, 1)
-    dtype = getattr(data, "dtype", None)
-    if numpy is not None and isinstance(dtype, numpy.dtype) and not dtype.hasobject:
-        flags = getattr(data, "flags", None)
-        contiguous = flags is None or getattr(flags, "c_contiguous", True)
-        size: int = getattr(data, "nbytes", None) or 0
-        return size * (SECONDS_A_BYTE if contiguous else SECONDS_A_COPIED_BYTE)
-    if hasattr(data, "indptr"):
-        return sum(seconds_to_digest(getattr(data, name)) for name in ("data", "indices", "indptr"))
-    if isinstance(data, (list, tuple)):
-        width = len(data[0]) if data and isinstance(data[0], (list, tuple)) else 1
-        return len(data) * width * SECONDS_AN_OBJECT
-    elements = getattr(data, "size", 0)
-    return elements * SECONDS_AN_OBJECT if isinstance(elements, int) else 0.0
 
 
 def _changed(dataset: events.Dataset, **fields: Any) -> events.Dataset:
@@ -183,6 +161,8 @@ class Beside:
             first = shield.contain("digest of training data", _digests, data)
             self._seconds = time.perf_counter() - begun
             self._first = first if isinstance(first, list) else None
+            for identity, part in zip(self._first or (), data, strict=False):
+                profiles.of(self._strand.job).later(identity, part)
         self._ready.set()
 
     def settle(self, budget: float) -> None:

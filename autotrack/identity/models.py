@@ -16,7 +16,7 @@ import xxhash
 from blake3 import blake3
 
 from autotrack import context, events
-from autotrack.identity import arrays
+from autotrack.identity import arrays, elements
 from autotrack.plugins import hooks
 from autotrack.strand import Strand
 from autotrack.values import storable
@@ -117,7 +117,7 @@ def model_digest(model: Any, deadline: float) -> str:
     """
     walk = _Walk(deadline)
     walk.value(model)
-    return f"xxh3:{arrays.SCHEME}:{walk.state.hexdigest()}"
+    return elements.named(walk.state.hexdigest())
 
 
 class _Walk:
@@ -131,7 +131,7 @@ class _Walk:
         """Keeps what is walked alive, so that no two of them share an id."""
 
     def _mark(self, mark: str) -> None:
-        arrays._text(self.state, mark)
+        elements.text(self.state, mark)
 
     def value(self, value: Any) -> None:
         if value is None or (

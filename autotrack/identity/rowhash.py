@@ -1,0 +1,128 @@
+"""Hashes of rows, and what is kept of them: the identity of the rows in any order, and the sketch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import xxhash
+
+from autotrack.identity import elements
+from autotrack.identity.rows import KEPT, packed
+
+Array = numpy.ndarray[Any, Any]
+
+NULL = numpy.uint64(0x9AE16A3B2F90404F)
+NAN = numpy.uint64(0xC949D7C7509E6557)
+_FIRST = numpy.uint64(0x1465A3E2B7C95F21)
+_FACTORS = numpy.uint64(0x9E3779B97F4A7C15), numpy.uint64(0xD6E8FEB86659FD93)
+"""Odd, from the golden ratio and from Stafford's search for mixers of 64 bits (2011)."""
+_HALF = numpy.uint64(32)
+NARROW = 64
+"""Columns up to which whole columns are mixed at a time; wider rows are digested one by one."""
+
+
+def number_bits(stored: Array, values: Array, valid: Array | None) -> Array:
+    """The bits by which numbers are told apart, for an array as it is stored and as float64."""
+    bits = (values + 0.0).view(numpy.uint64)  # -0.0 is 0.0
+    if stored.dtype.kind == "f":
+        nan = numpy.isnan(values)
+        if nan.any():
+            bits[nan] = NAN
+    elif stored.dtype.kind in "iu" and stored.dtype.itemsize == 8:
+        large = numpy.abs(values) > 2.0**53
+        if large.any():
+            bits[large] = stored[large].view(numpy.uint64) ^ NULL
+    if valid is not None:
+        bits[~valid] = NULL
+    return bits
+
+
+def text_bits(value: str) -> int:
+    """The bits by which texts are told apart."""
+    return int(xxhash.xxh3_64_intdigest(value.encode("utf-8", "surrogatepass")))
+
+
+def of_columns(rows: int, bits: list[Array]) -> Array:
+    """The hash of each of the rows, from the bits of each column."""
+    if len(bits) > NARROW:
+        return of_rows(numpy.ascontiguousarray(numpy.stack(bits, axis=1)))
+    hashes = numpy.full(rows, _FIRST, dtype=numpy.uint64)
+    shifted = numpy.empty_like(hashes)
+    for column in bits:
+        numpy.bitwise_xor(hashes, column, out=hashes)
+        _mix(hashes, shifted, _FACTORS[0])
+    _mix(hashes, shifted, _FACTORS[1])
+    return hashes
+
+
+def bytes_of(array: Array) -> memoryview:
+    flat: Any = array.reshape(-1).view(numpy.uint8)
+    return memoryview(flat)
+
+
+def of_rows(rows: Array) -> Array:
+    """The hash of each row of a matrix of bits."""
+    width = rows.shape[1] * 8
+    data = bytes_of(rows)
+    digest = xxhash.xxh3_64_intdigest
+    found = (digest(data[start : start + width]) for start in range(0, len(rows) * width, width))
+    return numpy.fromiter(found, dtype=numpy.uint64, count=len(rows))
+
+
+def _mix(hashes: Array, shifted: Array, factor: Any) -> None:
+    numpy.multiply(hashes, factor, out=hashes)
+    numpy.right_shift(hashes, _HALF, out=shifted)
+    numpy.bitwise_xor(hashes, shifted, out=hashes)
+
+
+class Rows:
+    """The rows seen so far."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sums = [numpy.uint64(0), numpy.uint64(0)]
+        self._hashes = numpy.zeros(0, dtype=numpy.uint64)
+        self._repeats = numpy.zeros(0, dtype=numpy.int64)
+        self._fresh: list[Array] = []
+        self._limit = numpy.uint64(2**64 - 1)
+        self._cut = False
+
+    def add(self, hashes: Array) -> None:
+        self._count += len(hashes)
+        again = hashes.copy()
+        _mix(again, numpy.empty_like(again), _FACTORS[1])
+        for at, part in enumerate((hashes, again)):
+            self._sums[at] += numpy.add.reduce(part)
+        self._fresh.append(hashes[hashes <= self._limit])
+        if sum(map(len, self._fresh)) > 4 * KEPT:
+            self._sort()
+
+    def _sort(self) -> None:
+        """Bring what came since the last time into its place."""
+        hashes = numpy.concatenate([self._hashes, *self._fresh])
+        often = numpy.ones(len(hashes), dtype=numpy.int64)
+        often[: len(self._repeats)] = self._repeats
+        self._hashes, position = numpy.unique(hashes, return_inverse=True)
+        self._repeats = numpy.bincount(position, weights=often, minlength=len(self._hashes)).astype(numpy.int64)
+        self._fresh = []
+        if len(self._hashes) > KEPT:
+            self._cut = True
+            self._hashes, self._repeats = self._hashes[:KEPT], self._repeats[:KEPT]
+        if len(self._hashes) == KEPT:
+            self._limit = self._hashes[-1]
+
+    def result(self, width: int) -> dict[str, Any]:
+        """The fields of a profile."""
+        self._sort()
+        distinct = len(self._hashes)
+        if self._cut:
+            distinct = max(round((KEPT - 1) / (int(self._limit) + 1) * 2**64), KEPT + 1)
+        sums = (f"{int(part):016x}" for part in self._sums)
+        sketch, repeats = packed(self._hashes, self._repeats)
+        return {
+            "unordered": elements.named(elements.combine("rows", str(self._count), str(width), *sums)),
+            "distinct": distinct,
+            "sketch": sketch,
+            "repeats": repeats,
+        }
