@@ -57,6 +57,7 @@ class Job:
         self.root = its_root if self.role == "spawn" and its_root else self._root()
         """The `.autotrack` folder, which stays the same wherever the program or its workers change to."""
         self.runs = 0
+        self.evaluations = 0
         self.lost = 0
         self.segment: Segment | None = None
         self.recorder: Recorder | None = None

@@ -8,8 +8,11 @@ either side is contained.
 from __future__ import annotations
 
 import inspect
+import itertools
+import sys
 import time
 from collections.abc import Callable, Generator
+from types import FrameType
 from typing import Any, TypeVar
 
 import wrapt
@@ -45,7 +48,8 @@ class Patch:
     that is not to be observed.  `optional` names may be missing in some supported versions.
 
     Where every microsecond counts, `returned(instance, args, kwargs, result)` takes the place of `observe`: a
-    plain function, called once the call has returned.
+    plain function, called once the call has returned.  `yielded(instance, args, kwargs, item, index)` is for
+    generators: called for each item on its way to the user.
     """
 
     def __init__(
@@ -53,13 +57,15 @@ class Patch:
         *targets: str,
         observe: Observer | None = None,
         returned: Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None] | None = None,
+        yielded: Callable[[Any, tuple[Any, ...], dict[str, Any], Any, int], None] | None = None,
         opens: Callable[[Call], Opening | None] | None = None,
         subclasses: bool = False,
         optional: bool = False,
     ) -> None:
-        if (observe is None) == (returned is None):
-            raise TypeError(f"a patch of {targets} takes either `observe` or `returned`")
+        if [observe, returned, yielded].count(None) != 2:
+            raise TypeError(f"a patch of {targets} takes one of `observe`, `returned` and `yielded`")
         self.targets, self.observe, self.returned, self.opens = targets, observe, returned, opens
+        self.yielded = yielded
         self.subclasses, self.optional = subclasses, optional
 
 
@@ -100,6 +106,20 @@ class Call:
         if value is FAILED:
             raise KeyError(name)
         return value
+
+    def expression(self, name: str) -> str | None:
+        """The source of the argument called `name` in the user's code; None where that can't be had."""
+        frame = caller()
+        if frame is None:
+            return None
+        from autotrack.capture.callsite import expressions
+
+        positional, named = expressions(frame)
+        if name in named:
+            return named[name]
+        names = self.place.parameters(self.function, self.instance)
+        at = names.index(name) if name in names else len(positional)
+        return positional[at] if at < len(positional) else None
 
     def add_callback(self, name: str, callback: Any) -> None:
         """Forward one more callback under the keyword `name`, where the framework takes a list of them: in a
@@ -220,7 +240,7 @@ def _begin(
 def _strand(job: Any, site: Site, opening: Opening) -> Strand:
     if opening.again:
         known = trained.strand_of(opening.trained)
-        if known is not None and known.job is job and known.ours:
+        if known is not None and known.job is job and known.ours and trained.note_of(opening.trained) is None:
             return known
     kind = type(opening.trained)
     cls = f"{kind.__module__}.{kind.__qualname__}" if opening.trained is not None else ""
@@ -283,6 +303,8 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
         finally:
             _here.inside = None
 
+    if site.patch.yielded is not None:
+        return _generator_driver(site)
     returned = site.patch.returned
 
     def drive_quickly(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -307,11 +329,59 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
     return transparent(drive if returned is None else drive_quickly)
 
 
+def _generator_driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]:
+    """The wrapper of a function that returns a generator, whose items are seen as they are made."""
+    yielded = site.patch.yielded
+
+    def following(generator: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            for index in itertools.count():
+                before = _here.inside
+                try:
+                    _here.inside = context.OURS
+                    item = next(generator)
+                except StopIteration as end:
+                    return end.value
+                finally:
+                    _here.inside = before
+                if before is None and site.on and site.meter.on and context.Current.job is not None:
+                    begun = time.perf_counter()
+                    site.meter.fired += 1
+                    seen = shield.contain(site.name, yielded, instance, args, kwargs, item, index, meter=site.meter)  # type: ignore[arg-type]
+                    if seen is not FAILED:
+                        site.meter.succeed()
+                    site.meter.spent(time.perf_counter() - begun)
+                yield item
+        finally:
+            generator.close()
+
+    transparent(following)
+
+    def drive(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        result = function(*args, **kwargs)
+        if not site.on or not site.meter.on or _here.inside is not None or not isinstance(result, Generator):
+            return result
+        return following(result, instance, args, kwargs)
+
+    return transparent(drive)
+
+
+DRIVER_FILE = "<autotrack: importlib._bootstrap>"
+
+
+def caller() -> FrameType | None:
+    """The user's frame whose call is observed; for observers, while they run."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != DRIVER_FILE:
+        frame = frame.f_back
+    return frame.f_back if frame is not None else None
+
+
 def transparent(function: Function) -> Function:
     """The function, not counted as a frame by `warnings`, which skips files of this name: a user's
     `stacklevel=2` must go on pointing at the user's line (CPython `Lib/warnings.py`, `_is_internal_frame`)."""
     plain: Any = function
-    plain.__code__ = plain.__code__.replace(co_filename="<autotrack: importlib._bootstrap>")
+    plain.__code__ = plain.__code__.replace(co_filename=DRIVER_FILE)
     return function
 
 

@@ -1,4 +1,5 @@
-"""What plugins use beside what their observers are given: which strand trained an object, files, identities."""
+"""What plugins use beside what their observers are given: which strand trained an object, which model made a
+prediction, files, identities."""
 
 from __future__ import annotations
 
@@ -7,12 +8,29 @@ import weakref
 from typing import Any
 
 from autotrack import context
+from autotrack.evaluation import loaded, strand_for
 from autotrack.identity import data as identity
 from autotrack.identity import models
+from autotrack.predictions import Prediction, like, made
+from autotrack.predictions import of as prediction_of
 from autotrack.strand import Strand, report_artifact
-from autotrack.trained import remember, role_of, strand_of
+from autotrack.trained import note_of, remember, role_of, strand_of
 
-__all__ = ["artifact", "digest", "model_digest", "remember", "role_of", "strand_of"]
+__all__ = [
+    "Prediction",
+    "artifact",
+    "digest",
+    "like",
+    "loaded",
+    "made",
+    "model_digest",
+    "note_of",
+    "prediction_of",
+    "remember",
+    "role_of",
+    "strand_for",
+    "strand_of",
+]
 
 
 def digest(data: Any) -> str | None:

@@ -212,6 +212,18 @@ class Strand(context.Place):
             return self._roles.of_features(features)
         return self._roles.of_labels(labels) if labels is not None else None
 
+    def evaluated(self, split: str | None, features: Any, labels: Any = None) -> None:
+        """Data that a score is of, where it is not the training's: recorded once for each object, with its labels."""
+        if split in (None, "train", "oob") or features is None or not hasattr(features, "shape"):
+            return
+        if self._roles is not None and self._roles.seen(features):
+            return
+        assert split is not None
+        self.data(split, features, labels=labels)
+        pending, self._pending = self._pending, []
+        for digest in pending:
+            digest.settle(0.0)
+
     def report_dataset(self, role: str, number: int, dataset: events.Dataset) -> None:
         """What is known by now of the `number`th data of this strand."""
         if self._roles is not None:
@@ -257,6 +269,12 @@ class Strand(context.Place):
         from autotrack.identity import models
 
         models.report(self, model, budget)
+
+    def evaluates(self, model: Any, identity: str | None) -> None:
+        """The fitted model that this strand did not train but is about."""
+        kind = type(model)
+        cls = storable(f"{kind.__module__}.{kind.__qualname__}")
+        self._report(events.StrandModel(time=_now(), strand=self.id, cls=cls, id=identity))
 
     def artifact(
         self, path: str, mode: str, *, kind: str = "file", model: str | None = None, step: int | None = None

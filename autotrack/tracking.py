@@ -92,10 +92,19 @@ def disable() -> None:
     context.Current.job = None
     _State.registry = None
     shield.contain("disable", job.let_go)
+    shield.contain("disable", _forget)
     job.unwatch_exit()
     if registry is not None:
         shield.contain("disable", registry.stop)
     shield.configure(strict=False, listener=None)
+
+
+def _forget() -> None:
+    """Let go of the user's objects that are kept."""
+    for name in ("predictions", "trained"):
+        module = sys.modules.get(f"autotrack.{name}")
+        if module is not None:
+            module.forget()
 
 
 def _at_exit() -> None:

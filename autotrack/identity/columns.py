@@ -133,6 +133,34 @@ def _bases() -> list[tuple[Any, Any]]:
     return found
 
 
+def is_a(data: Any, module: str, *classes: str) -> bool:
+    """Whether data is of one of these classes of a module that may not be loaded."""
+    loaded = sys.modules.get(module)
+    return isinstance(data, tuple(getattr(loaded, name, ()) for name in classes))
+
+
+def numbers_of(data: Any, at: int | None = None) -> list[tuple[str, Any]]:
+    """The columns of fixed width of a pandas or polars table, by their names, as arrays; those of polars only where
+    nothing is missing in the table or row; of the row `at` alone where it is given."""
+    if is_a(data, "pandas", "DataFrame"):
+        part = data if at is None else data.iloc[at : at + 1]
+        chosen = [position for position, dtype in enumerate(data.dtypes) if _fixed(dtype)]
+        return [(repr(data.columns[position]), part.iloc[:, position].to_numpy()) for position in chosen]
+    if is_a(data, "polars", "DataFrame"):
+        numbers = [series for series in data.get_columns() if series.dtype.is_numeric() and not series.null_count()]
+        return [(series.name, (series if at is None else series.slice(at, 1)).to_numpy()) for series in numbers]
+    return []
+
+
+def _fixed(dtype: Any) -> bool:
+    return getattr(dtype, "kind", "O") in "biufmM" and isinstance(dtype, sys.modules["numpy"].dtype)
+
+
+def row_of(data: Any, at: int) -> tuple[Any, ...]:
+    """A row of a pandas or polars table."""
+    return tuple(data.iloc[at].tolist()) if hasattr(data, "iloc") else tuple(data.row(at))
+
+
 # pandas
 
 

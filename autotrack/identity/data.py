@@ -16,6 +16,7 @@ from typing import Any
 
 from autotrack import events, shield
 from autotrack.identity import arrays, profiles
+from autotrack.identity.columns import is_a
 from autotrack.plugins import hooks
 from autotrack.strand import Strand
 from autotrack.values import plain, shown, storable
@@ -107,19 +108,14 @@ def shape(data: Any) -> events.Dataset:
     )
 
 
-def _is(data: Any, module: str, *classes: str) -> bool:
-    loaded = sys.modules.get(module)
-    return isinstance(data, tuple(getattr(loaded, name, ()) for name in classes))
-
-
 def _schema(data: Any) -> tuple[tuple[str, str], ...]:
     """Names and types of the columns; `*` stands for all of them where they share one type."""
     pairs: Any = None
-    if _is(data, "pandas", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame"):
         pairs = zip(data.columns, data.dtypes, strict=True)
-    elif _is(data, "polars", "DataFrame"):
+    elif is_a(data, "polars", "DataFrame"):
         pairs = data.schema.items()
-    elif _is(data, "pyarrow", "Table", "RecordBatch"):
+    elif is_a(data, "pyarrow", "Table", "RecordBatch"):
         pairs = zip(data.schema.names, data.schema.types, strict=True)
     if pairs is not None:
         return tuple((storable(shown(plain(name))), str(dtype)) for name, dtype in islice(pairs, SCHEMA_LIMIT))

@@ -15,7 +15,7 @@ from typing import Any
 import xxhash
 from blake3 import blake3
 
-from autotrack import context, events
+from autotrack import context, events, trained
 from autotrack.identity import arrays, elements
 from autotrack.plugins import hooks
 from autotrack.strand import Strand
@@ -37,6 +37,8 @@ def report(strand: Strand, model: Any, budget: float) -> None:
             _within(strand, "number of parameters", lambda: _count(model)),
         )
     )
+    if identity is not None:
+        trained.identify(identity, strand)
     digest, size = kept if kept is not None else (None, None)
     strand.job.report(
         events.StrandModel(

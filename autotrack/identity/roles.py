@@ -6,19 +6,16 @@ None: a score is then filed without a split.
 
 from __future__ import annotations
 
-import sys
 import weakref
 from typing import Any
 
 from autotrack import events
 from autotrack.identity import data as identity
+from autotrack.identity import lookup
 
 KEPT = 64
 """Datasets that are remembered of a strand: `partial_fit` brings one with each call."""
-ROWS = 4
-"""Rows that are looked for."""
-ROW_BYTES = 4096
-"""The largest row that is remembered of data that may go."""
+TRAIN = "train"
 OTHER = "test"
 """The role of data that was not used in the training."""
 
@@ -31,8 +28,7 @@ class _Used:
     def __init__(self, role: str, number: int, part: str, data: Any, description: events.Dataset) -> None:
         self.role, self.number, self.part, self.description = role, number, part, description
         self.reference = _weak(data)
-        array = _matrix(data)
-        self.row = array[0].copy() if array is not None and len(array) and array[0].nbytes <= ROW_BYTES else None
+        self.row = lookup.first_row(data)
 
     @property
     def data(self) -> Any:
@@ -44,31 +40,40 @@ class Roles:
 
     def __init__(self) -> None:
         self._used: list[_Used] = []
+        self._evaluated: list[_Used] = []
 
     def add(self, role: str, number: int, parts: list[tuple[str, Any, events.Dataset]]) -> None:
         """Remember the `number`th data of the strand."""
+        among = self._used if role == TRAIN else self._evaluated
         for part, data, description in parts:
-            self._used.append(_Used(role, number, part, data, description))
-        del self._used[: -3 * KEPT]
+            among.append(_Used(role, number, part, data, description))
+        del among[: -3 * KEPT]
 
     def learn(self, number: int, dataset: events.Dataset) -> None:
         """The identities of the `number`th data are known now."""
         known = {part.name: part for part in dataset.parts} or {"features": dataset}
-        for used in self._used:
+        for used in (*self._used, *self._evaluated):
             if used.number == number and used.part in known:
                 used.description = known[used.part]
 
     def of_features(self, data: Any) -> str | None:
         """The role of features: that in which they, or all of the rows that are looked at, were used; `test` where
         they are other data; None where that can't be told."""
-        used = [entry for entry in self._used if entry.part == "features"]
-        same = next((entry.role for entry in used if entry.data is data), None)
+        for entry in (*self._evaluated, *self._used):
+            if entry.part == "features" and entry.data is data:
+                return entry.role
+        found = [_compared(entry, data) for entry in reversed(self._used) if entry.part == "features"]
+        same = next((role for role in found if role is not None and role != OTHER), None)
         if same is not None:
             return same
-        found = [_compared(entry, data) for entry in reversed(used)]
-        return next((role for role in found if role is not None and role != OTHER), None) or (
-            OTHER if found and all(role == OTHER for role in found) else None
-        )
+        for entry in reversed(self._evaluated):
+            if entry.part == "features" and _identical(entry, data):
+                return entry.role
+        return OTHER if found and all(role == OTHER for role in found) else None
+
+    def seen(self, data: Any) -> bool:
+        """Whether this very object was used as features."""
+        return any(entry.data is data for entry in (*self._evaluated, *self._used) if entry.part == "features")
 
     def of_labels(self, data: Any) -> str | None:
         """The role in which labels were used; None where they were not: other labels may be the same by chance,
@@ -90,9 +95,11 @@ def _compared(used: _Used, data: Any) -> str | None:
         rows = _rows_found(used, data)
         if rows is not None:
             return used.role if rows else OTHER
-        if identical is False or (description.rows, description.columns) != (theirs.rows, theirs.columns):
+        if identical is False and description.rows == theirs.rows:
             return OTHER
-        return None
+        # A part of the same may be in what has fewer rows.
+        more = description.rows is not None and theirs.rows is not None and description.rows > theirs.rows
+        return OTHER if more or description.columns != theirs.columns else None
     # Another container or type: a copy of the same may be in it.
     return None if description.rows == theirs.rows else OTHER
 
@@ -111,32 +118,10 @@ def _identical(used: _Used, data: Any) -> bool | None:
 
 def _rows_found(used: _Used, data: Any) -> bool | None:
     """Whether rows of one are in the other; None where that can't be seen, or is so of some of them."""
-    given, there = _matrix(data), _matrix(used.data)
-    if given is None or not len(given):
-        return None
+    there = used.data
     if there is not None:
-        if there.shape[1] != given.shape[1]:
-            return None
-        step = max(len(given) // ROWS, 1)
-        looked_for = {_holds(there, row) for row in given[::step][:ROWS]}
-        return looked_for.pop() if len(looked_for) == 1 else None
-    if used.row is None or len(used.row) != given.shape[1]:
-        return None
-    return _holds(given, used.row)
-
-
-def _holds(array: Any, row: Any) -> bool:
-    numpy = sys.modules["numpy"]
-    found = numpy.flatnonzero(array[:, 0] == row[0])[:1000]
-    return bool((array[found] == row).all(axis=1).any())
-
-
-def _matrix(data: Any) -> Any:
-    """The data where it is an array of rows of numbers, else None."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or type(data) is not numpy.ndarray or data.ndim != 2 or data.dtype.kind not in "biuf":
-        return None
-    return data if data.shape[1] else None
+        return lookup.rows_in(data, there)
+    return lookup.holds(data, used.row) if used.row is not None else None
 
 
 def _weak(data: Any) -> Any:

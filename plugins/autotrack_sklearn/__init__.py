@@ -13,6 +13,7 @@ Leaves alone: what happens inside a fit; predictions that no longer share memory
 
 from __future__ import annotations
 
-from autotrack_sklearn.observing import autotrack_model, autotrack_params, autotrack_patches
+from autotrack_sklearn.estimators import autotrack_model, autotrack_params
+from autotrack_sklearn.observing import autotrack_patches
 
 __all__ = ["autotrack_model", "autotrack_params", "autotrack_patches"]

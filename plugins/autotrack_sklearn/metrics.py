@@ -6,7 +6,8 @@ from collections.abc import Generator
 from typing import Any
 
 from autotrack import Call, Strand
-from autotrack.plugin_api import role_of, strand_of
+from autotrack.plugin_api import note_of, remember, role_of, strand_of
+from autotrack_sklearn.splits import is_prediction, split_of_prediction, strand_of_prediction, tie
 
 FUNCTIONS = tuple(
     """
@@ -33,30 +34,65 @@ DATA_ARGUMENTS = frozenset(
 )
 
 
+TRUTHS = ("y_true", "labels_true")
+
+
 def observe(call: Call) -> Generator[None, Any, None]:
-    given = [*call.args, *call.kwargs.values()]
-    prediction = next((found for found in map(tracked_prediction, given) if found is not None), None)
-    strand = strand_of(prediction)
-    truth = next((call.get(name) for name in ("y_true", "labels_true") if call.get(name) is not None), None)
-    if strand is None or is_prediction(truth):
+    truth = next((call.get(name) for name in TRUTHS if call.get(name) is not None), None)
+    others = [value for value in (*call.args, *call.kwargs.values()) if value is not truth]
+    if is_prediction(truth):  # given in the wrong order, unless two models are compared
+        if tie(others) is not None:
+            return
+        others, truth = [truth], None
+    found = place(call, others, truth, *TRUTHS)
+    if found is None:
         return
-    split = role_of(prediction) or strand.role_of(labels=truth)
     result = yield
-    report(strand, split, metric_name(call), result)
+    report(*found, metric_name(call), result)
 
 
-def is_prediction(truth: Any) -> bool:
-    """Whether what is compared with is no truth but what a model said: that is no score of the other model."""
-    return truth is not None and strand_of(tracked_prediction(truth)) is not None
+def place(call: Call, candidates: list[Any], truth: Any, *arguments: str) -> tuple[Strand, str | None] | None:
+    """The strand that a score belongs to, and the split; None where it is of no prediction that is known."""
+    tied = tie([value for value in candidates if not isinstance(value, (str, int, float, bool, type(None)))])
+    strand = strand_of_prediction(tied.prediction) if tied is not None else None
+    if tied is None or strand is None:
+        return None
+    split = split_of_prediction(call, tied.prediction, strand, truth, *arguments)
+    if tied.prediction.features is not None:
+        strand.evaluated(split, tied.prediction.features, truth)
+    if tied.models > 1:
+        why = f"inferred: predictions of {tied.models} models fit, the latest is taken"
+        strand.gap(f"which model {call.name.partition(':')[2]} is of", why)
+    return strand, split
 
 
-def tracked_prediction(data: Any) -> Any:
-    """The array that a tracked model returned: this very one, or one that it is a view of; None for neither."""
-    for _ in range(8):
-        if data is None or strand_of(data) is not None:
-            return data
-        data = getattr(data, "base", None)
-    return None
+def observe_curve(call: Call) -> Generator[None, Any, None]:
+    """`roc_curve` and `precision_recall_curve`: the area that `auc` computes of their points is a score."""
+    found = place(call, [call.get("y_score"), call.get("probas_pred")], call.get("y_true"), "y_true")
+    if found is None:
+        return
+    result = yield
+    name = "roc_auc" if call.name.endswith("roc_curve") else "pr_auc"
+    for points in result[:2]:
+        remember(points, found[0], found[1], Curve(name))
+
+
+class Curve:
+    """What is noted of the points of a curve: what the area below it is called."""
+
+    __slots__ = ("area",)
+
+    def __init__(self, area: str) -> None:
+        self.area = area
+
+
+def observe_auc(call: Call) -> Generator[None, Any, None]:
+    points = call.get("x")
+    curve, strand, split = note_of(points), strand_of(points), role_of(points)
+    if not isinstance(curve, Curve) or strand is None:
+        return
+    result = yield
+    report(strand, split, curve.area, result)
 
 
 def metric_name(call: Call) -> str:
@@ -91,5 +127,34 @@ def report(strand: Strand, split: str | None, metric: str, result: Any) -> None:
         series = strand.series(name, origin="metric")
         series.record(series.next_step, float(result))
         series.next_step += 1
+    elif metric.startswith("classification_report") and isinstance(result, str):
+        strand.summaries({name: report_values(result) or result})
     else:
         strand.summaries({name: result})
+
+
+def report_values(text: str) -> dict[str, dict[str, float]] | None:
+    """The values of a classification report as it is printed: `{label: {precision, recall, f1-score, support}}`, of
+    `accuracy` only those that there are; None for a text that is none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    columns = lines[0].split() if lines else []
+    if columns != ["precision", "recall", "f1-score", "support"]:
+        return None
+    found = {}
+    for line in lines[1:]:
+        words = line.split()
+        count = 2 if words[0] == "accuracy" and len(words) == 3 else len(columns)
+        try:
+            values = [float(word) for word in words[-count:]]
+        except ValueError:
+            return None
+        label = _label(line, words[-count:])
+        found[label] = dict(zip(columns[-count:], values, strict=True))
+    return found
+
+
+def _label(line: str, values: list[str]) -> str:
+    """What stands before the values."""
+    for value in reversed(values):
+        line = line.rstrip().removesuffix(value)
+    return line.strip()

@@ -485,9 +485,9 @@ def test_parts_of_the_training_data_are_training_data(recording: Recording) -> N
 
 
 def test_what_cannot_be_told_is_not_claimed(recording: Recording) -> None:
-    train, _, train_y, _ = train_test_split(X, Y, random_state=0)
-    model = SVC().fit(train.tolist(), train_y)
-    model.score(train, train_y)  # a list holds the same, but its rows are not looked at
+    part, _, labels, _ = train_test_split(X, Y, random_state=0)
+    model = SVC().fit(part.tolist(), labels)
+    model.score(part, labels)  # a list holds the same, but its rows are not looked at
     assert _scored(recording.strands()[-1]) == ["accuracy"]
 
 

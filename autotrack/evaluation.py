@@ -1,0 +1,77 @@
+"""Scores of a model that was not trained here as this very object: copied, unpickled, loaded from a file.
+
+A copy of a model that was trained here is known by the model's identity, and its scores are those of that run.  Any
+other makes a run of its own, of kind `evaluation`, which names the model's identity: by that it leads to the run that
+trained it, in whatever program that was.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from autotrack import context, events, trained
+from autotrack.identity import models
+from autotrack.strand import Strand
+
+BUDGET = 0.020
+"""Seconds that the identity of a model may take."""
+LIMIT = 100
+"""Runs of this kind that a process makes."""
+
+COPY = object()
+"""What is noted of a model whose scores belong to a run: its own training would be another one."""
+
+
+class Loaded:
+    """What is noted of a model that came from a file: its identity, where that could be had, and the file."""
+
+    __slots__ = ("identity", "path")
+
+    def __init__(self, identity: str | None, path: str | None) -> None:
+        self.identity, self.path = identity, path
+
+
+def loaded(model: Any, identity: str | None, path: str | None) -> None:
+    """Note that a model came from a file."""
+    trained.remember(model, None, note=Loaded(identity, path))
+
+
+def strand_for(model: Any, framework: str, name: str) -> Strand | None:
+    """The strand that scores of this fitted model belong to; None where there are too many of them."""
+    known = trained.strand_of(model)
+    job = context.Current.job
+    if known is not None or job is None:
+        return known
+    note = trained.note_of(model)
+    path = note.path if isinstance(note, Loaded) else None
+    identity = note.identity if isinstance(note, Loaded) else _identity(model)
+    strand = trained.identified(identity) if identity is not None else None
+    if strand is None or strand.job is not job:
+        if job.evaluations >= LIMIT:
+            if job.evaluations == LIMIT:
+                job.evaluations += 1
+                why = f"more than {LIMIT} models that were not trained in this program"
+                job.report(events.GapFound(time=time.time(), strand=None, what="scores", why=why))
+            return None
+        job.evaluations += 1
+        kind = type(model)
+        cls = f"{kind.__module__}.{kind.__qualname__}"
+        strand = Strand(job, framework=framework, kind="evaluation", name=name, cls=cls)
+        strand.params_of(model)
+        strand.evaluates(model, identity)
+        if path is not None:
+            strand.artifact(path, "read", kind="model", model=identity)
+        strand.end("finished")
+        context.put(context.latest, strand)
+        if identity is not None:
+            trained.identify(identity, strand)
+    trained.remember(model, strand, note=COPY)
+    return strand
+
+
+def _identity(model: Any) -> str | None:
+    try:
+        return context.aside(models.model_digest, model, time.perf_counter() + BUDGET)
+    except (models.OverBudget, TypeError, AttributeError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,130 @@
+"""Whether rows of some data are in other data: a few are looked for, at the cost of comparing a column."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from autotrack.identity import columns
+
+ROWS = 4
+"""Rows that are looked for."""
+CANDIDATES = 1_000
+"""Rows that are compared whole: those whose first entry is the same."""
+COMPARED = 10
+"""Rows of tables that are compared whole."""
+ROW_BYTES = 4096
+"""The largest row that is remembered of data that may go."""
+LONGEST = 1_000_000
+"""Rows of lists that are looked through."""
+
+
+def rows_in(given: Any, there: Any) -> bool | None:
+    """Whether the rows that are looked for are all there (True), or none (False); None for some of them, and where
+    that can't be seen."""
+    count = _length(given)
+    if not count:
+        return None
+    found = {_row_in(given, at, there) for at in range(0, count, max(count // ROWS, 1))[:ROWS]}
+    return found.pop() if len(found) == 1 else None
+
+
+def first_row(data: Any) -> Any:
+    """A copy of the first row of a matrix; None for anything else."""
+    array = _matrix(data)
+    return array[0].copy() if array is not None and len(array) and array[0].nbytes <= ROW_BYTES else None
+
+
+def holds(data: Any, row: Any) -> bool | None:
+    """Whether a matrix has this row; None for what is no matrix of such rows."""
+    array = _matrix(data)
+    return None if array is None or array.shape[1] != len(row) else _holds(array, row)
+
+
+def _length(data: Any) -> int:
+    shape = getattr(data, "shape", None)
+    if isinstance(shape, tuple) and shape and isinstance(shape[0], int):
+        return int(shape[0])
+    return len(data) if isinstance(data, (list, tuple)) else 0
+
+
+def _row_in(given: Any, at: int, there: Any) -> bool | None:
+    if type(given) is not type(there):
+        return None
+    matrix = _matrix(there)
+    if matrix is not None:
+        array = _matrix(given)
+        return None if array is None or array.shape[1] != matrix.shape[1] else _holds(matrix, array[at])
+    if isinstance(there, (list, tuple)):
+        return given[at] in there if len(there) <= LONGEST and _plain(given[at]) else None
+    if getattr(there, "format", None) == "csr":
+        return _sparse_row_in(given, at, there)
+    return _table_row_in(given, at, there)
+
+
+def _plain(row: Any) -> bool:
+    """Whether comparing rows of a list runs no code of the user's."""
+    plain = (str, int, float)
+    return isinstance(row, plain) or (isinstance(row, (list, tuple)) and all(isinstance(part, plain) for part in row))
+
+
+def _matrix(data: Any) -> Any:
+    """The data where it is an array of rows of numbers, else None."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(data) is not numpy.ndarray or data.ndim != 2 or data.dtype.kind not in "biuf":
+        return None
+    return data if data.shape[1] else None
+
+
+def _holds(array: Any, row: Any) -> bool:
+    numpy = sys.modules["numpy"]
+    found = numpy.flatnonzero(_same(array[:, 0], row[0]))[:CANDIDATES]
+    return bool(_same(array[found], row).all(axis=1).any())
+
+
+def _same(values: Any, value: Any) -> Any:
+    """Where values are equal; NaN is the same as NaN here."""
+    equal = values == value
+    if values.dtype.kind == "f":
+        equal |= (values != values) & (value != value)
+    return equal
+
+
+def _sparse_row_in(given: Any, at: int, there: Any) -> bool | None:
+    numpy = sys.modules["numpy"]
+    begin, end = given.indptr[at], given.indptr[at + 1]
+    if begin == end or given.shape[1] != there.shape[1]:
+        return None
+    starts = there.indptr[:-1][numpy.diff(there.indptr) == end - begin]
+    starts = starts[(there.indices[starts] == given.indices[begin]) & (there.data[starts] == given.data[begin])]
+    return any(
+        bool((there.indices[start : start + end - begin] == given.indices[begin:end]).all())
+        and bool((there.data[start : start + end - begin] == given.data[begin:end]).all())
+        for start in starts[:CANDIDATES]
+    )
+
+
+def _table_row_in(given: Any, at: int, there: Any) -> bool | None:
+    """By the columns of numbers; the first rows that agree in these are compared whole."""
+    numpy = sys.modules["numpy"]
+    row, numbers = columns.numbers_of(given, at), columns.numbers_of(there)
+    if not numbers or [name for name, _ in row] != [name for name, _ in numbers]:
+        return None
+    left = numpy.arange(len(numbers[0][1]))
+    for (_, values), (_, value) in zip(numbers, row, strict=True):
+        left = left[_same(values[left], value[0])]
+        if not len(left):
+            return False
+    whole = columns.row_of(given, at)
+    return any(_alike(columns.row_of(there, int(other)), whole) for other in left[:COMPARED])
+
+
+def _alike(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
+    return all(_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return one is other or bool(one == other) or bool(one != one and other != other)
+    except (TypeError, ValueError):  # of pandas.NA, of arrays
+        return False
