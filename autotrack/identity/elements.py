@@ -8,6 +8,7 @@ stands in their place is not looked at.
 
 from __future__ import annotations
 
+import functools
 import struct
 import sys
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,9 @@ CHUNK = 1 << 22
 
 class Undigestible(Exception):
     """Content that has no digest, and why."""
+
+
+_length = struct.Struct("<q").pack
 
 
 def named(digest: str) -> str:
@@ -40,26 +44,39 @@ def combine(*parts: str) -> str:
 def text(state: Any, part: str) -> None:
     """Feed a text, so that where it ends is part of the digest."""
     data = part.encode("utf-8", "surrogatepass")
-    state.update(struct.pack("<q", len(data)))
-    state.update(data)
+    state.update(_length(len(data)) + data)
 
 
 def begun(dtype: Any, shape: tuple[int, ...]) -> Any:
     """The state of an array's digest before its elements: those follow in C order, in little-endian."""
-    state = xxhash.xxh3_128()
-    dtype = dtype.newbyteorder("<")
-    text(state, "array")
-    text(state, str(dtype.descr) if dtype.names else dtype.str)
+    state = xxhash.xxh3_128(_type(dtype))
     text(state, str(shape))
     return state
+
+
+@functools.lru_cache(maxsize=256)
+def _type(dtype: Any) -> bytes:
+    """The bytes by which types of arrays are told apart."""
+    dtype = dtype.newbyteorder("<")
+    named = repr([(name, dtype[name].str, dtype[name].shape) for name in dtype.names]) if dtype.names else dtype.str
+    return b"array" + struct.pack("<q", len(named.encode())) + named.encode()
+
+
+@functools.lru_cache(maxsize=256)
+def _packed(dtype: Any) -> Any:
+    """A structured type without the gaps between its fields, in which anything may stand."""
+    return sys.modules["numpy"].dtype([(name, dtype[name].newbyteorder("<")) for name in dtype.names])
 
 
 def array(data: Any) -> str:
     """The digest of an ndarray.  Raises Undigestible for objects that have no text of their own."""
     state = begun(data.dtype, data.shape)
-    if data.dtype.names:
+    if data.dtype.names and data.dtype.hasobject:
         for name in data.dtype.names:
             text(state, array(data[name]))
+    elif data.dtype.names:
+        numpy = sys.modules["numpy"]
+        state.update(_bytes(numpy, numpy.ascontiguousarray(data.astype(_packed(data.dtype)))))
     elif data.dtype.hasobject:
         for element in data.ravel(order="C"):
             element_of(state, element)
