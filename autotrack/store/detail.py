@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autotrack import events
-from autotrack.store import strands
+from autotrack.store import profiles, strands
 from autotrack.store.database import Database
 from autotrack.store.present import presented
 from autotrack.store.project import nan, trial_metrics
@@ -21,6 +21,7 @@ STEPS = 100
 _TAGS = (
     "segment_started", "job_started", "job_facts", "job_ended", "gap", "tag", "receipt", "overhead",
 )  # fmt: skip
+_TRAINERS = "SELECT id FROM runs WHERE model = ? AND id <> ? AND kind <> 'evaluation' ORDER BY started, LENGTH(id), id"
 Digests = Mapping[tuple[str, int], events.ArtifactDigested]
 
 
@@ -28,31 +29,34 @@ def run(database: Database, id: str, job: str) -> dict[str, Any]:
     """What a run has beyond the columns of a list, its job excepted."""
     group = strands.of_runs(database, [id])[id]
     if group:
-        return _run(database, group, job)
+        return _run(database, id, group, job)
     parent, _, index = id.rpartition(".")
     for view in strands.of_runs(database, [parent])[parent]:
         for trial in view.of(events.StrandTrial):
             if str(trial.index) == index:
                 return _trial(trial)
-    return _run(database, [], job)
+    return _run(database, id, [], job)
 
 
-def _run(database: Database, group: Sequence[StrandView], job: str) -> dict[str, Any]:
+def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> dict[str, Any]:
     digests = _digests(database, job)
     summaries = [
         (v.id, v.label, {n: x for e in v.of(events.StrandSummary) for n, x in e.values.items()}) for v in group
     ]
     names = strands.names_in_run(summaries)
     ended = next((view.ended for view in group[:1]), None)
-    models = [event for view in group for event in view.of(events.StrandModel)]
+    model = strands.model_of(group)
+    used = [event for view in group for event in view.datasets()]
+    known = profiles.of(database, [data for event in used for data in _identities(event.dataset)])
+    described = {data: profiles.described(profile) for data, profile in known.items()}
     return {
         "params": [
             {"name": name, "value": presented(value), "source": source}
             for name, (value, source) in strands.params_of(group).items()
         ],
         "metrics": _metrics(strands.metrics_of(group)),
-        "datasets": [_dataset(event) for view in group for event in view.datasets()],
-        "model": _model(models[-1]) if models else None,
+        "datasets": [{"role": event.role, **_described(event.dataset, described)} for event in used],
+        "model": _model(database, model, id) if model is not None else None,
         "artifacts": [_artifact(segment, event, digests) for view in group for segment, event in view.artifacts()],
         "summary": {
             presented(names[strand, name]): presented(value)
@@ -206,11 +210,13 @@ def _metrics(found: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _dataset(event: events.StrandDataset) -> dict[str, Any]:
-    return {"role": event.role, **_described(event.dataset)}
+def _identities(dataset: events.Dataset) -> Iterator[str]:
+    for part in (dataset, *dataset.parts):
+        if part.id is not None:
+            yield part.id
 
 
-def _described(dataset: events.Dataset) -> dict[str, Any]:
+def _described(dataset: events.Dataset, profile_of: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "name": presented(dataset.name),
         "id": dataset.id,
@@ -220,17 +226,19 @@ def _described(dataset: events.Dataset) -> dict[str, Any]:
         "columns": dataset.columns,
         "bytes": dataset.bytes,
         "schema": [[presented(name), kind] for name, kind in dataset.schema],
-        "parts": [_described(part) for part in dataset.parts],
+        "profile": profile_of.get(dataset.id) if dataset.id is not None else None,
+        "parts": [_described(part, profile_of) for part in dataset.parts],
     }
 
 
-def _model(event: events.StrandModel) -> dict[str, Any]:
+def _model(database: Database, event: events.StrandModel, run: str) -> dict[str, Any]:
     return {
         "class": presented(event.cls),
         "id": event.id,
         "parameters": event.parameters,
         "kept": event.kept,
         "bytes": event.bytes,
+        "trained_by": [id for (id,) in database.rows(_TRAINERS, (event.id, run))],
     }
 
 

@@ -14,14 +14,15 @@ from autotrack.journal import read
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import RECORD
 from autotrack.journal.process import machine
+from autotrack.store import profiles
 from autotrack.store.database import Database
 from autotrack.store.project import project
 
 BEGINNING = 60.0
 """Seconds that a job may take from its live mark to its first segment."""
 
-_NOT_KEPT = (events.Sealed,)
-"""Events that only `verify` needs; it reads the journal itself."""
+_NO_FACTS = (events.Sealed, events.DataProfiled)
+"""What only `verify` needs, which reads the journal itself, and what is kept elsewhere."""
 
 
 class Ingester:
@@ -106,6 +107,7 @@ class _Segment:
         self._begun: list[tuple[Any, ...]] = []
         self._ended: list[tuple[str]] = []
         self._series: list[tuple[Any, ...]] = []
+        self._profiles: list[events.DataProfiled] = []
 
     def alive(self, heartbeat: float | None) -> bool:
         try:
@@ -163,7 +165,7 @@ class _Segment:
         strand = getattr(event, "strand", None)
         if strand is not None:
             self.strands.add(strand)
-        if not isinstance(event, _NOT_KEPT):
+        if not isinstance(event, _NO_FACTS):
             tag = type(event).__struct_config__.tag
             self._facts.append((*self._key, position, tag, strand, events.encode(event).decode()))
         if isinstance(event, events.StrandStarted):
@@ -172,12 +174,15 @@ class _Segment:
             self._ended.append((event.strand,))
         elif isinstance(event, events.SeriesDefined):
             self._series.append((*self._key, event.series, event.strand, event.name, event.origin))
+        elif isinstance(event, events.DataProfiled):
+            self._profiles.append(event)
 
     def _write_events(self) -> None:
         put = self._database.put
         put("facts", "job, segment, position, tag, strand, body", self._facts, "job, segment, position")
         put("strands", "strand, job, segment, position, run, kind, ended", self._begun, "strand")
         put("series", "job, segment, series, strand, name, origin", self._series, "job, segment, series")
+        profiles.put(self._database, self._file.job, self._profiles)
         if self._ended:
             self._database.executemany("UPDATE strands SET ended = 1 WHERE strand = ?", self._ended)
 

@@ -23,7 +23,8 @@ from autotrack.store.strands import Statistics, StrandView
 _LIFE = ("segment_started", "segment_ended", "job_started", "job_ended")
 _COLUMNS = {
     "runs": (
-        "id, job, name, framework, kind, status, started, duration, author, parent, params, metrics, tags, note, hidden"
+        "id, job, name, framework, kind, status, started, duration, author, parent, params, metrics, model, tags, "
+        "note, hidden"
     ),
     "params": "run, name, number, text",
     "metrics": "run, name, last, low, high, count, first_step, last_step",
@@ -154,12 +155,14 @@ class _Rows:
         params = {name: value for name, (value, _) in strands.params_of(group).items()}
         self.aliases |= {view.id: root.id for view in group}
         about = name, framework, started.kind, status, started.time, duration, started.parent
-        self._put(root.id, about, params, strands.metrics_of(group), recorded_tags(group))
+        model = strands.model_of(group)
+        made = model.id if model is not None else None
+        self._put(root.id, about, params, strands.metrics_of(group), made, recorded_tags(group))
         for trial in (event for view in group for event in view.of(events.StrandTrial)):
             id = f"{root.id}.{trial.index}"
             about = f"{name}[{trial.index}]", framework, "trial", trial.status, started.time, trial.duration, root.id
             params = {presented(param.name): param.value for param in trial.params}
-            self._put(id, about, params, trial_metrics(trial), {})
+            self._put(id, about, params, trial_metrics(trial), None, {})
 
     def _put(
         self,
@@ -167,12 +170,13 @@ class _Rows:
         about: tuple[Any, ...],
         params: Mapping[str, Any],
         metrics: Mapping[str, Statistics],
+        model: str | None,
         tags: dict[str, Any],
     ) -> None:
         *listed, parent = about
         shown = json.dumps({name: presented(value) for name, value in params.items()})
         last = json.dumps({name: presented(nan(found[0])) for name, found in metrics.items()})
-        self.runs.append((run, self.job, *listed, self.author, parent, shown, last))
+        self.runs.append((run, self.job, *listed, self.author, parent, shown, last, model))
         self.params += [(run, name, number_of(value), text_of(value)) for name, value in params.items()]
         self.metrics += [(run, name, *found) for name, found in metrics.items()]
         self.tags[run] = _Tags(tags)

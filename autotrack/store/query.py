@@ -47,11 +47,18 @@ class Store:
 
     That of `run` has besides: `params: [{name, value, source}]`, `metrics: {name: {last, min, max, count,
     first_step, last_step}}` (min and max of the finite values, None where there is none), `datasets: [{role, name,
-    id, method, kind, rows, columns, bytes, schema, parts}]`, `model: {class, id, parameters, kept, bytes}`,
+    id, method, kind, rows, columns, bytes, schema, profile, parts}]`, `model: {class, id, parameters, kept, bytes,
+    trained_by}` (the ids of other runs that made a model of the same id, evaluations excepted, the oldest first),
     `artifacts: [{path, mode, digest, bytes, kind, step, model}]`, `summary`, `failure: {type, message, traceback}`,
     `trials` (their number), `note`, `job: {id, argv, cwd, host, user, python, packages, git, seeds, exit, files,
     console, ...}`, `gaps: [{what, why}]`, `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds,
     by}`.
+
+    The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
+    mean, deviation, counts}], left_out, unordered, distinct, rows}`, from whichever job reported one of data of this
+    id.  `digest` is of a column's type and content, `counts` the values with how often they come up, `[[value,
+    number]]`, or None where there are more than 20; `left_out` is the number of columns beyond those listed,
+    `unordered` the same for the same rows in another order, `distinct` the number of different rows.
 
     Status is `running`, `finished`, `failed`, `interrupted`, `killed` (the process is gone without an end) or
     `crashed` (the machine was started again).  Numbers that JSON lacks are "NaN", "Infinity", "-Infinity".
@@ -224,6 +231,26 @@ class Store:
             "overhead": job.pop("overhead", {"seconds": 0.0, "by": {}}),
             "job": job,
         }
+
+    def names(self, ids: Sequence[str]) -> dict[str, str]:
+        """Id to name, of runs."""
+        return dict(self._database.within("SELECT id, name FROM runs WHERE id IN ({in})", ids))
+
+    def data_difference(self, first: str, second: str) -> dict[str, Any] | None:
+        """How the data of one identity differs from that of another; None where there is no profile of either.
+
+        `{columns: {added, removed, renamed: [{from, to}], retyped: [{name, from, to}], changed, moved: [{name, from,
+        to}]}, common, left_out: [of first, of second], rows: {same, reordered, same_in_common, shared, of,
+        shared_of_first, of_first, exact}}`.  Renamed columns hold the same under another name, changed ones something
+        else under the same, moved ones stand elsewhere (positions count from 0); `common` is the number of columns
+        that are in both.  Rows are the `same` where they are in the one as often as in the other; `reordered` is None
+        where that can't be told.  `same_in_common`: the columns in both hold the same.  `shared` of the second's rows
+        are in the first, `shared_of_first` the other way; None where the columns differ so that no row could be.
+        """
+        from autotrack.store import difference, profiles
+
+        found = profiles.of(self._database, [first, second])
+        return difference.difference(found[first], found[second]) if {first, second} <= found.keys() else None
 
     def job(self, id: str) -> dict[str, Any]:
         """`{"job": ..., "runs": [...]}`: a job with its runs, nested ones too, in the order they began.  Raises

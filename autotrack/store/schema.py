@@ -4,13 +4,16 @@ hold, and NULL in `low`, `high` says that no value was finite.
 `facts` are the journals' events as they are, `series` and `chunks` their points.  What follows them is projected
 from these and from the edits, so that lists, filters and sorting need not read them; it can be made again at any
 time.
+
+`profiles` are events too, but kept by the identity of the data: whichever job reported one, it serves every run that
+used such data.  `profiled` says which jobs did, so that a profile goes with the last of them.
 """
 
 from __future__ import annotations
 
 from autotrack.store.database import Database, StoreError
 
-VERSION = 2
+VERSION = 3
 
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT",
@@ -26,6 +29,8 @@ TABLES = {
     "chunks": """job TEXT, segment TEXT, series BIGINT, part BIGINT, count BIGINT, first_step BIGINT, last_step BIGINT,
         first_time DOUBLE PRECISION, last_time DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,
         steps {blob}, times {blob}, points {blob}, PRIMARY KEY (job, segment, series, part)""",
+    "profiles": "data TEXT PRIMARY KEY, time DOUBLE PRECISION, body TEXT",
+    "profiled": "data TEXT, job TEXT, PRIMARY KEY (data, job)",
     "strands": "strand TEXT PRIMARY KEY, job TEXT, segment TEXT, position BIGINT, run TEXT, kind TEXT, ended BIGINT",
     "edit_files": """folder TEXT, name TEXT, bytes BIGINT, digest TEXT, message TEXT,
         PRIMARY KEY (folder, name)""",
@@ -35,7 +40,7 @@ TABLES = {
         status TEXT, started DOUBLE PRECISION, duration DOUBLE PRECISION, author TEXT""",
     "runs": """id TEXT PRIMARY KEY, job TEXT, name TEXT, framework TEXT, kind TEXT, status TEXT,
         started DOUBLE PRECISION, duration DOUBLE PRECISION, author TEXT, parent TEXT, params TEXT, metrics TEXT,
-        tags TEXT, note TEXT, hidden BIGINT""",
+        model TEXT, tags TEXT, note TEXT, hidden BIGINT""",
     "params": "run TEXT, name TEXT, number DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, name)",
     "metrics": """run TEXT, name TEXT, last DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION, count BIGINT,
         first_step BIGINT, last_step BIGINT, PRIMARY KEY (run, name)""",
@@ -50,17 +55,19 @@ INDEXES = (
     "strands_run ON strands (run)",
     "strands_job ON strands (job, kind)",
     "strands_open ON strands (job) WHERE ended = 0",
+    "profiled_job ON profiled (job)",
     "jobs_open ON jobs (folder) WHERE open = 1",
     "jobs_started ON jobs (started)",
     "edits_target ON edits (target)",
     "runs_started ON runs (started)",
     "runs_job ON runs (job)",
     "runs_parent ON runs (parent)",
+    "runs_model ON runs (model) WHERE model IS NOT NULL",
     "runs_hidden ON runs (id) WHERE hidden = 1",
     "metrics_name ON metrics (name, last)",
 )
 
-_OF_JOB = ("segments", "facts", "series", "chunks", "strands", "runs")
+_OF_JOB = ("segments", "facts", "series", "chunks", "profiled", "strands", "runs")
 _OF_RUN = ("params", "metrics", "tags")
 
 
@@ -106,6 +113,8 @@ def clear(database: Database, folder: str) -> None:
         database.execute(f"DELETE FROM {name} WHERE run IN (SELECT id FROM runs WHERE job IN {jobs})", (folder,))
     for name in _OF_JOB:
         database.execute(f"DELETE FROM {name} WHERE job IN {jobs}", (folder,))
+    orphaned = "NOT EXISTS (SELECT 1 FROM profiled WHERE profiled.data = profiles.data)"
+    database.execute(f"DELETE FROM profiles WHERE {orphaned}")
     for name in ("jobs", "edits", "edit_files"):
         database.execute(f"DELETE FROM {name} WHERE folder = ?", (folder,))
     database.execute("DELETE FROM folders WHERE id = ?", (folder,))

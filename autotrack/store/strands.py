@@ -159,6 +159,11 @@ def metrics_of(group: Sequence[StrandView]) -> dict[str, Statistics]:
     return {names[view.id, name]: found for view in group for name, found in view.metrics().items()}
 
 
+def model_of(group: Sequence[StrandView]) -> events.StrandModel | None:
+    """The model of a run, as it was described last."""
+    return next((view.of(events.StrandModel)[-1] for view in reversed(group) if view.of(events.StrandModel)), None)
+
+
 def series_names(group: Sequence[StrandView]) -> dict[tuple[str, str], str]:
     """(strand, name as it is presented) of each series to its name in the run."""
     return names_in_run(

@@ -66,9 +66,21 @@ def test_show_json_has_every_documented_key(trained: CommandLine) -> None:
     assert run["job"]["id"] == trained.lines("ls")[0]["job"]
     assert {"name": "C", "value": 1.0, "source": "estimator"} in run["params"]
     (dataset,) = run["datasets"]
-    assert set(dataset) == {"role", "name", "id", "method", "kind", "rows", "columns", "bytes", "schema", "parts"}
+    assert set(dataset) == {
+        "role",
+        "name",
+        "id",
+        "method",
+        "kind",
+        "rows",
+        "columns",
+        "bytes",
+        "schema",
+        "profile",
+        "parts",
+    }
     assert (dataset["role"], dataset["rows"], dataset["columns"], dataset["method"]) == ("train", 112, 4, "whole")
-    assert set(run["model"]) == {"class", "id", "parameters", "kept", "bytes"}
+    assert set(run["model"]) == {"class", "id", "parameters", "kept", "bytes", "trained_by"}
     assert (run["model"]["class"].rpartition(".")[2], run["model"]["parameters"]) == ("LogisticRegression", 15)
     assert {"path", "mode", "digest", "bytes", "kind", "step"} <= set(run["artifacts"][0])
     assert run["artifacts"][0]["model"] == run["model"]["id"]

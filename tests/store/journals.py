@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+import numpy
+import xxhash
+
 from autotrack import events
+from autotrack.identity import rows
 from autotrack.ids import new_id
 from autotrack.journal import process
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import pack_record, tail
 from autotrack.journal.segment import Segment
-from autotrack.values import plain
+from autotrack.values import plain, storable
 
 BEGUN = 1_700_000_000.0
 opened: list[Segment] = []
@@ -99,6 +106,40 @@ class Journal:
             self.add(events.StrandEnded, strand=id, status=status, seconds=2.5, failure=failure)
         return id
 
+    def data(self, strand: str, role: str = "train", number: int = 0, **parts: str) -> None:
+        """A dataset of a strand: part to identity.  One part is the dataset itself."""
+        described = tuple(
+            events.Dataset(id=id, method="whole", kind="pandas.DataFrame", rows=4, columns=2, name=name)
+            for name, id in parts.items()
+        )
+        whole = events.Dataset(id="+".join(parts.values()), method="whole", kind="pandas.DataFrame", parts=described)
+        dataset = whole if len(parts) > 1 else msgspec.structs.replace(described[0], name=None)
+        self.add(events.StrandDataset, strand=strand, role=role, dataset=dataset, number=number)
+
+    def profile(
+        self, id: str, table: Mapping[str, Sequence[Any]], *, kept: int = rows.KEPT, left_out: int = 0, **changes: Any
+    ) -> None:
+        """The profile of a table of numbers and texts; columns are of the type of their first value."""
+        columns = [_column(name, entries) for name, entries in table.items()]
+        hashes = [
+            _hash(repr(tuple(map(str, row)))).intdigest() & (2**64 - 1) for row in zip(*table.values(), strict=True)
+        ]
+        often = Counter(hashes)
+        smallest = sorted(often)[:kept]
+        sketch, repeats = rows.packed(
+            numpy.array(smallest, dtype="<u8"), numpy.array([often[one] for one in smallest], dtype="<u4")
+        )
+        fields = {
+            "rows": len(hashes),
+            "columns": tuple(columns[: len(columns) - left_out]),
+            "left_out": left_out,
+            "unordered": _hash(repr(sorted(hashes))).hexdigest(),
+            "distinct": len(often),
+            "sketch": sketch,
+            "repeats": repeats,
+        }
+        self.add(events.DataProfiled, data=id, **{**fields, **changes})
+
     def define(self, strand: str, name: str) -> int:
         """A new series; returns its number."""
         number = self.segment.next_series()
@@ -127,3 +168,25 @@ class Journal:
         self.add(events.JobEnded, code=code, how="end")
         self.add(events.SegmentEnded)
         return self.job
+
+
+def _column(name: str, entries: Sequence[Any]) -> events.ColumnProfile:
+    present = [entry for entry in entries if entry is not None]
+    kind = type(present[0]).__name__
+    numbers = [entry for entry in present if isinstance(entry, (int, float))]
+    counts = Counter(present).most_common()
+    return events.ColumnProfile(
+        name=storable(name),
+        type=kind,
+        digest=_hash(f"{kind}{list(entries)}").hexdigest(),
+        nulls=len(entries) - len(present),
+        low=min(numbers, default=None),
+        high=max(numbers, default=None),
+        mean=statistics.fmean(numbers) if numbers else None,
+        deviation=statistics.pstdev(numbers) if numbers else None,
+        counts=tuple((plain(value), count) for value, count in counts) if len(counts) <= 20 else None,
+    )
+
+
+def _hash(text: str) -> Any:
+    return xxhash.xxh3_128(text.encode("utf-8", "surrogatepass"))

@@ -94,16 +94,16 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "datasets": [
             {
                 "role": "train", "name": None, "id": "xxh3:2", "method": "whole", "kind": "data", "rows": None,
-                "columns": None, "bytes": None, "schema": [["a", "float64"]],
+                "columns": None, "bytes": None, "schema": [["a", "float64"]], "profile": None,
                 "parts": [
                     {
                         "name": "features", "id": "xxh3:1", "method": "whole", "kind": "ndarray", "rows": 3,
-                        "columns": 2, "bytes": 48, "schema": [], "parts": [],
+                        "columns": 2, "bytes": 48, "schema": [], "profile": None, "parts": [],
                     }
                 ],
             }
         ],
-        "model": {"class": "sklearn.Ridge", "id": "m", "parameters": 3, "kept": "b", "bytes": 9},
+        "model": {"class": "sklearn.Ridge", "id": "m", "parameters": 3, "kept": "b", "bytes": 9, "trained_by": []},
         "artifacts": [written],
         "summary": {"best": "Infinity"},
         "failure": {"type": "ValueError", "message": "no", "traceback": "..."},

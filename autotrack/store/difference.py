@@ -1,0 +1,138 @@
+"""How two datasets differ, told from their profiles: which columns, and which rows.
+
+Columns belong together by their name, and those that are left by their content: such a column is renamed.  Columns
+whose names are their numbers have no name of their own: what one holds is looked for first, wherever it stands.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autotrack.events import ColumnProfile, DataProfiled
+from autotrack.store.present import presented
+
+Columns = Sequence[ColumnProfile]
+Pairs = list[tuple[int, int]]
+"""Positions in the first and in the second dataset of columns that belong together, ascending by the first."""
+
+
+def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
+    """What `Store.data_difference` returns."""
+    pairs, removed, added = _paired(first, second)
+    both = [(first.columns[one], second.columns[other]) for one, other in pairs]
+    alike = [(one, other) for one, other in both if one.type == other.type]
+    moved = _moved(pairs)
+    numbered = _numbered(first.columns) and _numbered(second.columns)
+    same = first.unordered == second.unordered
+    columns = {
+        "added": [] if first.left_out else [presented(second.columns[at].name) for at in added],
+        "removed": [] if second.left_out else [presented(first.columns[at].name) for at in removed],
+        "renamed": [
+            {"from": presented(one.name), "to": presented(other.name)}
+            for one, other in both
+            if one.name != other.name and not numbered
+        ],
+        "retyped": [
+            {"name": presented(other.name), "from": presented(one.type), "to": presented(other.type)}
+            for one, other in both
+            if one.type != other.type
+        ],
+        "changed": [presented(one.name) for one, other in alike if one.digest != other.digest and not same],
+        "moved": [
+            {"name": presented(first.columns[one].name), "from": one, "to": other}
+            for one, other in pairs
+            if (one, other) in moved
+        ],
+    }
+    equal = [one.digest == other.digest for one, other in alike]
+    told = same or (_width(first) == _width(second) and not (removed or added or moved))
+    return {
+        "columns": columns,
+        "common": len(pairs),
+        "left_out": [first.left_out, second.left_out],
+        "rows": {
+            "same": same,
+            "reordered": (not all(equal) if equal else None) if same else None,
+            "same_in_common": bool(both) and len(alike) == len(both) and all(equal),
+            **_shared(first, second, told),
+        },
+    }
+
+
+def _shared(first: DataProfiled, second: DataProfiled, told: bool) -> dict[str, Any]:
+    """How many rows are shared; None where none is, and other columns may be why (`told` is False)."""
+    from autotrack.identity import rows
+
+    if first.unordered == second.unordered:
+        of_first, of_second, exact = first.rows, second.rows, True
+    else:
+        of_first, of_second, exact = rows.shared(rows.sketch_of(first), rows.sketch_of(second))
+    known = told or of_second > 0
+    return {
+        "shared": of_second if known else None,
+        "of": second.rows,
+        "shared_of_first": of_first if known else None,
+        "of_first": first.rows,
+        "exact": exact if known else None,
+    }
+
+
+def _width(profile: DataProfiled) -> int:
+    return len(profile.columns) + profile.left_out
+
+
+def _numbered(columns: Columns) -> bool:
+    return [column.name for column in columns] == [str(at) for at in range(len(columns))]
+
+
+def _paired(first: DataProfiled, second: DataProfiled) -> tuple[Pairs, list[int], list[int]]:
+    """Which columns belong together, and the positions of those that are left in either."""
+    by: list[Callable[[ColumnProfile], Any]] = [_name_and_digest, _name, _digest]
+    if _numbered(first.columns) and _numbered(second.columns):
+        by = [_name_and_digest, _digest, _name]
+    if first.unordered == second.unordered and _width(first) == _width(second):
+        by.append(lambda column: None)  # the same rows: what is left is in the same order
+    pairs: Pairs = []
+    ours, theirs = list(range(len(first.columns))), list(range(len(second.columns)))
+    for key in by:
+        waiting: dict[Any, deque[int]] = defaultdict(deque)
+        for at in theirs:
+            waiting[key(second.columns[at])].append(at)
+        found = {at: waiting[value].popleft() for at in ours if waiting[value := key(first.columns[at])]}
+        pairs += found.items()
+        taken = set(found.values())
+        ours, theirs = [at for at in ours if at not in found], [at for at in theirs if at not in taken]
+    return sorted(pairs), ours, theirs
+
+
+def _name_and_digest(column: ColumnProfile) -> Any:
+    return column.name, column.digest
+
+
+def _name(column: ColumnProfile) -> Any:
+    return column.name
+
+
+def _digest(column: ColumnProfile) -> Any:
+    return column.digest
+
+
+def _moved(pairs: Pairs) -> set[tuple[int, int]]:
+    """The fewest columns that must be taken out for the rest to be in the same order: all but those of a longest
+    increasing subsequence."""
+    ends: list[int] = []
+    chains: list[int] = []
+    before: list[int | None] = []
+    for at, (_, position) in enumerate(pairs):
+        length = bisect_left(ends, position)
+        before.append(chains[length - 1] if length else None)
+        ends[length : length + 1] = [position]
+        chains[length : length + 1] = [at]
+    kept, last = set(), chains[-1] if chains else None
+    while last is not None:
+        kept.add(last)
+        last = before[last]
+    return {pair for at, pair in enumerate(pairs) if at not in kept}
