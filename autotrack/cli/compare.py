@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autotrack.cli import output
+from autotrack.cli import datasets, output
 from autotrack.cli.opened import opened, reading, run_of
 
 Facts = dict[tuple[str, str], Any]
@@ -26,13 +26,32 @@ def command(references: tuple[str, ...], everything: bool, as_json: bool, direct
 
     IDs as for `autotrack show`.  With --json, `{"runs": [id, ...], "differences": [{"section", "name", "values",
     "same", "present"}]}`; `present` says which of the runs have such a value, those that lack it have null.
+
+    Where data differs and both sides were looked into, further rows of the section "data" say how that of each run
+    differs from that of the first, which has null there.  With ROLE/PART as in "train/features", their values are:
+
+    \b
+    ROLE/PART columns added    [name, ...]; the same for "removed"
+    ROLE/PART columns renamed  [{"from", "to"}, ...], the same content
+    ROLE/PART columns retyped  [{"name", "from", "to"}, ...]
+    ROLE/PART columns changed  {"names": [...], "all": whether every one}
+    ROLE/PART columns moved    [{"name", "from", "to"}, ...], from 0 on
+    ROLE/PART columns without a profile  [of the first, of this run]
+    ROLE/PART rows             {"same": the same rows, each as often,
+                                "reordered", "same_columns",
+                                "same_in_common": the same in the columns
+                                that are in both,
+                                "shared": rows that are in the first's,
+                                "of", "shared_of_first", "of_first",
+                                "exact": else estimated}
     """
     if len(references) < 2:
         raise click.UsageError("give two runs or more to compare: autotrack compare @last ID")
     with opened(directory) as store:
         ids = [run_of(store, reference) for reference in references]
         runs = [store.run(id) for id in ids]
-    rows = [row for row in compared(runs) if everything or not row["same"]]
+        of_data = datasets.differences(store, runs)
+    rows = [row for row in _with(compared(runs), of_data) if everything or not row["same"]]
     if as_json:
         output.print_json({"runs": ids, "differences": rows})
     elif not output.on_terminal():
@@ -57,6 +76,14 @@ def compared(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _with(rows: list[dict[str, Any]], of_data: dict[str, list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """The rows, with those on the data of each part behind its shape."""
+    for row in rows:
+        yield row
+        if row["section"] == "data" and row["name"].endswith(" shape"):
+            yield from of_data.get(row["name"].removesuffix(" shape"), [])
+
+
 def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
     for name in ("name", "framework", "kind", "status"):
         yield ("run", name), run[name]
@@ -69,11 +96,9 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
         yield ("param", param["name"]), param["value"]
     for name, value in run["summary"].items():
         yield ("result", name), value
-    for dataset in run["datasets"]:
-        for part in dataset["parts"] or [dataset]:
-            what = f"{dataset['role']}/{part['name'] or 'features'}"
-            yield ("data", what), part["id"] if part["method"] == "whole" else f"{part['id']} ({part['method']})"
-            yield ("data", f"{what} shape"), [part["rows"], part["columns"]]
+    for what, part in datasets.parts(run):
+        yield ("data", what), part["id"] if part["method"] == "whole" else f"{part['id']} ({part['method']})"
+        yield ("data", f"{what} shape"), [part["rows"], part["columns"]]
     if run["model"] is not None:
         for name in ("class", "id", "parameters"):
             yield ("model", name), run["model"][name]
@@ -108,7 +133,7 @@ def _print_table(runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None
     section = None
     for row in rows:
         cells = [
-            Text(_shown(value)) if present else Text("–", style="dim")
+            Text(_shown(row, value)) if present else Text("–", style="dim")
             for value, present in zip(row["values"], row["present"], strict=True)
         ]
         style = "dim" if row["same"] else ""
@@ -117,7 +142,10 @@ def _print_table(runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None
     console.print(table)
 
 
-def _shown(value: Any) -> str:
+def _shown(row: dict[str, Any], value: Any) -> str:
+    words = datasets.in_words(row["name"], value) if row["section"] == "data" else None
+    if words is not None:
+        return words
     if isinstance(value, str) and value.startswith(("xxh3:", "blake3:")):
         return output.digest(value)
     return output.short(value, 80)

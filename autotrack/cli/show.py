@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autotrack.cli import output, runtable
+from autotrack.cli import datasets, output, runtable
 from autotrack.cli.opened import opened, reading
 
 if TYPE_CHECKING:
@@ -31,25 +31,30 @@ def command(reference: str, everything: bool, as_json: bool, directory: str | No
     ID is the beginning of an id, @last (which is meant when it is left out), @best:METRIC, or @best:-METRIC for the
     lowest: autotrack show @best:test/accuracy
 
-    In a pipe: section, name, value and details, with tabs between.
+    In a pipe: section, name, value and details, with tabs between; of a column its name, type, nulls, NaN, infinities,
+    low, mean, deviation, high and, where they are few, its values with how often each comes up.
     """
     limit = None if everything else ITEMS_SHOWN
+    trainers: dict[str, str] = {}
     with opened(directory) as store:
         kind, id = store.resolve(reference)
         if output.on_terminal() and not as_json:
             print_run(store, id, limit) if kind == "run" else print_job(store, id, limit)
             return
         found = store.run(id) if kind == "run" else store.job(id)
+        if kind == "run" and not as_json:
+            trainers = _trainers(store, found)
     if as_json:
         output.print_json(found)
     else:
-        output.print_tsv(_run_rows(found) if kind == "run" else _job_rows(found["job"], found["runs"]))
+        output.print_tsv(_run_rows(found, trainers) if kind == "run" else _job_rows(found["job"], found["runs"]))
 
 
 def print_run(store: Store, id: str, limit: int | None) -> None:
     """A run for people, with at most `limit` entries of each kind."""
     console = output.console()
-    for part in _run_parts(store.run(id), store.trials(id), limit):
+    run = store.run(id)
+    for part in _run_parts(run, store.trials(id), _trainers(store, run), limit):
         console.print(part)
 
 
@@ -61,10 +66,17 @@ def print_job(store: Store, id: str, limit: int | None) -> None:
         console.print(part)
 
 
+def _trainers(store: Store, run: dict[str, Any]) -> dict[str, str]:
+    """Id to name of the runs that made the model, the oldest first."""
+    ids = run["model"]["trained_by"] if run["model"] is not None else []
+    names = store.names(ids)
+    return {id: names[id] for id in ids}
+
+
 # In a pipe
 
 
-def _run_rows(run: dict[str, Any]) -> Iterator[Row]:
+def _run_rows(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
     for name in ("id", "name", "framework", "kind", "status", "started", "duration", "user", "parent", "note"):
         yield "run", name, run[name]
     yield "run", "job", run["job"]["id"]
@@ -76,11 +88,13 @@ def _run_rows(run: dict[str, Any]) -> Iterator[Row]:
         yield "summary", name, value
     for name, value in run["tags"].items():
         yield "tag", name, value
-    for dataset in run["datasets"]:
-        for part in dataset["parts"] or [dataset]:
-            yield "dataset", f"{dataset['role']}/{part['name'] or 'features'}", part["id"], part["method"], part["kind"]
+    for what, part in datasets.parts(run):
+        yield "dataset", what, part["id"], part["method"], part["kind"]
+    yield from datasets.column_rows(run)
     if run["model"] is not None:
         yield "model", run["model"]["class"], run["model"]["id"], run["model"]["parameters"], run["model"]["bytes"]
+    for id, name in trainers.items():
+        yield "trained by", id, name
     for artifact in run["artifacts"]:
         yield "artifact", artifact["path"], artifact["digest"], artifact["mode"], artifact["bytes"]
     yield from _common_rows(run["failure"], run["gaps"])
@@ -112,7 +126,9 @@ def _common_rows(failure: dict[str, str] | None, gaps: list[dict[str, str]]) -> 
 # On a terminal
 
 
-def _run_parts(run: dict[str, Any], nested: list[dict[str, Any]], limit: int | None) -> Iterator[RenderableType]:
+def _run_parts(
+    run: dict[str, Any], nested: list[dict[str, Any]], trainers: dict[str, str], limit: int | None
+) -> Iterator[RenderableType]:
     job = run["job"]
     yield _title(run["name"], run["status"], run["duration"])
     facts = [
@@ -143,8 +159,9 @@ def _run_parts(run: dict[str, Any], nested: list[dict[str, Any]], limit: int | N
         yield _section("Parameters", None, rows, limit=limit)
     if run["datasets"]:
         yield _section("Data", None, [row for dataset in run["datasets"] for row in _dataset_rows(dataset)])
+        yield from datasets.tables(run, limit)
     if run["model"] is not None:
-        yield _section("Model", None, list(_model_rows(run["model"])))
+        yield _section("Model", None, list(_model_rows(run, trainers)), limit=limit)
     if run["artifacts"]:
         yield _section("Files", None, [_artifact_row(file) for file in run["artifacts"]], limit=limit)
     if nested:
@@ -269,12 +286,18 @@ def _dataset_rows(dataset: dict[str, Any]) -> Iterator[Row]:
         yield f"{dataset['role']} {part['name'] or 'features'}", what, output.size(part["bytes"]), told
 
 
-def _model_rows(model: dict[str, Any]) -> Iterator[Row]:
+def _model_rows(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
+    model = run["model"]
     yield "class", model["class"]
     if model["parameters"] is not None:
         yield "parameters", f"{model['parameters']:,}"
     yield "identity", output.digest(model["id"]) or "unknown"
     yield "kept", f"yes, {output.size(model['bytes'])}" if model["kept"] else "no"
+    evaluation = run["kind"] == "evaluation"
+    for id, name in trainers.items():
+        yield "trained by" if evaluation else "also trained by", f"{output.short_id(id)} {name}"
+    if evaluation and not trainers:
+        yield "trained by", "no run that is recorded here"
 
 
 def _artifact_row(file: dict[str, Any]) -> Row:

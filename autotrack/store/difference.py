@@ -14,6 +14,8 @@ from typing import Any
 from autotrack.events import ColumnProfile, DataProfiled
 from autotrack.store.present import presented
 
+FEW = 20
+"""Different rows; with as few, that others have the same says nothing."""
 Columns = Sequence[ColumnProfile]
 Pairs = list[tuple[int, int]]
 """Positions in the first and in the second dataset of columns that belong together, ascending by the first."""
@@ -49,6 +51,7 @@ def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
     }
     equal = [one.digest == other.digest for one, other in alike]
     told = same or (_width(first) == _width(second) and not (removed or added or moved))
+    varied = not (_repetitive(first) and _repetitive(second))
     return {
         "columns": columns,
         "common": len(pairs),
@@ -57,20 +60,26 @@ def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
             "same": same,
             "reordered": (not all(equal) if equal else None) if same else None,
             "same_in_common": bool(both) and len(alike) == len(both) and all(equal),
-            **_shared(first, second, told),
+            **_shared(first, second, told=told, varied=varied),
         },
     }
 
 
-def _shared(first: DataProfiled, second: DataProfiled, told: bool) -> dict[str, Any]:
-    """How many rows are shared; None where none is, and other columns may be why (`told` is False)."""
+def _repetitive(profile: DataProfiled) -> bool:
+    """Whether the rows are a few that come up again and again, as labels are."""
+    return profile.distinct <= FEW and profile.rows > 2 * profile.distinct
+
+
+def _shared(first: DataProfiled, second: DataProfiled, *, told: bool, varied: bool) -> dict[str, Any]:
+    """How many rows are shared; None where that says nothing: none is, and other columns may be why, or any row
+    would be."""
     from autotrack.identity import rows
 
     if first.unordered == second.unordered:
         of_first, of_second, exact = first.rows, second.rows, True
     else:
         of_first, of_second, exact = rows.shared(rows.sketch_of(first), rows.sketch_of(second))
-    known = told or of_second > 0
+    known = first.unordered == second.unordered or (varied and (told or of_second > 0))
     return {
         "shared": of_second if known else None,
         "of": second.rows,

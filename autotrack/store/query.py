@@ -245,7 +245,8 @@ class Store:
         else under the same, moved ones stand elsewhere (positions count from 0); `common` is the number of columns
         that are in both.  Rows are the `same` where they are in the one as often as in the other; `reordered` is None
         where that can't be told.  `same_in_common`: the columns in both hold the same.  `shared` of the second's rows
-        are in the first, `shared_of_first` the other way; None where the columns differ so that no row could be.
+        are in the first, `shared_of_first` the other way; None where that says nothing: the columns differ so that no
+        row could be, or the rows are the same few again and again, as labels are.
         """
         from autotrack.store import difference, profiles
 

@@ -225,6 +225,12 @@ def test_what_is_in_both_may_be_the_same(differ: Callable[..., dict[str, Any]]) 
     assert not differ(A, {**A, "age": [1, 2, 3, 4]})["rows"]["same_in_common"]
 
 
+def test_that_labels_are_shared_says_nothing(differ: Callable[..., dict[str, Any]]) -> None:
+    labels = [0, 1, 1, 2, 0, 1, 2] * 3
+    assert differ({"y": labels}, {"y": [*labels, 0, 0]})["rows"]["shared"] is None
+    assert differ({"y": labels}, {"y": labels[::-1]})["rows"]["shared"] == 21
+
+
 def test_columns_that_have_numbers_for_names(differ: Callable[..., dict[str, Any]]) -> None:
     columns = [[float(at * row) for row in range(5)] for at in range(12)]
 
