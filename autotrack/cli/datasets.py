@@ -45,7 +45,7 @@ def tables(run: dict[str, Any], limit: int | None) -> Iterator[RenderableType]:
     used twice, once."""
     seen = set()
     for what, part in parts(run):
-        if part["profile"] is not None and part["id"] not in seen:
+        if part["profile"] is not None and part["profile"]["columns"] and part["id"] not in seen:
             seen.add(part["id"])
             yield _table(what.replace("/", " ", 1), part["profile"], what.endswith("/labels"), limit)
 
@@ -161,6 +161,8 @@ def _between(store: Store, first: dict[str, Any], other: dict[str, Any] | None) 
     """Aspect to how the other part differs from the first in it."""
     if other is None or not first["profile"] or not other["profile"] or first["id"] == other["id"]:
         return {}
+    if _sparse(first) != _sparse(other):  # nothing in their profiles can be compared
+        return {}
     difference = store.data_difference(first["id"], other["id"])
     if difference is None:
         return {}
@@ -179,6 +181,10 @@ def _between(store: Store, first: dict[str, Any], other: dict[str, Any] | None) 
     return told
 
 
+def _sparse(part: dict[str, Any]) -> bool:
+    return str(part["kind"]).startswith("scipy.")
+
+
 def in_words(name: str, value: Any) -> str | None:
     """The text of a value of one of these rows; None for those of other rows."""
     for aspect, words in _WORDS.items():
@@ -188,7 +194,7 @@ def in_words(name: str, value: Any) -> str | None:
 
 
 def _listed(names: list[str]) -> str:
-    shown = [output.short(name, 40) for name in names[:COLUMNS_SHOWN]]
+    shown = [output.short(name, 40) or "the one without a name" for name in names[:COLUMNS_SHOWN]]
     return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
 
 

@@ -1,7 +1,8 @@
 """How two datasets differ, told from their profiles: which columns, and which rows.
 
-Columns belong together by their name, and those that are left by their content: such a column is renamed.  Columns
-whose names are their numbers have no name of their own: what one holds is looked for first, wherever it stands.
+Columns belong together by their name, and those that are left by their content: such a column is renamed.  Columns of
+arrays have no names of their own: what one holds is looked for first, wherever it stands; and where only one dataset
+has names, what is left belongs together in its order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
     both = [(first.columns[one], second.columns[other]) for one, other in pairs]
     alike = [(one, other) for one, other in both if one.type == other.type]
     moved = _moved(pairs)
-    numbered = _numbered(first.columns) and _numbered(second.columns)
+    named = not (_nameless(first.columns) or _nameless(second.columns))
     same = first.unordered == second.unordered
     columns = {
         "added": [] if first.left_out else [presented(second.columns[at].name) for at in added],
@@ -35,14 +36,14 @@ def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
         "renamed": [
             {"from": presented(one.name), "to": presented(other.name)}
             for one, other in both
-            if one.name != other.name and not numbered
+            if one.name != other.name and named
         ],
         "retyped": [
-            {"name": presented(other.name), "from": presented(one.type), "to": presented(other.type)}
+            {"name": _told(one, other), "from": presented(one.type), "to": presented(other.type)}
             for one, other in both
             if one.type != other.type
         ],
-        "changed": [presented(one.name) for one, other in alike if one.digest != other.digest and not same],
+        "changed": [_told(one, other) for one, other in alike if one.digest != other.digest and not same],
         "moved": [
             {"name": presented(first.columns[one].name), "from": one, "to": other}
             for one, other in pairs
@@ -93,17 +94,24 @@ def _width(profile: DataProfiled) -> int:
     return len(profile.columns) + profile.left_out
 
 
-def _numbered(columns: Columns) -> bool:
-    return [column.name for column in columns] == [str(at) for at in range(len(columns))]
+def _told(one: ColumnProfile, other: ColumnProfile) -> str:
+    """The name of a column that is in both: where only one has names, that one's."""
+    return str(presented(one.name if not other.name or other.name.isdecimal() else other.name))
+
+
+def _nameless(columns: Columns) -> bool:
+    names = [column.name for column in columns]
+    return names == [str(at) for at in range(len(names))] or not any(names)
 
 
 def _paired(first: DataProfiled, second: DataProfiled) -> tuple[Pairs, list[int], list[int]]:
     """Which columns belong together, and the positions of those that are left in either."""
     by: list[Callable[[ColumnProfile], Any]] = [_name_and_digest, _name, _digest]
-    if _numbered(first.columns) and _numbered(second.columns):
+    nameless = [_nameless(profile.columns) for profile in (first, second)]
+    if all(nameless):
         by = [_name_and_digest, _digest, _name]
-    if first.unordered == second.unordered and _width(first) == _width(second):
-        by.append(lambda column: None)  # the same rows: what is left is in the same order
+    if _width(first) == _width(second) and (first.unordered == second.unordered or any(nameless)):
+        by.append(lambda column: None)  # what is left is in the same order
     pairs: Pairs = []
     ours, theirs = list(range(len(first.columns))), list(range(len(second.columns)))
     for key in by:

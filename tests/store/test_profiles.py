@@ -240,6 +240,20 @@ def test_columns_that_have_numbers_for_names(differ: Callable[..., dict[str, Any
     assert told(differ(array(columns), array([[7.5] * 5, *columns]))) == {"added": ["0"]}
 
 
+@pytest.mark.parametrize("name", ["", "0"])
+def test_a_table_and_an_array(differ: Callable[..., dict[str, Any]], name: str) -> None:
+    """The one has names, the other has not."""
+    assert told(differ({"y": [1.5, 2.5]}, {name: [1.5, 2.5]})) == {}
+    assert told(differ({"y": [1.5, 2.5]}, {name: [1.5, 3.5]})) == {"changed": ["y"]}
+    assert told(differ({name: [1, 2]}, {"y": [1.5, 2.5]})) == {"retyped": [{"name": "y", "from": "int", "to": "float"}]}
+    assert told(differ({"x": [1.5, 2.5]}, {"y": [1.5, 3.5]})) == {"removed": ["x"], "added": ["y"]}
+
+
+def test_a_table_of_which_no_column_is_profiled(differ: Callable[..., dict[str, Any]]) -> None:
+    found = differ(A, pick(A, [2, 1]), left_out=3)
+    assert (told(found), found["left_out"], found["rows"]["shared"]) == ({}, [3, 3], 2)
+
+
 def test_arrays_of_which_columns_change(differ: Callable[..., dict[str, Any]]) -> None:
     columns = [[float(at * row) for row in range(5)] for at in range(12)]
     changed = [*columns[:3], [0.25] * 5, *columns[4:9], *columns[10:], columns[9]]
