@@ -171,3 +171,23 @@ def test_show_says_which_run_made_the_model(recorded: Recorded) -> None:
     assert [line for line in piped if line.startswith("trained by")] == [
         f"trained by\t{run}\tLogisticRegression" for run in runs
     ]
+
+
+def test_data_of_a_program(cli: CommandLine) -> None:
+    """From the call to what is read; rows of a sparse matrix are no rows of a dense one."""
+    cli.program(
+        "import numpy, scipy.sparse\n"
+        "from sklearn.linear_model import Ridge\n"
+        "X, y = numpy.arange(60.0).reshape(20, 3), numpy.arange(20) % 2\n"
+        "for data, labels in ((X, y), (X[::-1].copy(), y[::-1].copy()), (scipy.sparse.csr_matrix(X), y)):\n"
+        "    Ridge().fit(data, labels)\n"
+    )
+    cli("run", "train.py")
+    sparse, turned, first = (run["id"] for run in cli.lines("ls"))
+    rows = cli.json("compare", first, turned, sparse)["differences"]
+    (found,) = [row["values"] for row in rows if row["name"] == "train/features rows"]
+    assert [value and value["reordered"] for value in found] == [None, True, None]
+    assert not [row for row in rows if row["name"].startswith("train/features columns")]
+    shown = re.sub(r" {2,}", "  ", COLOUR.sub("", cli.terminal("show", first)))
+    assert "\n0  float64  0  28.5 ± 17.3  57\n" in re.sub(r" +\n", "\n", shown)
+    assert "0: 10 (50 %), 1: 10 (50 %)" in shown
