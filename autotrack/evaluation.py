@@ -14,7 +14,7 @@ from autotrack import context, events, trained
 from autotrack.identity import models
 from autotrack.strand import Strand
 
-BUDGET = 0.020
+BUDGET = 0.100
 """Seconds that the identity of a model may take."""
 LIMIT = 100
 """Runs of this kind that a process makes."""

@@ -7,7 +7,7 @@ import time
 import weakref
 from typing import Any
 
-from autotrack import context
+from autotrack import context, trained
 from autotrack.evaluation import loaded, strand_for
 from autotrack.identity import data as identity
 from autotrack.identity import models
@@ -61,6 +61,8 @@ def artifact(
     job = context.Current.job
     if job is None:
         return
+    if strand is not None and model is not None:
+        trained.identify(model, strand)
     report_artifact(job, path, mode, kind=kind, model=model, strand=strand.id if strand else None, closed=_closed(file))
 
 

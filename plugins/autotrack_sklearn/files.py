@@ -8,10 +8,12 @@ from typing import Any
 
 from autotrack import Call
 from autotrack.plugin_api import artifact, loaded, model_digest, strand_of
-from autotrack_sklearn.estimators import BUDGET, SHARE, is_estimator
+from autotrack_sklearn.estimators import is_estimator
 
 Observation = Generator[None, Any, None]
 
+BUDGET = 0.1
+"""Seconds that the identity of the models in a file may take."""
 FEW = 10
 """Models of a file whose identity is asked for."""
 
@@ -25,8 +27,7 @@ def observe_dump(call: Call) -> Observation:
     if path is None or not models:
         return
     strand = next((known for known in map(strand_of, models) if known is not None), None)
-    budget = max(BUDGET, SHARE * call.seconds)
-    digest = model_digest(models[0], budget) if len(models) == 1 else None
+    digest = model_digest(models[0], BUDGET) if len(models) == 1 else None
     artifact(path, "written", kind="model", strand=strand, model=digest, file=target)
 
 
