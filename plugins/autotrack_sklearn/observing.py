@@ -7,7 +7,7 @@ from typing import Any
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack.plugin_api import made, remember
-from autotrack_sklearn import files, metrics, scoring, search
+from autotrack_sklearn import files, learned, metrics, scoring, search
 from autotrack_sklearn.estimators import BUDGET, PART, SHARE, estimator_name, is_estimator, strand_kind
 
 Observation = Generator[None, Any, None]
@@ -70,6 +70,7 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
         search.report_search(estimator, strand)
     if strand.kind != "step":
         strand.model(estimator, budget=max(BUDGET, SHARE * call.seconds))
+    learned.report_learned(strand, estimator, call.seconds)
 
 
 def _remember_parts(estimator: Any, strand: Strand) -> None:

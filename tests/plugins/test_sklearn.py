@@ -146,7 +146,7 @@ def test_search_has_its_trials(recording: Recording) -> None:
     assert [trial.params[0].value for trial in trials] == [0.1, 1.0, 10.0]
     assert [trial.metrics["cv/f1_macro"] for trial in trials] == search.cv_results_["mean_test_score"].tolist()
     assert trials[0].metrics["cv_train/f1_macro.std"] == search.cv_results_["std_train_score"][0]
-    (summary,) = strand.of(events.StrandSummary)
+    summary = strand.of(events.StrandSummary)[0]
     assert summary.values["best_params"] == search.best_params_
     assert strand.points["cv/f1_macro"] == [(0, search.best_score_)]
 
@@ -188,7 +188,7 @@ def test_scores_go_to_the_model_and_split_they_belong_to(recording: Recording) -
     assert two.points["train/accuracy"][0] == (0, second.score(X[train], Y[train]))
     assert len(two.points["train/accuracy"]) == 2
     assert "test/roc_auc" in two.points
-    (summary,) = one.of(events.StrandSummary)
+    summary = one.of(events.StrandSummary)[-1]
     assert summary.values["test/confusion_matrix"] == confusion_matrix(Y[test], guesses).tolist()
 
 
