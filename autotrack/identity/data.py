@@ -7,7 +7,6 @@ far as a hundredth of the call's time reaches: only equal digests before and aft
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import weakref
