@@ -151,7 +151,7 @@ class Site:
                 return []
             positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
             names = [parameter.name for parameter in signature.parameters.values() if parameter.kind in positional]
-            if instance is not None and raw is not function and not isinstance(instance, type):
+            if raw is not function and getattr(function, "__self__", None) is not None:  # of a class method too
                 names = names[1:]
             self._parameters[raw] = names
         return names

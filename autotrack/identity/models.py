@@ -128,9 +128,12 @@ class _Walk:
     def __init__(self, deadline: float) -> None:
         self.state = xxhash.xxh3_128()
         self._deadline = deadline
-        self._seen: dict[int, int] = {}
+        self._path: dict[int, int] = {}
+        """Depth of what is being walked, by its id: only a cycle is told by where it closes.  Whether two names stand
+        for one object, or for equal ones, is no matter: some files keep that (pickle), others don't (joblib)."""
+        self._digests: dict[int, str] = {}
         self._alive: list[Any] = []
-        """Keeps what is walked alive, so that no two of them share an id."""
+        """Keeps arrays alive, so that no two of them share an id."""
 
     def _mark(self, mark: str) -> None:
         elements.text(self.state, mark)
@@ -143,11 +146,15 @@ class _Walk:
             return
         if time.perf_counter() > self._deadline:
             raise OverBudget("reading its state would take more than the larger of 20 ms and 2 % of the fit")
-        if id(value) in self._seen:
-            self._mark(f"again {self._seen[id(value)]}")
+        depth = self._path.get(id(value))
+        if depth is not None:
+            self._mark(f"again {depth}")
             return
-        self._seen[id(value)] = len(self._seen)
-        self._alive.append(value)
+        self._path[id(value)] = len(self._path)
+        self._walk(value)
+        del self._path[id(value)]
+
+    def _walk(self, value: Any) -> None:
         if isinstance(value, dict) and type(value) is dict:
             self._mark(f"dict {len(value)}")
             for key in sorted(value, key=_order):
@@ -168,7 +175,11 @@ class _Walk:
 
     def _object(self, value: Any) -> None:
         try:
-            self._mark(arrays.digest(value))
+            known = self._digests.get(id(value))
+            if known is None:
+                known = self._digests[id(value)] = arrays.digest(value)
+                self._alive.append(value)
+            self._mark(known)
             return
         except arrays.Undigestible:
             pass

@@ -121,7 +121,10 @@ def _rows_found(used: _Used, data: Any) -> bool | None:
     there = used.data
     if there is not None:
         return lookup.rows_in(data, there)
-    return lookup.holds(data, used.row) if used.row is not None else None
+    held = lookup.holds(data, used.row) if used.row is not None else None
+    # Only that one row is known of data that is gone: what has fewer may be a part without it.
+    fewer = identity.shape(data).rows is None or (identity.shape(data).rows or 0) < (used.description.rows or 0)
+    return None if held is False and fewer else held
 
 
 def _weak(data: Any) -> Any:
