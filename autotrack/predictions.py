@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from autotrack import trained
 from autotrack.strand import Strand
 
-KEPT_BYTES, KEPT_EACH = 8 << 20, 2 << 20
-"""Bytes of predictions that are kept, in all and of one."""
+KEPT, KEPT_BYTES, KEPT_EACH = 256, 8 << 20, 2 << 20
+"""Predictions that are kept; their bytes, in all and of one."""
 COMPARED = 64
 """Predictions that something is compared with at most."""
 CHANCE = 1_000
@@ -72,7 +72,7 @@ def made(
         prediction.array = result
         _Kept.predictions.append(prediction)
         _Kept.size += size
-        while _Kept.size > KEPT_BYTES:
+        while _Kept.size > KEPT_BYTES or len(_Kept.predictions) > KEPT:
             oldest = _Kept.predictions.popleft()
             _Kept.size -= oldest.array.nbytes
             oldest.array = None

@@ -72,6 +72,11 @@ class Profiles:
         self._waiting.append((identity, held, expected, size))
         self._job.recorder.later("columns and statistics of data", self._work)
 
+    @property
+    def waiting(self) -> int:
+        """How many datasets are waiting to be profiled."""
+        return len(self._waiting)
+
     def after_fork(self) -> None:
         """In a forked child: what waits is profiled in the parent."""
         self._lock = threading.Lock()
