@@ -3,7 +3,7 @@
     import autotrack
     autotrack.enable()
 
-or `autotrack run train.py`.  By hand, for those who want to add a value:
+or `autotrack run train.py`, or `%load_ext autotrack` in a notebook.  By hand, for those who want to add a value:
 
     autotrack.log({"valid/auc": 0.91}, step=3)
     with autotrack.run("baseline"):
@@ -38,6 +38,18 @@ _PLUGIN_API = {
     "Patch": "patching",
     "Strand": "strand",
 }
+
+
+def load_ipython_extension(ipython: object) -> None:
+    """`%load_ext autotrack`: as `enable()`."""
+    enable(how="notebook")
+
+
+def unload_ipython_extension(ipython: object) -> None:
+    """`%unload_ext autotrack`: as `disable()`."""
+    from autotrack import notebook
+
+    notebook.unload()
 
 
 def __getattr__(name: str) -> object:

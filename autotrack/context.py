@@ -50,6 +50,15 @@ class Current:
     """The job of this process while recording is on."""
 
     job: Job | None = None
+    begun: Place | None = None
+    """The strand that was begun last in the main thread, in whichever task."""
+
+
+def began(strand: Place) -> None:
+    """A strand has begun here."""
+    put(latest, strand)
+    if threading.get_ident() == threading.main_thread().ident:
+        Current.begun = strand
 
 
 def token() -> str:

@@ -269,11 +269,11 @@ class Job:
             return
         if self.lost:
             kept = "Nothing was recorded" if self.segment is None else f"{self.lost} entries could not be recorded"
-            shield.complain(f"{kept}: {self._trouble}")
+            shield.last_word(f"{kept}: {self._trouble}")
         elif self.runs:
             count = f"{self.runs} run{'s' if self.runs > 1 else ''}"
             show = "autotrack ls" if self.runs > 1 else "autotrack show @last"
-            shield.complain(f"{count} recorded; see them with: {show}")
+            shield.last_word(f"{count} recorded; see them with: {show}")
 
 
 def is_worker() -> bool:

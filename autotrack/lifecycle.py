@@ -8,7 +8,7 @@ import time
 import traceback
 
 import autotrack
-from autotrack import events, shield
+from autotrack import events, notebook, shield
 from autotrack.capture import environment, secrets
 from autotrack.exits import Outcome
 from autotrack.job import Job
@@ -51,6 +51,7 @@ def open_segment(job: Job) -> None:
         recorder.later("packages", lambda: _report_facts(job, "packages", environment.packages(path)))
         recorder.later("git", lambda: _report_facts(job, "git", environment.git(cwd)))
     recorder.start()
+    shield.contain("notebook", notebook.follow_cells, job)
 
 
 def _job_started(job: Job, host: str) -> events.JobStarted:
@@ -72,6 +73,9 @@ def _job_started(job: Job, host: str) -> events.JobStarted:
 
 
 def program_name() -> str:
+    in_notebook = notebook.name()
+    if in_notebook is not None:
+        return in_notebook
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name != "__main__":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from autotrack import context, events, lifecycle, shield
+from autotrack import context, events, lifecycle, notebook, shield
 from autotrack.job import Job
 from autotrack.strand import Strand
 
@@ -18,7 +18,7 @@ def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
     """A run that the user opens; it closes with its block, or with the program."""
     outer = context.opened.get()
     strand = Strand(job, framework="", kind="run", name=name, parent=outer.id if outer is not None else None)
-    context.put(context.latest, strand)
+    context.began(strand)
     for key, value in tags.items():
         strand.tag(key, value)
     return strand
@@ -75,10 +75,10 @@ def _here(job: Job) -> Strand:
         if strand.kind == "log":
             return strand
     strand = Strand(job, framework="", kind="log", name=_program(job))
-    context.put(context.latest, strand)
+    context.began(strand)
     return strand
 
 
 def _program(job: Job) -> str:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
-    return lifecycle.program_name() if main else job.how
+    return lifecycle.program_name() if main or notebook.name() else job.how

@@ -231,7 +231,7 @@ def _begin(
         if strand is None:
             return None
     if strand is not None:
-        context.put(context.latest, strand)
+        context.began(strand)
     call.started = time.perf_counter()
     site.meter.spent(call.started - begun)
     return Observation(call, strand, generator)

@@ -257,17 +257,38 @@ def complain(text: str) -> None:
     Written past the stream's buffer: a line that can't be written would stay in there, and make the
     interpreter end with another exit code.
     """
+    _say(text, lambda stream: None)
+
+
+def last_word(text: str) -> None:
+    """As `complain`, when the program is over: not into what was the output of a notebook's cell."""
+    _say(text, _below_cells)
+
+
+def _say(text: str, elsewhere: Callable[[Any], int | None]) -> None:
     try:
         stream = sys.stderr
-        number = _number_of(stream)
+        number = elsewhere(stream)
+        if number is None:
+            number = _number_of(stream)
+            if number is not None:
+                stream.flush()
         if number is not None:
-            stream.flush()
             os.write(number, f"autotrack: {text}\n".encode(stream.encoding, "backslashreplace"))
         elif stream is not None:
             stream.write(f"autotrack: {text}\n")
     except Exception:
         if _State.strict:
             raise
+
+
+def _below_cells(stream: object) -> int | None:
+    """The descriptor of the process's own stderr where `stream` goes into the output of a cell, as descriptor 2
+    does then (ipykernel, `iostream.OutStream`, which keeps a copy of what that was); None for any other stream."""
+    if type(stream).__module__ != "ipykernel.iostream":
+        return None
+    kept = getattr(stream, "_original_stdstream_copy", None)
+    return kept if isinstance(kept, int) else 2
 
 
 def _number_of(stream: Any) -> int | None:
