@@ -10,6 +10,10 @@ or `autotrack run train.py`, or `%load_ext autotrack` in a notebook.  By hand, f
         ...
     autotrack.tag("reviewed", by="kim")
 
+Back again, with its points and its fitted model:
+
+    autotrack.load("@best:test/accuracy").model
+
 `hookimpl`, `Patch`, `Call`, `Opening`, `Strand` and `Dataset` are what plugins are written with.
 """
 
@@ -21,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from autotrack.events import Dataset as Dataset
     from autotrack.hookspecs import hookimpl as hookimpl
+    from autotrack.loaded import load as load
     from autotrack.patching import Call as Call
     from autotrack.patching import Opening as Opening
     from autotrack.patching import Patch as Patch
@@ -28,15 +33,29 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Call", "Dataset", "Opening", "Patch", "Strand", "disable", "enable", "hookimpl", "log", "run", "tag"]
+__all__ = [
+    "Call",
+    "Dataset",
+    "Opening",
+    "Patch",
+    "Strand",
+    "disable",
+    "enable",
+    "hookimpl",
+    "load",
+    "log",
+    "run",
+    "tag",
+]
 
-_PLUGIN_API = {
+_LATER = {
     "Dataset": "events",
     "hookimpl": "hookspecs",
     "Call": "patching",
     "Opening": "patching",
     "Patch": "patching",
     "Strand": "strand",
+    "load": "loaded",
 }
 
 
@@ -53,9 +72,9 @@ def unload_ipython_extension(ipython: object) -> None:
 
 
 def __getattr__(name: str) -> object:
-    """The plugin API, imported on first use: `enable` needs none of it."""
-    if name not in _PLUGIN_API:
+    """The plugin API, and what reads, imported on first use: `enable` needs none of it."""
+    if name not in _LATER:
         raise AttributeError(f"module 'autotrack' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"autotrack.{_PLUGIN_API[name]}"), name)
+    return getattr(importlib.import_module(f"autotrack.{_LATER[name]}"), name)

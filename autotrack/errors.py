@@ -8,3 +8,7 @@ class AutotrackError(Exception):
 
     exit_code = 1
     """What the command line exits with: 2 where the words of the command were wrong."""
+
+
+class ModelError(AutotrackError):
+    """The fitted model of a run can't be had."""
