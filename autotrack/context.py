@@ -1,8 +1,8 @@
 """Where the program is: the tracked call it is inside, the run that the user opened, the run it last made.
 
 Which tracked call it is inside is known of each thread; the runs are in context variables, which each thread and
-asyncio task has its own of.  `token` and `arrived` carry them to where these do not go: joblib's threads and
-processes.
+asyncio task has its own of.  `token` and `arrived` carry them to where these do not go: joblib's threads, and
+worker processes.
 """
 
 from __future__ import annotations
@@ -81,6 +81,15 @@ def arrived(token: str, function: Callable[[], Result]) -> Result:
         return function()
     finally:
         put(opened, before)
+
+
+def settle(token: str) -> None:
+    """Be in the place that a token names from here on, where nothing else says where this is."""
+    kind, _, id = token.partition(":")
+    if kind == "inside":
+        here.inside = here.inside or Place(id)
+    elif opened.get() is None:
+        put(opened, Place(id))
 
 
 def aside(function: Callable[..., Result], *arguments: Any) -> Result:

@@ -284,6 +284,11 @@ def is_worker() -> bool:
     )
 
 
+def serves_resources() -> bool:
+    """Whether this process only cleans up after the others of a program."""
+    return any("resource_tracker" in word for word in getattr(sys, "orig_argv", sys.argv))
+
+
 def _import_all() -> None:
     from autotrack import lifecycle, manual  # noqa: F401
     from autotrack.identity import data, files, models  # noqa: F401

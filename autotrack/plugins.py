@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 GROUP = "autotrack.frameworks"
 
+_STARTERS = (
+    ("multiprocessing.pool", "Pool", "__init__", "_worker_handler"),
+    ("concurrent.futures.process", "ProcessPoolExecutor", "_start_executor_manager_thread", "_executor_manager_thread"),
+)
+"""The pools of processes, and in which of their methods and attributes the thread is begun that starts more."""
+
 
 class Found:
     """A plugin that is installed: for which framework, its module, and its distribution's folder."""
@@ -76,12 +82,21 @@ class Registry:
         self.waiting = {name: plugin for name, plugin in found.items() if name not in settings.skip}
         self.versions: dict[str, str] = {}
         self.ledger: Ledger | None = None
+        self._following = False
         self._targets: dict[str, list[Callable[[], None]]] = {}
         """What to do once a module has been imported."""
         self._finder = _Finder(self)
         self._when("joblib.parallel", self._carry_through_joblib)
         for module in ("cloudpickle.cloudpickle", "joblib.externals.cloudpickle.cloudpickle"):
             self._when(module, lambda module=module: self._follow_classes(module))  # type: ignore[misc]
+
+    def follow_workers(self) -> None:
+        """Let worker processes know where they were started; once there is something to know, for it takes wrapt."""
+        if not self._following:
+            self._following = True
+            self._when("multiprocessing.process", self._carry_through_processes)
+            for module, *how in _STARTERS:
+                self._when(module, lambda module=module, how=how: self._know_starters(module, *how))  # type: ignore[misc]
 
     def start(self) -> None:
         """Activate what has been imported already, and wait for the rest."""
@@ -102,6 +117,16 @@ class Registry:
 
         shield.contain("joblib", workers.carry_through_joblib, self._own_ledger())
 
+    def _carry_through_processes(self) -> None:
+        from autotrack import workers
+
+        shield.contain("multiprocessing", workers.carry_through_processes, self._own_ledger())
+
+    def _know_starters(self, module: str, *how: str) -> None:
+        from autotrack import workers
+
+        shield.contain(module, workers.know_starters, self._own_ledger(), module, *how)
+
     def _follow_classes(self, module: str) -> None:
         from autotrack import workers
 
@@ -112,6 +137,7 @@ class Registry:
             from autotrack.ledger import Ledger
 
             self.ledger = Ledger()
+            self.follow_workers()
         return self.ledger
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ import os
 import sys
 
 from autotrack import context, plugins, settings, shield
-from autotrack.job import Job, is_worker
+from autotrack.job import Job, is_worker, serves_resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def _enable(chosen: Settings, how: str) -> None:
     job.at_end.append(_report_receipt)
     job.watch_exit()
     registry.start()
+    if job.role == "spawn" and not serves_resources():
+        registry.follow_workers()
 
 
 def disable() -> None:
@@ -244,6 +246,8 @@ class run:  # noqa: N801
 
     def _begin(self, job: Job) -> None:
         job.prepare()
+        if _State.registry is not None:
+            _State.registry.follow_workers()
         from autotrack import manual
 
         strand = context.aside(manual.open_run, job, self.name, self._tags)

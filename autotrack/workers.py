@@ -1,13 +1,15 @@
-"""What is called in joblib's threads and processes is recorded in its right place.
+"""What is called in joblib's threads and processes, and in those of multiprocessing, is recorded in its right place.
 
-Context variables do not reach them, so the place travels with the work: as a plain string in the state of
-each batch, which a worker without autotrack carries unread.
+Context variables do not reach them, so the place travels with the work: as a plain string in the state of each of
+joblib's batches, and in the configuration that multiprocessing hands to the processes it starts, which a worker
+without autotrack carries unread.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +19,8 @@ from autotrack.ledger import Ledger
 from autotrack.patching import transparent
 
 _TOKEN = "_autotrack_token"
+_starters: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()
+"""Where the threads of pools that start processes in place of ended ones were begun."""
 
 
 def carry_through_joblib(ledger: Ledger) -> None:
@@ -58,6 +62,67 @@ def carry_through_joblib(ledger: Ledger) -> None:
     ]
     for owner, ours in replacements:
         ledger.replace(owner, ours.__name__, transparent(ours))
+
+
+def carry_through_processes(ledger: Ledger) -> None:
+    """Replace the methods of multiprocessing by which processes are started, and begin.
+
+    The workers of loky are left out: they are used again from elsewhere, and joblib's batches tell their place.
+    """
+    process = sys.modules["multiprocessing.process"]
+    base = process.BaseProcess
+    begin, bootstrap = base.start, base._bootstrap
+
+    @functools.wraps(begin)
+    def start(self: Any) -> None:
+        if context.Current.job is None:
+            return begin(self)  # type: ignore[no-any-return]
+        token = context.token() or _starters.get(threading.current_thread(), "")
+        if str(getattr(self, "_start_method", "")).startswith("loky"):
+            self._config.pop(_TOKEN, None)
+        elif token:
+            self._config[_TOKEN] = token
+        try:
+            return begin(self)  # type: ignore[no-any-return]
+        finally:
+            self._config.pop(_TOKEN, None)
+
+    @functools.wraps(bootstrap)
+    def _bootstrap(self: Any, *args: Any, **kwargs: Any) -> Any:
+        token = self._config.get(_TOKEN, "")
+        if not token or not _of_the_same_job():
+            return bootstrap(self, *args, **kwargs)
+        return context.arrived(token, lambda: bootstrap(self, *args, **kwargs))
+
+    ledger.replace(base, "start", transparent(start))
+    ledger.replace(base, "_bootstrap", transparent(_bootstrap))
+    token = process.current_process()._config.get(_TOKEN, "")  # where recording begins in the midst of a worker's work
+    if token and _of_the_same_job():
+        context.settle(token)
+
+
+def _of_the_same_job() -> bool:
+    job = context.Current.job
+    return job is not None and job.role != "main"
+
+
+def know_starters(ledger: Ledger, module: str, owner: str, method: str, thread: str) -> None:
+    """Note where a pool begins the thread that later starts its processes: with the pool, or its first task."""
+    pool = getattr(sys.modules[module], owner)
+    original = getattr(pool, method, None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def begin(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        if context.Current.job is not None:
+            starter = vars(self).get(thread)
+            if isinstance(starter, threading.Thread) and starter not in _starters:
+                _starters[starter] = context.token()
+        return result
+
+    ledger.replace(pool, method, transparent(begin))
 
 
 def follow_classes(ledger: Ledger, module: str) -> None:

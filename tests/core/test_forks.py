@@ -141,6 +141,205 @@ joblib.Parallel(n_jobs=2)(joblib.delayed(work.work)(n) for n in range(20))
     assert len({segment.job for segment in recording.segments()}) == 1
 
 
+WORK = """
+import toyboost
+def fit(n):
+    toyboost.train({"n": n}, toyboost.Table([[0.0], [1.0]], [0.0, 1.0]))
+    return n
+def fit_elsewhere(n):
+    import multiprocessing
+    process = multiprocessing.get_context("spawn").Process(target=fit, args=(n,))
+    process.start()
+    process.join()
+    return process.exitcode
+"""
+
+
+def owners(recording: Recording) -> dict[int, str | None]:
+    """The name of the run that each fit of `WORK` belongs to."""
+    names = {strand.id: strand.name for strand in recording.strands()}
+    fits = [strand for strand in recording.strands() if strand.kind == "fit"]
+    found = {fit.params["n"]: names[fit.started.owner] if fit.started.owner else None for fit in fits}
+    assert len(found) == len(fits), "something was recorded twice"
+    return found
+
+
+METHODS = pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+
+
+@METHODS
+def test_what_workers_train_belongs_to_the_run_that_was_open(tmp_path: Path, method: str) -> None:
+    """Where they were started: by each of the ways there are, also in place of others that had ended, and by a
+    worker."""
+    (tmp_path / "work.py").write_text(WORK)
+    source = f"""
+import multiprocessing, threading
+from concurrent.futures import ProcessPoolExecutor
+import autotrack, work
+def train(name, first):
+    ours = multiprocessing.get_context({method!r})
+    with autotrack.run(name):
+        with ours.Pool(2, maxtasksperchild=1) as pool:
+            assert pool.map(work.fit, range(first, first + 4), chunksize=1) == list(range(first, first + 4))
+            pool.close()
+            pool.join()
+        with ProcessPoolExecutor(1, ours) as pool:
+            assert pool.submit(work.fit, first + 4).result() == first + 4
+            assert pool.submit(work.fit_elsewhere, first + 5).result() == 0
+        process = ours.Process(target=work.fit, args=(first + 6,))
+        process.start()
+        process.join()
+        assert "_autotrack_token" not in process._config
+    with ours.Pool(1) as pool:
+        pool.map(work.fit, [first + 7])
+        pool.close()
+        pool.join()
+if __name__ == "__main__":
+    train("alone", 0)
+    threads = [threading.Thread(target=train, args=(f"thread {{n}}", 10 * n)) for n in (1, 2)]
+    if {method!r} != "fork":  # a fork in the midst of another thread's import would wait for ever
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+    work.fit(100)
+"""
+    found = owners(checked(tmp_path, source))
+    names = {0: "alone"} if method == "fork" else {0: "alone", 1: "thread 1", 2: "thread 2"}
+    expected = {10 * tens + n: name if n < 7 else None for tens, name in names.items() for n in range(8)}
+    assert found == {**expected, 100: None}
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_executors_that_start_workers_anew(tmp_path: Path, method: str) -> None:
+    """Those are started by a thread of the executor, which was begun with the first task."""
+    (tmp_path / "work.py").write_text(WORK)
+    source = f"""
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+import autotrack, work
+if __name__ == "__main__":
+    ours = multiprocessing.get_context({method!r})
+    with autotrack.run("mine"), ProcessPoolExecutor(1, ours, max_tasks_per_child=1) as pool:
+        assert list(pool.map(work.fit, range(3))) == [0, 1, 2]
+    with ProcessPoolExecutor(1, ours, max_tasks_per_child=1) as pool:
+        pool.submit(work.fit, 3).result()
+        with autotrack.run("later"):
+            pool.submit(work.fit, 4).result()
+"""
+    found = owners(checked(tmp_path, source))
+    assert {n: found[n] for n in range(4)} == {0: "mine", 1: "mine", 2: "mine", 3: None}
+
+
+@METHODS
+def test_workers_of_a_tracked_call_make_no_runs(tmp_path: Path, method: str) -> None:
+    (tmp_path / "work.py").write_text(WORK)
+    (tmp_path / "committee.py").write_text(f"""
+import multiprocessing, work
+from concurrent.futures import ProcessPoolExecutor
+from sklearn.base import BaseEstimator
+class Committee(BaseEstimator):
+    def fit(self, X, y=None):
+        ours = multiprocessing.get_context({method!r})
+        with ours.Pool(2, maxtasksperchild=1) as pool:
+            pool.map(work.fit, range(4), chunksize=1)
+            pool.close()
+            pool.join()
+        with ProcessPoolExecutor(1, ours) as pool:
+            pool.submit(work.fit_elsewhere, 5).result()
+        return self
+    def predict(self, X):
+        return X
+""")
+    source = f"""
+import multiprocessing, work
+if __name__ == "__main__":
+    import committee
+    committee.Committee().fit([[1.0]])
+    with multiprocessing.get_context({method!r}).Pool(1) as pool:
+        pool.map(work.fit, [7])
+        pool.close()
+        pool.join()
+"""
+    recording = checked(tmp_path, source)
+    assert sorted(strand.name for strand in recording.strands()) == ["Committee", "toyboost.train"]
+    assert recording.strands()[1].params["n"] == 7
+
+
+def test_workers_that_turn_recording_on_themselves(tmp_path: Path) -> None:
+    """With the main module, and in the midst of their work; and some that have none of it."""
+    (tmp_path / "work.py").write_text(WORK)
+    source = """
+import os, multiprocessing, sys
+import autotrack
+if len(sys.argv) == 1 and ENABLED_WITH_MAIN:
+    autotrack.enable(quiet=True)
+import work
+def work_of_mine(n):
+    autotrack.enable(quiet=True)
+    autotrack.log({"loss": float(n)}, step=n)
+    return work.fit(n)
+if __name__ == "__main__":
+    autotrack.enable(quiet=True)
+    ours = multiprocessing.get_context("spawn")
+    with autotrack.run("mine"):
+        for function in (work.fit, work_of_mine) if ENABLED_WITH_MAIN else (work_of_mine,):
+            with ours.Pool(1) as pool:
+                pool.map(function, [1 if function is work.fit else 2])
+                pool.close()
+                pool.join()
+        os.environ["AUTOTRACK_DISABLED"] = "1"
+        with ours.Pool(1) as pool:
+            assert pool.map(work_of_mine, [3]) == [3]
+"""
+    for with_main in (True, False):
+        folder = tmp_path / str(with_main)
+        folder.mkdir()
+        (folder / "work.py").write_text(WORK)
+        done = run_program(source.replace("ENABLED_WITH_MAIN", str(with_main)), folder, tracked=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        recording = Recording(folder / ".autotrack")
+        assert owners(recording) == ({1: "mine", 2: "mine"} if with_main else {2: "mine"})
+        (mine,) = [strand for strand in recording.strands() if strand.kind == "run"]
+        (logged,) = [strand for strand in recording.strands() if "loss" in strand.points]
+        assert mine.id in (logged.id, logged.started.owner)
+
+
+def test_workers_of_loky_are_used_again_elsewhere(tmp_path: Path) -> None:
+    """They are started in one place, and work for others: each batch says for which."""
+    (tmp_path / "work.py").write_text(WORK)
+    source = """
+import joblib, autotrack, work
+from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import Ridge
+GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}, cv=2, n_jobs=2).fit([[n] for n in range(8)], range(8))
+before = set(joblib.externals.loky.get_reusable_executor(reuse=True)._processes)
+joblib.Parallel(n_jobs=2)(joblib.delayed(work.fit)(n) for n in range(4))
+with autotrack.run("mine"):
+    joblib.Parallel(n_jobs=2)(joblib.delayed(work.fit)(n) for n in range(4, 8))
+joblib.Parallel(n_jobs=2)(joblib.delayed(work.fit)(n) for n in range(8, 12))
+assert before == set(joblib.externals.loky.get_reusable_executor(reuse=True)._processes)
+"""
+    found = owners(checked(tmp_path, source))
+    assert found == {n: "mine" if 4 <= n < 8 else None for n in range(12)}
+
+
+def test_the_methods_of_multiprocessing_are_put_back(tmp_path: Path) -> None:
+    source = """
+import multiprocessing.pool, concurrent.futures.process as futures
+from multiprocessing.process import BaseProcess
+owners = (BaseProcess, multiprocessing.pool.Pool, futures.ProcessPoolExecutor)
+before = [dict(vars(owner)) for owner in owners]
+import autotrack
+autotrack.enable(quiet=True)
+assert [dict(vars(owner)) for owner in owners] == before, "for a program that records nothing"
+with autotrack.run("mine"):
+    assert all(dict(vars(owner)) != entries for owner, entries in zip(owners, before))
+autotrack.disable()
+assert [dict(vars(owner)) for owner in owners] == before
+"""
+    done = run_program(source, tmp_path, tracked=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_forking_while_threads_write(tmp_path: Path) -> None:
     """400 forks, while threads log, open runs and open the journal; each child records too."""
     source = """
