@@ -295,6 +295,8 @@ def _import_all() -> None:
 
     if "numpy" in sys.modules:
         from autotrack.identity import profile  # noqa: F401
+    if "multiprocessing.process" in sys.modules:
+        from autotrack import workers  # noqa: F401
 
 
 def _end_with_multiprocessing(job: Job) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 from autotrack import shield
 
@@ -83,6 +84,7 @@ class Registry:
         self.versions: dict[str, str] = {}
         self.ledger: Ledger | None = None
         self._following = False
+        self._lock = threading.Lock()
         self._targets: dict[str, list[Callable[[], None]]] = {}
         """What to do once a module has been imported."""
         self._finder = _Finder(self)
@@ -136,7 +138,8 @@ class Registry:
         if self.ledger is None:
             from autotrack.ledger import Ledger
 
-            self.ledger = Ledger()
+            with self._lock:  # two threads may import at once
+                self.ledger = self.ledger or Ledger()
             self.follow_workers()
         return self.ledger
 
@@ -149,6 +152,7 @@ class Registry:
             self.ledger.undo()
 
     def after_fork(self) -> None:
+        self._lock = threading.Lock()
         if self.ledger is not None:
             self.ledger.after_fork()
 

@@ -75,7 +75,7 @@ def _enable(chosen: Settings, how: str) -> None:
         atexit.register(_at_exit)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
-    context.Current.job = job
+    context.Current.job, context.Current.begun = job, None
     _State.registry = registry = plugins.Registry(chosen, plugins.discover(sys.path))
     shield.configure(strict=chosen.strict, listener=_note_failure)
     job.at_end.append(_report_receipt)

@@ -75,22 +75,20 @@ def carry_through_processes(ledger: Ledger) -> None:
 
     @functools.wraps(begin)
     def start(self: Any) -> None:
-        if context.Current.job is None:
+        config = vars(self).get("_config")
+        if context.Current.job is None or config is None:
             return begin(self)  # type: ignore[no-any-return]
-        token = context.token() or _starters.get(threading.current_thread(), "")
-        if str(getattr(self, "_start_method", "")).startswith("loky"):
-            self._config.pop(_TOKEN, None)
-        elif token:
-            self._config[_TOKEN] = token
+        shield.contain("multiprocessing", _mark, self, config)
         try:
             return begin(self)  # type: ignore[no-any-return]
         finally:
-            self._config.pop(_TOKEN, None)
+            config.pop(_TOKEN, None)
 
     @functools.wraps(bootstrap)
     def _bootstrap(self: Any, *args: Any, **kwargs: Any) -> Any:
         token = self._config.get(_TOKEN, "")
-        if not token or not _of_the_same_job():
+        # A fork that knows its place has more than its id: the run itself.
+        if not token or token == context.token() or not _of_the_same_job():
             return bootstrap(self, *args, **kwargs)
         return context.arrived(token, lambda: bootstrap(self, *args, **kwargs))
 
@@ -99,6 +97,15 @@ def carry_through_processes(ledger: Ledger) -> None:
     token = process.current_process()._config.get(_TOKEN, "")  # where recording begins in the midst of a worker's work
     if token and _of_the_same_job():
         context.settle(token)
+
+
+def _mark(process: Any, config: dict[str, Any]) -> None:
+    thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
+    token = context.token() or (_starters.get(thread, "") if thread is not None else "")
+    if str(getattr(process, "_start_method", "")).startswith("loky"):
+        config.pop(_TOKEN, None)
+    elif token:
+        config[_TOKEN] = token
 
 
 def _of_the_same_job() -> bool:
@@ -117,12 +124,15 @@ def know_starters(ledger: Ledger, module: str, owner: str, method: str, thread: 
     def begin(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
         if context.Current.job is not None:
-            starter = vars(self).get(thread)
-            if isinstance(starter, threading.Thread) and starter not in _starters:
-                _starters[starter] = context.token()
+            shield.contain(module, _note_starter, vars(self).get(thread))
         return result
 
     ledger.replace(pool, method, transparent(begin))
+
+
+def _note_starter(thread: Any) -> None:
+    if isinstance(thread, threading.Thread) and thread not in _starters:
+        _starters[thread] = context.token()
 
 
 def follow_classes(ledger: Ledger, module: str) -> None:
