@@ -110,12 +110,9 @@ class Ledger:
         self._entries.append(entry)
 
     def _rebind(self, original: Any, ours: Any) -> None:
-        """Put the wrapper where the function was defined (there it is pickled from), and in the user's own
-        modules that have bound its name already."""
-        home = sys.modules.get(getattr(original, "__module__", None) or "")
-        name = getattr(original, "__qualname__", "")
-        if home is not None and vars(home).get(name) is original:
-            self.replace(home, name, ours)
+        """Put the wrapper in the user's own modules that have bound the function's name already.  Not where it was
+        defined, when the target is another place: it is pickled from there, and frameworks hold it themselves
+        (scikit-learn's scorers, which are in every search that was fitted)."""
         for module in _user_modules():
             for bound, value in list(vars(module).items()):
                 if value is original:

@@ -7,6 +7,7 @@ either side is contained.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import itertools
 import sys
@@ -399,8 +400,6 @@ class ObservedMethod(wrapt.BoundFunctionWrapper[Any, Any]):
         return self
 
     def __deepcopy__(self, memo: Any) -> Any:
-        import copy
-
         if self._self_instance is None:
             return self
         return getattr(copy.deepcopy(self._self_instance, memo), self.__wrapped__.__name__)
@@ -410,12 +409,16 @@ class ObservedMethod(wrapt.BoundFunctionWrapper[Any, Any]):
 
 
 class ObservedFunction(wrapt.FunctionWrapper[Any, Any]):
-    """A function of ours: pickles by name, copies and prints as the function that it stands for."""
+    """A function of ours: copies and prints as the function that it stands for.  It pickles by its name where that
+    is its own, else as a copy of that function, which is the function itself: such a file needs no autotrack."""
 
     __bound_function_wrapper__ = ObservedMethod
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__wrapped__.__qualname__
+        name = self.__wrapped__.__qualname__
+        if vars(sys.modules.get(self.__module__, object)).get(name) is self:
+            return name
+        return copy.copy, (self.__wrapped__,)
 
     def __reduce__(self) -> Any:
         return self.__reduce_ex__(4)

@@ -61,7 +61,7 @@ def describe(features: Any, labels: Any = None, weights: Any = None, name: str |
     described = Description()
     described.name = name
     for what, data in (("features", features), ("labels", labels), ("weights", weights)):
-        if data is None and what != "features":
+        if what != "features" and (data is None or isinstance(data, (int, float))):
             continue
         known = hooks.call("autotrack_dataset", data=data)
         if isinstance(known, events.Dataset):
@@ -142,6 +142,7 @@ class Beside:
         self._seconds = 0.0
         self._ready = threading.Event()
         self._data: list[Any] = [data for _, data, _ in description.parts]
+        self._weak: list[Any] = []
         self._sample = _samples(self._data)
         """Taken before the call, which may have changed the data before the first whole digest is begun."""
 
@@ -150,15 +151,28 @@ class Beside:
             self._strand.job.recorder.later("digest of training data", self._digest_first)
 
     def _digest_first(self) -> None:
-        data = self._data
-        if data:
-            begun = time.perf_counter()
-            first = shield.contain("digest of training data", _digests, data)
-            self._seconds = time.perf_counter() - begun
-            self._first = first if isinstance(first, list) else None
-            for identity, part in zip(self._first or (), data, strict=False):
+        try:
+            data = self._data or self._left()
+            if data:
+                self._digest(data)
+        finally:
+            self._ready.set()
+
+    def _left(self) -> list[Any]:
+        """The data after the call; nothing where a part of it is gone."""
+        data = [reference() for reference in self._weak]
+        return data if all(entry is not None for entry in data) else []
+
+    def _digest(self, data: list[Any]) -> None:
+        begun = time.perf_counter()
+        first = shield.contain("digest of training data", _digests, data)
+        self._seconds = time.perf_counter() - begun
+        if isinstance(first, str):
+            self._strand.gap("identity of the data", first)
+        elif isinstance(first, list):
+            self._first = first
+            for identity, part in zip(first, data, strict=True):
                 profiles.of(self._strand.job).later(identity, part)
-        self._ready.set()
 
     def settle(self, budget: float) -> None:
         """At the end of the call, in the user's thread: compare, where that takes at most `budget` seconds."""
@@ -166,20 +180,18 @@ class Beside:
             self._compare(self._data, "whole")
             self._data = []
             return
-        weak = [_weak(data) for data in self._data]
-        self._data = []
+        self._weak, self._data = [_weak(data) for data in self._data], []
         if self._strand.job.recorder is not None:
-            self._strand.job.recorder.later("digest of training data", lambda: self._compare_late(weak))
+            self._strand.job.recorder.later("digest of training data", self._compare_late)
 
-    def _compare_late(self, weak: list[Any]) -> None:
-        data = [reference() for reference in weak]
-        if all(entry is not None for entry in data):
-            self._compare(data, "unverified")
+    def _compare_late(self) -> None:
+        self._compare(self._left(), "unverified")
 
     def _compare(self, data: list[Any], method: str) -> None:
+        """Report the identities, with `method` where they are the same at the end; no data: it can't be looked at."""
         if self._first is None:
             return
-        second, sample = _digests(data), _samples(data)
+        second, sample = _digests(data) if data else self._first, _samples(data) if data else self._sample
         parts = []
         for at, (what, _, part) in enumerate(self._description.parts):
             before = self._first[at]
@@ -189,8 +201,12 @@ class Beside:
         self._strand.report_dataset(self._role, self._number, self._description.dataset)
 
 
-def _digests(data: list[Any]) -> list[str]:
-    return [arrays.digest(entry) for entry in data]
+def _digests(data: list[Any]) -> list[str] | str:
+    """The identities of data, or why there are none."""
+    try:
+        return [arrays.digest(entry) for entry in data]
+    except arrays.Undigestible as error:
+        return str(error)
 
 
 def _samples(data: list[Any]) -> list[Any]:

@@ -25,7 +25,11 @@ def autotrack_params(obj: Any) -> dict[str, Any] | None:
     """The parameters of an estimator and of all that it holds, a nested estimator by its class."""
     if not is_estimator(obj):
         return None
-    params = obj.get_params(deep=True)
+    try:
+        params = obj.get_params(deep=True)
+    except (TypeError, AttributeError, ValueError):  # it holds what can't be asked for its own; `fit` says so itself
+        own = inspect.signature(type(obj)).parameters
+        params = {name: value for name, value in vars(obj).items() if name in own}
     return {name: type(value) if is_estimator(value) else nested_names(value) for name, value in params.items()}
 
 
@@ -61,10 +65,11 @@ def final_estimator(estimator: Any) -> Any:
     """What a pipeline ends with, or a search has found; the estimator itself otherwise."""
     for _ in range(10):
         attributes = vars(estimator)
+        steps = steps_of(estimator)
         if "best_estimator_" in attributes:
             estimator = attributes["best_estimator_"]
-        elif isinstance(attributes.get("steps"), list) and attributes["steps"]:
-            estimator = attributes["steps"][-1][1]
+        elif steps:
+            estimator = steps[-1]
         else:
             break
         if not is_estimator(estimator):
@@ -72,12 +77,21 @@ def final_estimator(estimator: Any) -> Any:
     return estimator
 
 
+def steps_of(estimator: Any) -> list[Any]:
+    """What a pipeline is made of, in order; nothing where `steps` means something else, or is not what a pipeline
+    takes, which its `fit` is to say."""
+    steps = vars(estimator).get("steps") if hasattr(estimator, "__dict__") else None
+    if isinstance(steps, (list, tuple)) and all(isinstance(step, (list, tuple)) and len(step) == 2 for step in steps):
+        return [step for _, step in steps]
+    return []
+
+
 def estimator_name(estimator: Any) -> str:
     """`SVC`, `Pipeline(SVC)`, `GridSearchCV(Pipeline(SVC))`."""
     name = type(estimator).__name__
     attributes = vars(estimator) if hasattr(estimator, "__dict__") else {}
-    steps = attributes.get("steps")
-    inner = steps[-1][1] if isinstance(steps, list) and steps else None
+    steps = steps_of(estimator)
+    inner = steps[-1] if steps else None
     if inner is None and "estimator" in inspect.signature(type(estimator)).parameters:  # a forest has it otherwise
         inner = attributes.get("estimator")
     return f"{name}({estimator_name(inner)})" if is_estimator(inner) else name
@@ -93,9 +107,9 @@ def strand_kind(estimator: Any) -> str:
 def learns(estimator: Any) -> bool:
     """Whether an estimator, or what a pipeline ends with, is more than a transformer.  The class is asked: some have
     `predict` only once they are fitted."""
-    steps = getattr(estimator, "steps", None)
-    if isinstance(steps, list) and steps:
-        return is_estimator(steps[-1][-1]) and learns(steps[-1][-1])
+    steps = steps_of(estimator)
+    if steps:
+        return is_estimator(steps[-1]) and learns(steps[-1])
     return any(hasattr(type(estimator), name) for name in ("predict", "fit_predict", "score_samples", "kneighbors"))
 
 

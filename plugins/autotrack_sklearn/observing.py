@@ -8,7 +8,7 @@ from typing import Any
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack.plugin_api import made, remember
 from autotrack_sklearn import files, learned, metrics, scoring, search
-from autotrack_sklearn.estimators import BUDGET, PART, SHARE, estimator_name, is_estimator, strand_kind
+from autotrack_sklearn.estimators import BUDGET, PART, SHARE, estimator_name, is_estimator, steps_of, strand_kind
 
 Observation = Generator[None, Any, None]
 
@@ -80,7 +80,7 @@ def _remember_parts(estimator: Any, strand: Strand) -> None:
         if fitted is not None:
             made(fitted, estimator, strand, role="oob" if name.startswith("oob") else "train", what=name)
     best = vars(estimator).get("best_estimator_")
-    for part in (best, *(step for _, step in vars(estimator).get("steps") or ())):
+    for part in (best, *steps_of(estimator)):
         if is_estimator(part):
             remember(part, strand, None if part is best else PART)
             _remember_parts(part, strand)

@@ -579,3 +579,42 @@ def test_columns_of_a_prediction_that_is_a_view_itself(recording: Recording) -> 
     values = [roc_auc_score(Y[1::2] == column, scores[:, column]) for column in range(3)]
     (strand,) = recording.strands()
     assert [value for _, value in strand.points["test/roc_auc"]] == values
+
+
+def test_a_pipeline_that_its_fit_rejects(recording: Recording) -> None:
+    pipe = make_pipeline(StandardScaler, SVC(C=2.0))
+    with pytest.raises(TypeError, match="Expected an estimator instance"):
+        pipe.fit(X, Y)
+    (strand,) = recording.strands()
+    assert (strand.name, strand.status) == ("Pipeline(SVC)", "failed")
+    assert {"steps", "memory", "verbose"} <= set(strand.params)
+
+
+def test_scorers_and_what_holds_them_can_be_pickled(recording: Recording) -> None:
+    scorer = pickle.loads(pickle.dumps(get_scorer("neg_mean_squared_error")))
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, scoring="neg_mean_squared_error").fit(X, Y)
+    by_hand = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, scoring=make_scorer(mean_squared_error)).fit(X, Y)
+    for model in (search, by_hand):
+        assert pickle.loads(pickle.dumps(model)).score(X, Y) == model.score(X, Y)
+    assert scorer(search, X, Y) == search.score(X, Y)
+    for strand in recording.strands():
+        assert "PicklingError" not in strand.gaps.get("the fitted model", "")
+
+
+class Staged(BaseEstimator):
+    def __init__(self, steps: Any) -> None:
+        self.steps = steps
+
+    def fit(self, X: Any, y: Any) -> Staged:
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return [0] * len(X)
+
+
+@pytest.mark.parametrize("steps", [[SVC()], [1, 2], [("a", SVC(), 3)], 5, None], ids=str)
+def test_steps_that_are_no_pipeline(recording: Recording, steps: Any) -> None:
+    Staged(steps).fit(X, Y).predict(X)
+    (strand,) = recording.strands()
+    assert (strand.kind, strand.name, strand.status) == ("fit", "Staged", "finished")
+    assert "steps" in strand.params
