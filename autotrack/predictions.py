@@ -1,8 +1,9 @@
 """Which model made a prediction: what ties a score that is computed later to the run of its model.
 
 A prediction is known as the very object that the model returned, or as a view of it.  What was derived from it (a
-copy, a column, the class of the greatest probability, a threshold, any other monotone function) is found among the
-last predictions by its values; where those of several models fit, the latest is taken, and that is said.
+copy, a column, the class of the greatest probability, other names of the classes, a threshold or any other monotone
+function) is found among the last predictions by its values; where those of several models fit, the latest is taken,
+and that is said.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def like(data: Any) -> Likeness | None:
         if prediction.array is None or len(prediction.array) != len(values):
             continue
         compared += 1
-        if _follows(values, prediction.array, getattr(prediction.model, "classes_", None)):
+        if _follows(values, prediction.array):
             found.append(prediction)
         if compared == COMPARED:
             break
@@ -143,20 +144,18 @@ def _values(data: Any) -> Any:
     return data[:, 0] if data.ndim == 2 and data.shape[1] == 1 else data
 
 
-def _follows(values: Any, array: Any, classes: Any) -> bool:
-    """Whether values follow from a prediction: the same, a column, the greatest, or a monotone function of it."""
+def _follows(values: Any, array: Any) -> bool:
+    """Whether values follow from a prediction."""
     numpy = sys.modules["numpy"]
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if values.shape == array.shape:
-        return _equal(numpy, values, array) or _monotone(numpy, values.ravel(), array.ravel())
+        if _equal(numpy, values, array) or _monotone(numpy, values.ravel(), array.ravel()):
+            return True
+        return values.ndim == 1 and array.dtype.kind in "biuUSO" and _translated(numpy, values, array)
     if values.ndim != 1 or array.ndim != 2 or array.dtype.kind not in "fiu":
         return False
-    greatest = array.argmax(axis=1)
-    if _equal(numpy, values, greatest):
-        return True
-    known = isinstance(classes, numpy.ndarray) and len(classes) == array.shape[1]
-    if known and _equal(numpy, values, classes[greatest]):
+    if _translated(numpy, values, array.argmax(axis=1)):
         return True
     columns = array.T if array.shape[1] <= COMPARED else ()
     if any(_equal(numpy, values, column) for column in columns):
@@ -168,6 +167,26 @@ def _equal(numpy: Any, values: Any, array: Any) -> bool:
     if values.dtype.kind in "OUS" or array.dtype.kind in "OUS":
         return values.dtype.kind in "OUS" and array.dtype.kind in "OUS" and bool((values == array).all())
     return bool(numpy.array_equal(values, array))
+
+
+def _translated(numpy: Any, values: Any, array: Any) -> bool:
+    """Whether values are other names for classes that were predicted, or groups of them: two of these at least."""
+    if _equal(numpy, values, array):
+        return True
+    try:
+        different, first, position = numpy.unique(array, return_index=True, return_inverse=True)
+        names, often = numpy.unique(values, return_counts=True)
+    except TypeError:  # objects that have no order
+        return False
+    if len(names) < 2 or not (values[first][position] == values).all():
+        return False
+    by_chance = len(different) * log(len(names))  # so many translations there are
+    return _arrangements(len(values), often.tolist()) - by_chance > log(CHANCE)
+
+
+def _arrangements(length: int, often: list[int]) -> float:
+    """Logarithm of the number of orders in which values that come up so often can stand."""
+    return lgamma(length + 1) - sum(lgamma(count + 1) for count in often)
 
 
 def _monotone(numpy: Any, values: Any, array: Any) -> bool:
@@ -183,8 +202,8 @@ def _monotone(numpy: Any, values: Any, array: Any) -> bool:
     if not (steps >= 0).all() or not steps.any():
         return False
     often = numpy.diff(numpy.flatnonzero(numpy.concatenate([[True], steps != 0, [True]])))
-    arrangements = lgamma(len(values) + 1) - sum(lgamma(count + 1) for count in often.tolist())
-    return arrangements > log(CHANCE) and not (steps[numpy.diff(given) == 0] != 0).any()
+    unlikely = _arrangements(len(values), often.tolist()) > log(CHANCE)
+    return unlikely and not (steps[numpy.diff(given) == 0] != 0).any()
 
 
 def _weak(obj: Any) -> Any:

@@ -12,7 +12,7 @@ import autotrack
 from benchmarks.measure import Result
 
 FITS = 10_000
-WARM = 2_000
+WARM = 4_000
 """Fits before the first look: what is kept has its greatest size by then."""
 
 

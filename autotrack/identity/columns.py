@@ -171,6 +171,8 @@ def _pandas(data: Any) -> Table | None:
         return Table(len(data), [Column(name, str(s.dtype), _series(s)) for name, s in zip(data.columns, series)])  # noqa: B905
     if isinstance(data, (pandas.Series, pandas.Index)) and not isinstance(data, pandas.MultiIndex):
         return Table(len(data), [Column(data.name, str(data.dtype), _series(data))])
+    if isinstance(data, pandas.api.extensions.ExtensionArray):
+        return Table(len(data), [Column(None, str(data.dtype), _series(pandas.Series(data, copy=False)))])
     return None
 
 

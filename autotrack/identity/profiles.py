@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 COPIED = 1 << 20
 """Bytes of data that is copied."""
-WAITING = 1 << 26
-"""Bytes of copies that wait at most."""
+WAITING, QUEUED = 1 << 24, 256
+"""Bytes of copies, and datasets, that wait at most."""
+REMEMBERED = 4096
+"""Identities that are known to be profiled."""
 GRANTED, SHARE = 0.3, 0.05
 """Seconds, and share of the time of all processors since the job began, that profiles may take."""
 AT_END = 0.3
@@ -39,7 +41,7 @@ class Profiles:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._known: set[str] = set()
+        self._known: dict[str, None] = {}
         self._waiting: deque[tuple[str, Source, float, int]] = deque()
         """Identity, data (None once it is gone), seconds that it will take, bytes of the copy."""
         self._copied = 0
@@ -52,7 +54,12 @@ class Profiles:
         """Profile data whose identity this is, unless that was done or is going to be."""
         if identity in self._known or self._job.recorder is None or "numpy" not in sys.modules:
             return
-        self._known.add(identity)
+        self._known[identity] = None
+        if len(self._known) > REMEMBERED:
+            self._known.pop(next(iter(self._known)))
+        if len(self._waiting) >= QUEUED:
+            self._missed += 1
+            return
         from autotrack.identity import profile  # noqa: F401 - not on the recorder's thread, which imports nothing
 
         seconds = seconds_to_digest(data)

@@ -268,6 +268,9 @@ def _chosen(held: Held, library: frozenset[str]) -> dict[str, Any]:
         found["n_iter"] = len(held["_predictors"])  # what the property `n_iter_` says
     if "BaseLibSVM" in library and is_array(held.get("support_")):
         found["n_support"] = len(held["support_"])
+    if "_BaseFilter" in library:  # of the features, one by one
+        chosen = {name: few(held.get(f"{name}_"), RATIOS) for name in ("scores", "pvalues")}
+        found |= {name: values for name, values in chosen.items() if values is not None}
     classes = _labels(held.get("classes_"))
     if classes is not None:
         found["classes"] = classes
