@@ -95,7 +95,7 @@ class Column:
 
     def __init__(self, name: Any, type: str, kind: Kind) -> None:
         self.key, self.type, self.kind = repr(name), type, kind
-        self.name = storable(shown(plain(name)))
+        self.name = storable(shown(plain(name))) if name is not None else ""
 
     def digest(self) -> str:
         return elements.combine(self.type, self.kind.digest())

@@ -52,8 +52,10 @@ def sabotaged(monkeypatch: pytest.MonkeyPatch, *, before: bool, after: bool) -> 
         for patch in found:
             if patch.observe is not None:
                 patch.observe = _failing(before, after)
-            else:
+            elif patch.returned is not None:
                 patch.returned = _fails
+            else:
+                patch.yielded = _fails
         return found
 
     with monkeypatch.context() as patched:

@@ -14,10 +14,19 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from sklearn import metrics
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.ensemble import AdaBoostClassifier, GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import RFECV, SelectFromModel
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
@@ -27,10 +36,13 @@ from sklearn.model_selection import (
     train_test_split,
     validation_curve,
 )
-from sklearn.multioutput import MultiOutputClassifier
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -359,6 +371,61 @@ def test_curves_of_sizes_and_parameters(recording: Recording) -> None:
     assert valid.points["test/accuracy"] == list(enumerate(tested.mean(axis=1).tolist()))
     assert valid.params["param_range"] == depths
     assert trained.shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        CalibratedClassifierCV(LogisticRegression(max_iter=500), cv=3),
+        OneVsOneClassifier(LogisticRegression(max_iter=500)),
+        BaggingClassifier(DecisionTreeClassifier(), n_estimators=3, n_jobs=2),
+        VotingClassifier([("a", GaussianNB()), ("b", DecisionTreeClassifier())]),
+        StackingClassifier([("a", GaussianNB()), ("b", DecisionTreeClassifier())], cv=3),
+        SelfTrainingClassifier(GaussianNB()),
+        RFECV(LogisticRegression(max_iter=500), cv=3),
+        make_pipeline(SelectFromModel(DecisionTreeClassifier()), GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9]})),
+        GridSearchCV(make_pipeline(StandardScaler(), CalibratedClassifierCV(GaussianNB(), cv=2)), {}, cv=2, n_jobs=2),
+        ClassifierChain(GaussianNB()),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_what_a_meta_estimator_does_inside_is_no_run(recording: Recording, model: Any) -> None:
+    labels = np.stack([Y > 0, Y > 1], axis=1).astype(int) if isinstance(model, ClassifierChain) else Y
+    model.fit(X, labels)
+    score = model.score(X, labels)
+    (strand,) = recording.strands()
+    assert strand.cls.endswith(type(model).__name__)
+    (points,) = [points for name, points in strand.points.items() if name.startswith("train/") and len(points) == 1]
+    assert points == [(0, score)]
+
+
+class Forwards(BaseSearchCV):  # type: ignore[misc]
+    """A search of the user's own, that takes what is best of two rounds."""
+
+    def __init__(self, estimator: Any, depths: Any) -> None:
+        super().__init__(estimator, cv=3)
+        self.depths = depths
+
+    def _run_search(self, evaluate_candidates: Any) -> None:
+        evaluate_candidates([{"max_depth": depth} for depth in self.depths])
+        evaluate_candidates([{"max_depth": self.depths[-1] + 1}])
+
+
+def test_searches_of_others_have_their_trials(recording: Recording) -> None:
+    search = Forwards(DecisionTreeClassifier(random_state=0), [1, 2]).fit(X, Y)
+    (strand,) = recording.strands()
+    assert strand.kind == "search"
+    trials = strand.of(events.StrandTrial)
+    assert [trial.params[0].value for trial in trials] == [1, 2, 3]
+    assert [trial.metrics["cv/accuracy"] for trial in trials] == search.cv_results_["mean_test_score"].tolist()
+
+
+def test_steps_that_are_cached_are_inside(recording: Recording, tmp_path: Path) -> None:
+    for _ in range(2):
+        pipeline = make_pipeline(StandardScaler(), GaussianNB(), memory=str(tmp_path / "cache")).fit(X, Y)
+        pipeline.score(X, Y)
+    assert [strand.name for strand in recording.strands(steps=True)] == ["Pipeline(GaussianNB)"] * 2
+    assert all("train/accuracy" in strand.points for strand in recording.strands())
 
 
 def test_predictions_are_not_kept_for_good(recording: Recording) -> None:
