@@ -8,6 +8,7 @@ and that is said.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import weakref
 from collections import deque
@@ -19,10 +20,12 @@ from autotrack.strand import Strand
 
 KEPT, KEPT_BYTES, KEPT_EACH = 256, 8 << 20, 2 << 20
 """Predictions that are kept; their bytes, in all and of one."""
-COMPARED = 64
+COMPARED = 32
 """Predictions that something is compared with at most."""
 CHANCE = 1_000
 """Arrangements of some values of which the one that follows from a prediction must be one, not to be by chance."""
+GLANCED = 32
+"""Values that are compared first: most of what does not follow is told by these."""
 LISTED = 100_000
 """Length of lists that are looked into."""
 
@@ -109,13 +112,16 @@ def like(data: Any) -> Likeness | None:
     values = _values(data)
     if values is None or len(values) < 2:
         return None
+    numpy = sys.modules["numpy"]
+    glance = numpy.linspace(0, len(values) - 1, min(GLANCED, len(values))).astype(numpy.intp)
+    glanced = values[glance]
     found: list[Prediction] = []
     compared = 0
     for prediction in reversed(_Kept.predictions):
         if prediction.array is None or len(prediction.array) != len(values):
             continue
         compared += 1
-        if _follows(values, prediction.array):
+        if _may_follow(glanced, prediction.array[glance]) and _follows(values, prediction.array):
             found.append(prediction)
         if compared == COMPARED:
             break
@@ -142,6 +148,23 @@ def _values(data: Any) -> Any:
     if not isinstance(data, numpy.ndarray) or data.ndim not in (1, 2) or data.nbytes > KEPT_EACH:
         return None
     return data[:, 0] if data.ndim == 2 and data.shape[1] == 1 else data
+
+
+def _may_follow(values: Any, array: Any) -> bool:
+    """Whether a few of the values, all of one dimension, could follow from those of a prediction."""
+    if values.ndim != 1 or (array.ndim == 2 and array.shape[1] > 2 and values.dtype.kind == "f"):
+        return True
+    if array.ndim == 2:
+        array = array.argmax(axis=1) if array.shape[1] > 2 else array[:, -1]
+    pairs = list(zip(array.tolist(), values.tolist(), strict=True))
+    if array.dtype.kind != "f":  # each class always by the same name
+        return len(set(pairs)) == len({given for given, _ in pairs})
+    try:
+        derived = [value for _, value in sorted(pairs)]
+    except TypeError:
+        return False
+    neighbours = list(itertools.pairwise(derived))
+    return all(one <= other for one, other in neighbours) or all(one >= other for one, other in neighbours)
 
 
 def _follows(values: Any, array: Any) -> bool:
