@@ -8,11 +8,14 @@ trained it, in whatever program that was.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotrack import context, events, trained
 from autotrack.identity import models
 from autotrack.strand import Strand
+
+if TYPE_CHECKING:
+    from autotrack.job import Job
 
 BUDGET = 0.100
 """Seconds that the identity of a model may take."""
@@ -24,17 +27,21 @@ COPY = object()
 
 
 class Loaded:
-    """What is noted of a model that came from a file: its identity, where that could be had, and the file."""
+    """What is noted of a model that came from a file: its identity, where that could be had, the file, a name and the
+    class.  Scores of its predictions are known by it when the model is gone."""
 
-    __slots__ = ("identity", "path")
+    __slots__ = ("cls", "identity", "name", "path", "strand")
 
-    def __init__(self, identity: str | None, path: str | None) -> None:
-        self.identity, self.path = identity, path
+    def __init__(self, model: Any, identity: str | None, path: str | None, name: str) -> None:
+        kind = type(model)
+        self.cls = f"{kind.__module__}.{kind.__qualname__}"
+        self.identity, self.path, self.name = identity, path, name
+        self.strand: Strand | None = None
 
 
-def loaded(model: Any, identity: str | None, path: str | None) -> None:
+def loaded(model: Any, identity: str | None, path: str | None, name: str) -> None:
     """Note that a model came from a file."""
-    trained.remember(model, None, note=Loaded(identity, path))
+    trained.remember(model, None, note=Loaded(model, identity, path, name))
 
 
 def strand_for(model: Any, framework: str, name: str) -> Strand | None:
@@ -44,9 +51,23 @@ def strand_for(model: Any, framework: str, name: str) -> Strand | None:
     if known is not None or job is None:
         return known
     note = trained.note_of(model)
-    path = note.path if isinstance(note, Loaded) else None
-    identity = note.identity if isinstance(note, Loaded) else _identity(model)
-    strand = trained.identified(identity) if identity is not None else None
+    if not isinstance(note, Loaded):
+        note = Loaded(model, _identity(model), None, name)
+    strand = _strand(job, note, model, framework)
+    if strand is not None:
+        trained.remember(model, strand, note=COPY)
+    return strand
+
+
+def strand_for_loaded(note: Loaded, framework: str) -> Strand | None:
+    """As `strand_for`, of a model that came from a file and is gone."""
+    job = context.Current.job
+    return _strand(job, note, None, framework) if job is not None else None
+
+
+def _strand(job: Job, note: Loaded, model: Any, framework: str) -> Strand | None:
+    identity = note.identity
+    strand = note.strand or (trained.identified(identity) if identity is not None else None)
     if strand is None or strand.job is not job:
         if job.evaluations >= LIMIT:
             if job.evaluations == LIMIT:
@@ -55,18 +76,17 @@ def strand_for(model: Any, framework: str, name: str) -> Strand | None:
                 job.report(events.GapFound(time=time.time(), strand=None, what="scores", why=why))
             return None
         job.evaluations += 1
-        kind = type(model)
-        cls = f"{kind.__module__}.{kind.__qualname__}"
-        strand = Strand(job, framework=framework, kind="evaluation", name=name, cls=cls)
-        strand.params_of(model)
-        strand.evaluates(model, identity)
-        if path is not None:
-            strand.artifact(path, "read", kind="model", model=identity)
+        strand = Strand(job, framework=framework, kind="evaluation", name=note.name, cls=note.cls)
+        if model is not None:
+            strand.params_of(model)
+        strand.evaluates(note.cls, identity)
+        if note.path is not None:
+            strand.artifact(note.path, "read", kind="model", model=identity)
         strand.end("finished")
         context.put(context.latest, strand)
         if identity is not None:
             trained.identify(identity, strand)
-    trained.remember(model, strand, note=COPY)
+    note.strand = strand
     return strand
 
 

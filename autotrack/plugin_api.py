@@ -8,7 +8,7 @@ import weakref
 from typing import Any
 
 from autotrack import context, trained
-from autotrack.evaluation import loaded, strand_for
+from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.predictions import Prediction, like, made
@@ -17,6 +17,7 @@ from autotrack.strand import Strand, report_artifact
 from autotrack.trained import note_of, remember, role_of, strand_of
 
 __all__ = [
+    "Loaded",
     "Prediction",
     "artifact",
     "digest",
@@ -29,6 +30,7 @@ __all__ = [
     "remember",
     "role_of",
     "strand_for",
+    "strand_for_loaded",
     "strand_of",
 ]
 

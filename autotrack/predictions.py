@@ -33,11 +33,13 @@ LISTED = 100_000
 class Prediction:
     """What a model returned: the strand that trained it, None where it is not known; for what data."""
 
-    __slots__ = ("_features", "_model", "array", "role", "strand", "what")
+    __slots__ = ("_features", "_model", "array", "note", "role", "strand", "what")
 
     def __init__(self, strand: Strand | None, role: str | None, model: Any, features: Any, what: str) -> None:
         self.strand, self.role, self.what = strand, role, what
         self._model, self._features = _weak(model), _weak(features)
+        self.note = trained.note_of(model) if strand is None else None
+        """What is known of a model that no strand of this program has trained."""
         self.array: Any = None
 
     @property

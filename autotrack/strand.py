@@ -214,7 +214,7 @@ class Strand(context.Place):
 
     def evaluated(self, split: str | None, features: Any, labels: Any = None) -> None:
         """Data that a score is of, where it is not the training's: recorded once for each object, with its labels."""
-        if split in (None, "train", "oob") or features is None or not hasattr(features, "shape"):
+        if split in (None, "train", "oob") or not (hasattr(features, "shape") or isinstance(features, list)):
             return
         if self._roles is not None and self._roles.seen(features):
             return
@@ -270,11 +270,9 @@ class Strand(context.Place):
 
         models.report(self, model, budget)
 
-    def evaluates(self, model: Any, identity: str | None) -> None:
-        """The fitted model that this strand did not train but is about."""
-        kind = type(model)
-        cls = storable(f"{kind.__module__}.{kind.__qualname__}")
-        self._report(events.StrandModel(time=_now(), strand=self.id, cls=cls, id=identity))
+    def evaluates(self, cls: str, identity: str | None) -> None:
+        """The fitted model that this strand did not train but is about, by its class and identity."""
+        self._report(events.StrandModel(time=_now(), strand=self.id, cls=storable(cls), id=identity))
 
     def artifact(
         self, path: str, mode: str, *, kind: str = "file", model: str | None = None, step: int | None = None

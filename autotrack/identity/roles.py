@@ -72,8 +72,11 @@ class Roles:
         return OTHER if found and all(role == OTHER for role in found) else None
 
     def seen(self, data: Any) -> bool:
-        """Whether this very object was used as features."""
-        return any(entry.data is data for entry in (*self._evaluated, *self._used) if entry.part == "features")
+        """Whether this very object was used as features; a list, which can't be known again, by its identity."""
+        among = [entry for entry in (*self._evaluated, *self._used) if entry.part == "features"]
+        if isinstance(data, list):
+            return any(_identical(entry, data) is not False for entry in among if entry.reference is None)
+        return any(entry.data is data for entry in among)
 
     def of_labels(self, data: Any) -> str | None:
         """The role in which labels were used; None where they were not: other labels may be the same by chance,

@@ -8,7 +8,7 @@ from typing import Any
 
 from autotrack import Call
 from autotrack.plugin_api import artifact, loaded, model_digest, strand_of
-from autotrack_sklearn.estimators import is_estimator
+from autotrack_sklearn.estimators import estimator_name, is_estimator
 
 Observation = Generator[None, Any, None]
 
@@ -40,7 +40,7 @@ def observe_load(call: Call) -> Observation:
     digests = [model_digest(model, BUDGET / len(models)) for model in models[:FEW]]
     artifact(path, "read", kind="model", model=digests[0] if len(models) == 1 else None)
     for model, digest in zip(models, digests, strict=False):
-        loaded(model, digest, path)
+        loaded(model, digest, path, estimator_name(model))
 
 
 def estimators_in(obj: Any) -> list[Any]:

@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from autotrack import Call, Strand
-from autotrack.plugin_api import Prediction, like, prediction_of, role_of, strand_for
+from autotrack.plugin_api import Loaded, Prediction, like, prediction_of, role_of, strand_for, strand_for_loaded
 from autotrack_sklearn.estimators import PART, estimator_name
 
 _SPLITS = {
@@ -60,9 +60,11 @@ def tie(candidates: list[Any]) -> Tie | None:
 
 def strand_of_prediction(prediction: Prediction) -> Strand | None:
     """The strand of the model that made it."""
-    if prediction.strand is None and prediction.model is not None:
-        model = prediction.model
+    model = prediction.model
+    if prediction.strand is None and model is not None:
         prediction.strand = strand_for(model, "sklearn", estimator_name(model))
+    elif prediction.strand is None and isinstance(prediction.note, Loaded):
+        prediction.strand = strand_for_loaded(prediction.note, "sklearn")
     return prediction.strand
 
 

@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import joblib
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import RFECV, SelectFromModel
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import (
@@ -39,7 +41,7 @@ from sklearn.model_selection import (
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
@@ -287,6 +289,26 @@ def test_a_model_from_a_file_makes_an_evaluation(tmp_path: Path) -> None:
     assert sorted(evaluated.points) == ["test/accuracy", "test/f1_macro"]
     assert evaluated.params["C"] == 3
     assert [event.path for event in evaluated.of(events.ArtifactSeen)] == [str(tmp_path / "model.joblib")]
+
+
+def test_a_model_from_a_file_that_is_gone_at_once(recording: Recording, tmp_path: Path) -> None:
+    joblib.dump(GaussianNB().fit(X_train, y_train), tmp_path / "model.joblib")
+    predicted = joblib.load(tmp_path / "model.joblib").predict(X_test)
+    score = metrics.accuracy_score(y_test, predicted)
+    (strand,) = recording.strands()
+    assert list(strand.points.values()) == [[(0, score)]]
+
+
+def test_lists_that_are_scored_are_recorded_once(recording: Recording) -> None:
+    texts = [f"word{number % 3} other{number % 5}" for number in range(60)]
+    labels = [number % 3 for number in range(60)]
+    model = make_pipeline(CountVectorizer(), MultinomialNB()).fit(texts[:40], labels[:40])
+    X_test, y_test = texts[40:], labels[40:]
+    for _ in range(2):
+        model.score(X_test, y_test)
+    (strand,) = recording.strands()
+    assert [event.role for event in strand.datasets.values()] == ["train", "test"]
+    assert set(strand.points) == {"test/accuracy"}
 
 
 def test_every_output_of_several_is_known(recording: Recording) -> None:
