@@ -31,13 +31,14 @@ Observer = Callable[..., "Generator[None, Any, None]"]
 class Opening:
     """The strand that a call opens: its kind, a name, and the object that is trained, where there is one.
 
-    `again` says that a strand of the same object goes on: `partial_fit` calls on one object are one strand.
+    `again` says that a strand of the same object goes on: `partial_fit` calls on one object are one strand.  Where
+    only copies of the object are trained, `trains` is False: its own training stays the one that it had.
     """
 
-    __slots__ = ("again", "kind", "name", "trained")
+    __slots__ = ("again", "kind", "name", "trained", "trains")
 
-    def __init__(self, kind: str, name: str, trained: Any = None, *, again: bool = False) -> None:
-        self.kind, self.name, self.trained, self.again = kind, name, trained, again
+    def __init__(self, kind: str, name: str, trained: Any = None, *, again: bool = False, trains: bool = True) -> None:
+        self.kind, self.name, self.trained, self.again, self.trains = kind, name, trained, again, trains
 
 
 class Patch:
@@ -212,7 +213,7 @@ def _begin(
     job = context.Current.job
     if job is None:
         return None
-    begun = time.perf_counter()
+    begun = time.thread_time()
     site.meter.fired += 1
     call = Call(function, instance, args, kwargs, site)
     strand = None
@@ -233,8 +234,8 @@ def _begin(
             return None
     if strand is not None:
         context.began(strand)
+    site.meter.spent(time.thread_time() - begun)
     call.started = time.perf_counter()
-    site.meter.spent(call.started - begun)
     return Observation(call, strand, generator)
 
 
@@ -246,7 +247,7 @@ def _strand(job: Any, site: Site, opening: Opening) -> Strand:
     kind = type(opening.trained)
     cls = f"{kind.__module__}.{kind.__qualname__}" if opening.trained is not None else ""
     strand = Strand(job, framework=site.plugin, kind=opening.kind, name=opening.name, cls=cls)
-    if opening.trained is not None:
+    if opening.trained is not None and opening.trains:
         trained.remember(opening.trained, strand)
     return strand
 
@@ -274,8 +275,10 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
     """
 
     def drive(function: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not site.on or _here.inside is not None or not site.meter.on:
+        if not site.on or _here.inside is not None:
             return function(*args, **kwargs)
+        if not site.meter.on:
+            return _unobserved(site, function, args, kwargs)
         try:
             _here.inside = context.OURS
             observation = _begin(site, function, instance, args, kwargs)
@@ -295,9 +298,9 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
                 raise
             _here.inside = context.OURS
             try:
-                begun = time.perf_counter()
+                begun = time.thread_time()
                 observation.finish(result)
-                site.meter.spent(time.perf_counter() - begun)
+                site.meter.spent(time.thread_time() - begun)
             except RecursionError:
                 return result
             return result
@@ -314,13 +317,13 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
         try:
             _here.inside = context.OURS
             result = function(*args, **kwargs)
-            begun = time.perf_counter()
+            begun = time.thread_time()
             site.meter.fired += 1
             try:
                 seen = shield.contain(site.name, returned, instance, args, kwargs, result, meter=site.meter)  # type: ignore[arg-type]
                 if seen is not FAILED:
                     site.meter.succeed()
-                site.meter.spent(time.perf_counter() - begun)
+                site.meter.spent(time.thread_time() - begun)
             except RecursionError:
                 return result
             return result
@@ -328,6 +331,17 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
             _here.inside = None
 
     return transparent(drive if returned is None else drive_quickly)
+
+
+def _unobserved(site: Site, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of a site that was switched off: what is trained inside is no training of its own all the same."""
+    if site.patch.opens is None:
+        return function(*args, **kwargs)
+    try:
+        _here.inside = context.OURS
+        return function(*args, **kwargs)
+    finally:
+        _here.inside = None
 
 
 def _generator_driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]:
@@ -346,12 +360,12 @@ def _generator_driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[s
                 finally:
                     _here.inside = before
                 if before is None and site.on and site.meter.on and context.Current.job is not None:
-                    begun = time.perf_counter()
+                    begun = time.thread_time()
                     site.meter.fired += 1
                     seen = shield.contain(site.name, yielded, instance, args, kwargs, item, index, meter=site.meter)  # type: ignore[arg-type]
                     if seen is not FAILED:
                         site.meter.succeed()
-                    site.meter.spent(time.perf_counter() - begun)
+                    site.meter.spent(time.thread_time() - begun)
                 yield item
         finally:
             generator.close()
@@ -362,7 +376,10 @@ def _generator_driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[s
         result = function(*args, **kwargs)
         if not site.on or not site.meter.on or _here.inside is not None or not isinstance(result, Generator):
             return result
-        return following(result, instance, args, kwargs)
+        followed = following(result, instance, args, kwargs)
+        for name in ("__name__", "__qualname__"):
+            setattr(followed, name, getattr(result, name))
+        return followed
 
     return transparent(drive)
 

@@ -11,7 +11,7 @@ from autotrack import context, trained
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.identity import data as identity
 from autotrack.identity import models
-from autotrack.predictions import Prediction, like, made
+from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
 from autotrack.strand import Strand, report_artifact
 from autotrack.trained import note_of, remember, role_of, strand_of
@@ -19,6 +19,7 @@ from autotrack.trained import note_of, remember, role_of, strand_of
 __all__ = [
     "Loaded",
     "Prediction",
+    "Tie",
     "artifact",
     "digest",
     "like",

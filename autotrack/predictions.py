@@ -1,9 +1,11 @@
 """Which model made a prediction: what ties a score that is computed later to the run of its model.
 
-A prediction is known as the very object that the model returned, or as a view of it.  What was derived from it (a
-copy, a column, the class of the greatest probability, other names of the classes, a threshold or any other monotone
-function) is found among the last predictions by its values; where those of several models fit, the latest is taken,
-and that is said.
+A prediction is known as the very object that the model returned, while its content is what it was, or as a view of
+that.  What was derived from it is found among the last predictions by its values: a copy, a column, the class of the
+greatest probability, other names of the classes, a threshold, a few functions such as `exp`.  Where predictions of
+several models fit, the latest is taken, and that is said.
+
+Copies are kept, not the user's arrays: those may be changed, resized and freed as if nobody looked.
 """
 
 from __future__ import annotations
@@ -11,15 +13,15 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from collections import deque
 from math import lgamma, log
 from typing import Any, NamedTuple
 
 from autotrack import trained
+from autotrack.identity import arrays
 from autotrack.strand import Strand
 
-KEPT, KEPT_BYTES, KEPT_EACH = 256, 8 << 20, 2 << 20
-"""Predictions that are kept; their bytes, in all and of one."""
+KEPT, KEPT_BYTES, KEPT_EACH = 4096, 8 << 20, 2 << 20
+"""Predictions that are kept; their bytes, in all and of one.  Of larger ones a sample is kept."""
 COMPARED = 32
 """Predictions that something is compared with at most."""
 CHANCE = 1_000
@@ -28,19 +30,27 @@ GLANCED = 32
 """Values that are compared first: most of what does not follow is told by these."""
 LISTED = 100_000
 """Length of lists that are looked into."""
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "square", "sqrt", "negative", "round")
+"""Functions of numpy that people apply to predictions before they score them."""
 
 
 class Prediction:
     """What a model returned: the strand that trained it, None where it is not known; for what data."""
 
-    __slots__ = ("_features", "_model", "array", "note", "role", "strand", "what")
+    __slots__ = ("_features", "_model", "columns", "copy", "note", "role", "sample", "shape", "strand", "what")
 
-    def __init__(self, strand: Strand | None, role: str | None, model: Any, features: Any, what: str) -> None:
+    def __init__(
+        self, result: Any, strand: Strand | None, role: str | None, model: Any, features: Any, what: str
+    ) -> None:
         self.strand, self.role, self.what = strand, role, what
         self._model, self._features = _weak(model), _weak(features)
         self.note = trained.note_of(model) if strand is None else None
         """What is known of a model that no strand of this program has trained."""
-        self.array: Any = None
+        size = features.shape if hasattr(features, "shape") else ()
+        self.columns = size[1] if isinstance(size, tuple) and len(size) == 2 else None
+        self.shape = result.shape
+        self.copy: Any = result.copy() if result.nbytes <= KEPT_EACH else None
+        self.sample = arrays.sample(result) if self.copy is None else None
 
     @property
     def model(self) -> Any:
@@ -50,9 +60,20 @@ class Prediction:
     def features(self) -> Any:
         return self._features() if self._features is not None else None
 
+    def holds(self, data: Any) -> bool:
+        """Whether this array is what was predicted."""
+        if getattr(data, "shape", None) != self.shape:
+            return False
+        if self.copy is None:
+            return arrays.sample(data) == self.sample
+        return bool(_same(sys.modules["numpy"], data, self.copy))
 
-class _Kept:
-    predictions: deque[Prediction] = deque()
+
+_kept: dict[int, Prediction] = {}
+"""By the id of the array, which may be another's by now: its content tells.  In the order they were made."""
+
+
+class _State:
     size = 0
 
 
@@ -66,71 +87,90 @@ def made(
             if hasattr(part, "shape"):
                 made(part, model, strand, role=role, features=features, what=what)
         return
-    prediction = Prediction(strand, role, model, features, what)
-    trained.remember(result, strand, role, prediction)
-    size = getattr(result, "nbytes", None)
-    if not isinstance(size, int) or what:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(result, numpy.ndarray) or not result.ndim:
         return
-    base = getattr(result, "base", None)
-    if base is not None and getattr(base, "size", None) == result.size:  # of a view of a view, only this is seen
-        trained.remember(base, strand, role, prediction)
-    if size <= KEPT_EACH and result.ndim and len(result) > 1:
-        prediction.array = result
-        _Kept.predictions.append(prediction)
-        _Kept.size += size
-        while _Kept.size > KEPT_BYTES or len(_Kept.predictions) > KEPT:
-            oldest = _Kept.predictions.popleft()
-            _Kept.size -= oldest.array.nbytes
-            oldest.array = None
+    prediction = Prediction(result, strand, role, model, features, what)
+    before = _kept.pop(id(result), None)
+    _kept[id(result)] = prediction
+    _State.size += _bytes(prediction) - _bytes(before)
+    while len(_kept) > KEPT or _State.size > KEPT_BYTES:
+        try:
+            _State.size -= _bytes(_kept.pop(next(iter(_kept))))
+        except (StopIteration, RuntimeError, KeyError):  # another thread was at it
+            break
+
+
+def _bytes(prediction: Prediction | None) -> int:
+    return prediction.copy.nbytes if prediction is not None and prediction.copy is not None else 0
 
 
 def forget() -> None:
     """Let go of what is kept, as recording ends."""
-    _Kept.predictions.clear()
-    _Kept.size = 0
+    _kept.clear()
+    _State.size = 0
 
 
-def of(data: Any) -> Prediction | None:
-    """The prediction that this very object is, or a view of."""
+class Tie(NamedTuple):
+    """A prediction that something is, or from whose values it follows."""
+
+    prediction: Prediction
+    how: str = ""
+    """What was done to it: `threshold`, the name of a function, `part` for some of its rows; nothing for a copy, a
+    column, and other names of what was predicted."""
+    models: int = 1
+    """Of how many models that can be said."""
+
+    @property
+    def exact(self) -> bool:
+        return not self.how and self.models == 1
+
+
+def of(data: Any) -> Tie | None:
+    """The prediction that this very array is, or a view of."""
+    looked_at = data
     for _ in range(8):
-        if data is None:
+        if looked_at is None:
             return None
-        note = trained.note_of(data)
-        if isinstance(note, Prediction):
-            return note
-        data = getattr(data, "base", None)
+        prediction = _kept.get(id(looked_at))
+        if prediction is not None and prediction.holds(looked_at):
+            rows: Any = getattr(data, "shape", ())
+            part = bool(rows) and rows[0] < prediction.shape[0]
+            return Tie(prediction, "part" if part else "")
+        base = getattr(looked_at, "base", None)
+        looked_at = base if hasattr(base, "shape") else None
     return None
 
 
-class Likeness(NamedTuple):
-    """A prediction from whose values others follow, and of how many models that can be said."""
+def like(data: Any, *, ranking: bool = False, numeric: bool = False) -> Tie | None:
+    """The latest prediction from which these values follow; None where there is none.
 
-    prediction: Prediction
-    models: int
-
-
-def like(data: Any) -> Likeness | None:
-    """The latest prediction from which these values follow; None where there is none."""
+    `ranking`: for a score that sees their order alone, which any rising function leaves as it is.  `numeric`: for an
+    error, of which numbers are compared: a threshold is no prediction there.
+    """
     values = _values(data)
     if values is None or len(values) < 2:
         return None
     numpy = sys.modules["numpy"]
     glance = numpy.linspace(0, len(values) - 1, min(GLANCED, len(values))).astype(numpy.intp)
     glanced = values[glance]
-    found: list[Prediction] = []
+    found: list[tuple[Prediction, str]] = []
     compared = 0
-    for prediction in reversed(_Kept.predictions):
-        if prediction.array is None or len(prediction.array) != len(values):
+    for prediction in reversed(tuple(_kept.values())):
+        if prediction.copy is None or len(prediction.copy) != len(values):
             continue
         compared += 1
-        if _may_follow(glanced, prediction.array[glance]) and _follows(values, prediction.array):
-            found.append(prediction)
+        if _may_follow(glanced, prediction.copy[glance]):
+            how = _follows(numpy, values, prediction, ranking, numeric)
+            if how is not None:
+                found.append((prediction, how))
         if compared == COMPARED:
             break
     if not found:
         return None
-    models = {id(p.strand) if p.strand is not None else id(p.model) for p in found}
-    return Likeness(found[0], len(models))
+    plain = [entry for entry in found if not entry[1]] or found
+    models = {id(p.strand) if p.strand is not None else id(p.model) for p, _ in plain}
+    return Tie(*plain[0], len(models))
 
 
 def _values(data: Any) -> Any:
@@ -169,34 +209,55 @@ def _may_follow(values: Any, array: Any) -> bool:
     return all(one <= other for one, other in neighbours) or all(one >= other for one, other in neighbours)
 
 
-def _follows(values: Any, array: Any) -> bool:
-    """Whether values follow from a prediction."""
-    numpy = sys.modules["numpy"]
+def _follows(numpy: Any, values: Any, prediction: Prediction, ranking: bool, numeric: bool) -> str | None:
+    """How values follow from a prediction; None where they don't."""
+    array = prediction.copy
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if values.shape == array.shape:
-        if _equal(numpy, values, array) or _monotone(numpy, values.ravel(), array.ravel()):
-            return True
-        return values.ndim == 1 and array.dtype.kind in "biuUSO" and _translated(numpy, values, array)
-    if values.ndim != 1 or array.ndim != 2 or array.dtype.kind not in "fiu":
-        return False
-    if _translated(numpy, values, array.argmax(axis=1)):
-        return True
-    columns = array.T if array.shape[1] <= COMPARED else ()
-    if any(_equal(numpy, values, column) for column in columns):
-        return True
-    return array.shape[1] == 2 and _monotone(numpy, values, array[:, 1])
+    if _constant(numpy, values):  # another's may be the same by chance
+        return None
+    if values.shape == array.shape and _same(numpy, values, array):
+        return ""
+    discrete = array.dtype.kind in "biuUSO"
+    if values.ndim == 1 and array.ndim == 1 and discrete:
+        return "" if not numeric and _translated(numpy, values, array) else None
+    if values.ndim == 1 and array.ndim == 2 and array.dtype.kind in "fiu":
+        if not numeric and _translated(numpy, values, array.argmax(axis=1)):
+            return ""
+        columns = array.T if array.shape[1] <= COMPARED else ()
+        if any(_same(numpy, values, column) for column in columns):
+            return ""
+        if array.shape[1] == 2:
+            array = array[:, 1]
+    if values.shape != array.shape or array.dtype.kind != "f" or values.dtype.kind not in "fiub":
+        return None
+    for name in FUNCTIONS:
+        if numpy.allclose(getattr(numpy, name)(array), values, rtol=1e-12, atol=1e-12, equal_nan=True):
+            return name
+    # What rises with the only feature that a model has seen rises with the model's prediction, whoever made it.
+    if numeric or prediction.columns is None or prediction.columns < 2:
+        return None
+    few = len(set(values.ravel()[:LISTED].tolist())) <= 2
+    if (ranking or few) and _monotone(numpy, values.ravel(), array.ravel()):
+        return "threshold" if few else "rising"
+    return None
 
 
-def _equal(numpy: Any, values: Any, array: Any) -> bool:
+def _constant(numpy: Any, values: Any) -> bool:
+    flat = values.reshape(-1)
+    return not (flat != flat[0]).any() if flat.size else True
+
+
+def _same(numpy: Any, values: Any, array: Any) -> bool:
     if values.dtype.kind in "OUS" or array.dtype.kind in "OUS":
-        return values.dtype.kind in "OUS" and array.dtype.kind in "OUS" and bool((values == array).all())
-    return bool(numpy.array_equal(values, array))
+        both = values.dtype.kind in "OUS" and array.dtype.kind in "OUS" and values.shape == array.shape
+        return both and bool((values == array).all())
+    return bool(numpy.array_equal(values, array, equal_nan=array.dtype.kind == "f" and values.dtype.kind == "f"))
 
 
 def _translated(numpy: Any, values: Any, array: Any) -> bool:
-    """Whether values are other names for classes that were predicted, or groups of them: two of these at least."""
-    if _equal(numpy, values, array):
+    """Whether values are other names for the classes that were predicted, one name for each."""
+    if _same(numpy, values, array):
         return True
     try:
         different, first, position = numpy.unique(array, return_index=True, return_inverse=True)
@@ -215,10 +276,8 @@ def _arrangements(length: int, often: list[int]) -> float:
 
 
 def _monotone(numpy: Any, values: Any, array: Any) -> bool:
-    """Whether values rise with those of a continuous prediction (a threshold, a rounding, an exponential): two
-    different ones at least, and none for equal predictions that differ."""
-    if array.dtype.kind != "f" or values.dtype.kind not in "fiub":
-        return False
+    """Whether values rise with those of a continuous prediction: two different ones at least, and none for equal
+    predictions that differ."""
     order = numpy.argsort(array, kind="stable")
     rising, given = values[order], array[order]
     if rising.dtype.kind == "b":

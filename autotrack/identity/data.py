@@ -1,8 +1,9 @@
 """The dataset of a call: shape, schema and identity of features, labels and weights.
 
-What takes under a millisecond is digested at once, in the user's thread, before the call: then training
-can't change it first.  Anything larger is digested beside the call by the recorder and again at its end, as
-far as a hundredth of the call's time reaches: only equal digests before and after are `whole`.
+What takes under a millisecond is digested at once, in the user's thread, before the call: then training can't change
+it first.  So are numbers up to about 1 GB, at the speed at which memory is read: one pass over what the call goes
+through many times.  Anything else is digested beside the call by the recorder, and again at its end or after it: the
+call may have changed it before the first digest, so it is `unverified`, or `mutated` where the digests differ.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from autotrack.strand import Strand
 from autotrack.values import plain, shown, storable
 
 INLINE_SECONDS = 0.001
+PASS_SECONDS = 0.1
+"""Of data that lies in memory as numbers: to go through it once, as the call does many times."""
 QUICK_SECONDS = 0.005
 SCHEMA_LIMIT = 1_000
 
@@ -69,7 +72,7 @@ def describe(features: Any, labels: Any = None, weights: Any = None, name: str |
             continue
         part = shape(data)
         try:
-            if arrays.seconds_to_digest(data) <= INLINE_SECONDS:
+            if _at_once(data):
                 identity = arrays.digest(data)
                 part = _changed(part, id=identity, method="whole")
                 described.digested.append((identity, data))
@@ -81,6 +84,21 @@ def describe(features: Any, labels: Any = None, weights: Any = None, name: str |
     if described.gaps:
         described.pending = False
     return described
+
+
+def _at_once(data: Any) -> bool:
+    """Whether data is digested before the call, which can't change it then."""
+    seconds = arrays.seconds_to_digest(data)
+    return seconds <= INLINE_SECONDS or (seconds <= PASS_SECONDS and _is_numbers(data))
+
+
+def _is_numbers(data: Any) -> bool:
+    """Whether data is a matrix or table of numbers alone."""
+    types = [kind for _, kind in _schema(data)]
+    return bool(types) and all(kind.rstrip("0123456789") in _NUMBERS for kind in types)
+
+
+_NUMBERS = frozenset(("int", "uint", "float", "bool", "Int", "UInt", "Float", "Boolean", "double"))
 
 
 def quick_digest(data: Any) -> str | None:
@@ -177,7 +195,7 @@ class Beside:
     def settle(self, budget: float) -> None:
         """At the end of the call, in the user's thread: compare, where that takes at most `budget` seconds."""
         if self._ready.wait(budget) and self._seconds <= budget:
-            self._compare(self._data, "whole")
+            self._compare(self._data)
             self._data = []
             return
         self._weak, self._data = [_weak(data) for data in self._data], []
@@ -185,10 +203,10 @@ class Beside:
             self._strand.job.recorder.later("digest of training data", self._compare_late)
 
     def _compare_late(self) -> None:
-        self._compare(self._left(), "unverified")
+        self._compare(self._left())
 
-    def _compare(self, data: list[Any], method: str) -> None:
-        """Report the identities, with `method` where they are the same at the end; no data: it can't be looked at."""
+    def _compare(self, data: list[Any]) -> None:
+        """Report the identities, and whether they are others at the end; no data: it can't be looked at."""
         if self._first is None:
             return
         second, sample = _digests(data) if data else self._first, _samples(data) if data else self._sample
@@ -196,7 +214,7 @@ class Beside:
         for at, (what, _, part) in enumerate(self._description.parts):
             before = self._first[at]
             same = before == second[at] and sample[at] == self._sample[at]
-            parts.append((what, None, _changed(part, id=before, method=method if same else "mutated")))
+            parts.append((what, None, _changed(part, id=before, method="unverified" if same else "mutated")))
         self._description.parts = parts
         self._strand.report_dataset(self._role, self._number, self._description.dataset)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from autotrack.identity import columns
 
-ROWS = 4
+Found = Literal["all", "some", "none", "unsure"]
+"""`unsure`: all are there, but that may be so by chance."""
+ROWS = 8
 """Rows that are looked for."""
 CANDIDATES = 1_000
 """Rows that are compared whole: those whose first entry is the same."""
@@ -19,14 +21,25 @@ LONGEST = 1_000_000
 """Rows of lists that are looked through."""
 
 
-def rows_in(given: Any, there: Any) -> bool | None:
-    """Whether the rows that are looked for are all there (True), or none (False); None for some of them, and where
-    that can't be seen."""
+def rows_in(given: Any, there: list[Any]) -> Found | None:
+    """Whether rows of some data are in any of others; None where that can't be seen.
+
+    Rows of few different values are in other data by chance: only rows that are there once tell that they were taken
+    from it.
+    """
     count = _length(given)
     if not count:
         return None
-    found = {_row_in(given, at, there) for at in range(0, count, max(count // ROWS, 1))[:ROWS]}
-    return found.pop() if len(found) == 1 else None
+    places = range(0, count, max(count // ROWS, 1))[:ROWS]
+    often = [_times_in_any(given, at, there) for at in places]
+    known = [times for times in often if times is not None]
+    if not known:
+        return None
+    if not any(known):
+        return "none" if len(known) == len(often) else None
+    if not all(known):
+        return "some"
+    return "all" if sum(times == 1 for times in known) >= 0.75 * len(often) else "unsure"
 
 
 def first_row(data: Any) -> Any:
@@ -35,10 +48,10 @@ def first_row(data: Any) -> Any:
     return array[0].copy() if array is not None and len(array) and array[0].nbytes <= ROW_BYTES else None
 
 
-def holds(data: Any, row: Any) -> bool | None:
-    """Whether a matrix has this row; None for what is no matrix of such rows."""
+def times(data: Any, row: Any) -> int | None:
+    """How often a matrix has this row; None for what is no matrix of such rows."""
     array = _matrix(data)
-    return None if array is None or array.shape[1] != len(row) else _holds(array, row)
+    return None if array is None or array.shape[1] != len(row) else _held(array, row)
 
 
 def _length(data: Any) -> int:
@@ -48,18 +61,24 @@ def _length(data: Any) -> int:
     return len(data) if isinstance(data, (list, tuple)) else 0
 
 
-def _row_in(given: Any, at: int, there: Any) -> bool | None:
+def _times_in_any(given: Any, at: int, there: list[Any]) -> int | None:
+    times = [_times(given, at, data) for data in there]
+    return None if None in times else sum(filter(None, times))
+
+
+def _times(given: Any, at: int, there: Any) -> int | None:
+    """How often a row is there; None where that can't be seen."""
     if type(given) is not type(there):
         return None
     matrix = _matrix(there)
     if matrix is not None:
         array = _matrix(given)
-        return None if array is None or array.shape[1] != matrix.shape[1] else _holds(matrix, array[at])
+        return None if array is None or array.shape[1] != matrix.shape[1] else _held(matrix, array[at])
     if isinstance(there, (list, tuple)):
-        return given[at] in there if len(there) <= LONGEST and _plain(given[at]) else None
+        return there.count(given[at]) if len(there) <= LONGEST and _plain(given[at]) else None
     if getattr(there, "format", None) == "csr":
-        return _sparse_row_in(given, at, there)
-    return _table_row_in(given, at, there)
+        return _times_sparse(given, at, there)
+    return _times_in_table(given, at, there)
 
 
 def _plain(row: Any) -> bool:
@@ -76,10 +95,10 @@ def _matrix(data: Any) -> Any:
     return data if data.shape[1] else None
 
 
-def _holds(array: Any, row: Any) -> bool:
+def _held(array: Any, row: Any) -> int:
     numpy = sys.modules["numpy"]
     found = numpy.flatnonzero(_same(array[:, 0], row[0]))[:CANDIDATES]
-    return bool(_same(array[found], row).all(axis=1).any())
+    return int(_same(array[found], row).all(axis=1).sum())
 
 
 def _same(values: Any, value: Any) -> Any:
@@ -90,21 +109,21 @@ def _same(values: Any, value: Any) -> Any:
     return equal
 
 
-def _sparse_row_in(given: Any, at: int, there: Any) -> bool | None:
+def _times_sparse(given: Any, at: int, there: Any) -> int | None:
     numpy = sys.modules["numpy"]
     begin, end = given.indptr[at], given.indptr[at + 1]
     if begin == end or given.shape[1] != there.shape[1]:
         return None
     starts = there.indptr[:-1][numpy.diff(there.indptr) == end - begin]
     starts = starts[(there.indices[starts] == given.indices[begin]) & (there.data[starts] == given.data[begin])]
-    return any(
+    return sum(
         bool((there.indices[start : start + end - begin] == given.indices[begin:end]).all())
         and bool((there.data[start : start + end - begin] == given.data[begin:end]).all())
         for start in starts[:CANDIDATES]
     )
 
 
-def _table_row_in(given: Any, at: int, there: Any) -> bool | None:
+def _times_in_table(given: Any, at: int, there: Any) -> int | None:
     """By the columns of numbers; the first rows that agree in these are compared whole."""
     numpy = sys.modules["numpy"]
     row, numbers = columns.numbers_of(given, at), columns.numbers_of(there)
@@ -114,9 +133,10 @@ def _table_row_in(given: Any, at: int, there: Any) -> bool | None:
     for (_, values), (_, value) in zip(numbers, row, strict=True):
         left = left[_same(values[left], value[0])]
         if not len(left):
-            return False
+            return 0
     whole = columns.row_of(given, at)
-    return any(_alike(columns.row_of(there, int(other)), whole) for other in left[:COMPARED])
+    found = sum(_alike(columns.row_of(there, int(other)), whole) for other in left[:COMPARED])
+    return found if found or len(left) <= COMPARED else None
 
 
 def _alike(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:

@@ -15,6 +15,8 @@ from autotrack.identity import lookup
 
 KEPT = 64
 """Datasets that are remembered of a strand: `partial_fit` brings one with each call."""
+BATCHES = 8
+"""The last data of a training whose rows are looked at."""
 TRAIN = "train"
 OTHER = "test"
 """The role of data that was not used in the training."""
@@ -62,14 +64,13 @@ class Roles:
         for entry in (*self._evaluated, *self._used):
             if entry.part == "features" and entry.data is data:
                 return entry.role
-        found = [_compared(entry, data) for entry in reversed(self._used) if entry.part == "features"]
-        same = next((role for role in found if role is not None and role != OTHER), None)
-        if same is not None:
-            return same
+        used = [entry for entry in reversed(self._used) if entry.part == "features"]
+        if any(_identical(entry, data) for entry in used):
+            return TRAIN
         for entry in reversed(self._evaluated):
             if entry.part == "features" and _identical(entry, data):
                 return entry.role
-        return OTHER if found and all(role == OTHER for role in found) else None
+        return _by_rows(used[:BATCHES], data) if used else None
 
     def seen(self, data: Any) -> bool:
         """Whether this very object was used as features; a list, which can't be known again, by its identity."""
@@ -87,24 +88,26 @@ class Roles:
         return None
 
 
-def _compared(used: _Used, data: Any) -> str | None:
-    """The role, `test` where the data is other than this, or None."""
+def _by_rows(used: list[_Used], data: Any) -> str | None:
+    """The role by the rows that are looked at, or by the number of columns."""
     description = identity.shape(data)
-    theirs = used.description
-    if (description.kind, description.schema) == (theirs.kind, theirs.schema):
-        identical = _identical(used, data)
-        if identical:
-            return used.role
-        rows = _rows_found(used, data)
-        if rows is not None:
-            return used.role if rows else OTHER
-        if identical is False and description.rows == theirs.rows:
-            return OTHER
-        # A part of the same may be in what has fewer rows.
-        more = description.rows is not None and theirs.rows is not None and description.rows > theirs.rows
-        return OTHER if more or description.columns != theirs.columns else None
-    # Another container or type: a copy of the same may be in it.
-    return None if description.rows == theirs.rows else OTHER
+    widths = {entry.description.columns for entry in used}
+    if description.columns is not None and None not in widths and description.columns not in widths:
+        return OTHER
+    if any(
+        (entry.description.kind, entry.description.schema) != (description.kind, description.schema) for entry in used
+    ):
+        return None  # a copy of the same may be in another container or type
+    alive = [entry.data for entry in used if entry.data is not None]
+    if len(alive) == len(used):
+        return {"all": TRAIN, "none": OTHER}.get(lookup.rows_in(data, alive) or "")
+    # Of data that is gone the first row is known: what has fewer rows may be a part without it.
+    held = [lookup.times(data, entry.row) if entry.row is not None else None for entry in used]
+    rows = [entry.description.rows or 0 for entry in used]
+    given = description.rows or 0
+    if all(held) and held.count(1) >= 0.75 * len(held) and given <= sum(rows):
+        return TRAIN
+    return OTHER if set(held) == {0} and given >= max(rows) else None
 
 
 def _identical(used: _Used, data: Any) -> bool | None:
@@ -117,17 +120,6 @@ def _identical(used: _Used, data: Any) -> bool | None:
         return False
     digest = identity.quick_digest(data)
     return None if digest is None else digest == theirs.id
-
-
-def _rows_found(used: _Used, data: Any) -> bool | None:
-    """Whether rows of one are in the other; None where that can't be seen, or is so of some of them."""
-    there = used.data
-    if there is not None:
-        return lookup.rows_in(data, there)
-    held = lookup.holds(data, used.row) if used.row is not None else None
-    # Only that one row is known of data that is gone: what has fewer may be a part without it.
-    fewer = identity.shape(data).rows is None or (identity.shape(data).rows or 0) < (used.description.rows or 0)
-    return None if held is False and fewer else held
 
 
 def _weak(data: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 from autotrack import hookimpl
 
+MEMBER = "member"
+"""The role of a model inside another, as a tree of a forest."""
 PART = "part"
 """The role of a step of a pipeline, and of the model of a fold."""
 BUDGET, SHARE = 0.020, 0.02
@@ -27,7 +29,12 @@ def autotrack_params(obj: Any) -> dict[str, Any] | None:
         return None
     try:
         params = obj.get_params(deep=True)
-    except (TypeError, AttributeError, ValueError):  # it holds what can't be asked for its own; `fit` says so itself
+    except (
+        TypeError,
+        AttributeError,
+        ValueError,
+        RuntimeError,
+    ):  # it holds what can't be asked for its own; `fit` says so itself
         own = inspect.signature(type(obj)).parameters
         params = {name: value for name, value in vars(obj).items() if name in own}
     return {name: type(value) if is_estimator(value) else nested_names(value) for name, value in params.items()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 from autotrack import Call, Strand
-from autotrack.plugin_api import note_of, remember, role_of, strand_of
-from autotrack_sklearn.splits import is_prediction, split_of_prediction, strand_of_prediction, tie
+from autotrack.plugin_api import Tie, like, note_of, prediction_of, remember, role_of, strand_of
+from autotrack_sklearn.numbers import number_of
+from autotrack_sklearn.splits import is_prediction, split_of_prediction, strand_of_prediction
 
 FUNCTIONS = tuple(
     """
@@ -29,41 +31,87 @@ FUNCTIONS = tuple(
 
 LABELS_NAMED = 4
 """Labels that a metric is restricted to are part of its name, when there are no more."""
-DATA_ARGUMENTS = frozenset(
-    "y_true y_pred y_score y_proba y_prob pred_decision labels_true labels_pred X labels sample_weight".split()
+TRUTHS = ("y_true", "labels_true", "y1")
+PREDICTIONS = ("y_pred", "y_score", "y_proba", "y_prob", "pred_decision", "labels_pred", "probas_pred", "y2")
+"""Arguments for what is true and for what was predicted, of all functions."""
+DATA_ARGUMENTS = frozenset((*TRUTHS, *PREDICTIONS, "X", "labels", "sample_weight"))
+OF_LABELS = frozenset(("silhouette_score", "calinski_harabasz_score", "davies_bouldin_score"))
+"""Functions of features and what a clustering said of them."""
+RANKING = frozenset(
+    """
+    roc_auc_score average_precision_score roc_curve precision_recall_curve det_curve dcg_score ndcg_score
+    label_ranking_average_precision_score label_ranking_loss coverage_error
+    """.split()
 )
-
-
-TRUTHS = ("y_true", "labels_true")
+NUMERIC = frozenset(name for name in FUNCTIONS if "_error" in name or "deviance" in name or name.startswith("d2_")) | {
+    "r2_score", "explained_variance_score", "mean_pinball_loss", "log_loss", "brier_score_loss", "hinge_loss",
+}  # fmt: skip
 
 
 def observe(call: Call) -> Generator[None, Any, None]:
     truth = next((call.get(name) for name in TRUTHS if call.get(name) is not None), None)
-    others = [value for value in (*call.args, *call.kwargs.values()) if value is not truth]
-    if is_prediction(truth):  # given in the wrong order, unless two models are compared
-        if tie(others) is not None:
+    others = [call.get(name) for name in PREDICTIONS]
+    if call.name.partition(":")[2] in OF_LABELS:
+        others = [call.get("labels")]
+    if is_prediction(truth):  # given in the wrong order, unless two models are compared, or a model with something else
+        (other,) = [value for value in others if value is not None][:1] or [None]
+        if _tied(call, [other]) is not None or not _are_labels(call, truth, other):
             return
-        others, truth = [truth], None
+        others, truth = [truth], other
     found = place(call, others, truth, *TRUTHS)
     if found is None:
         return
     result = yield
-    report(*found, metric_name(call), result)
+    report(found.strand, found.split, metric_name(call, found.how), result, origin=found.origin)
 
 
-def place(call: Call, candidates: list[Any], truth: Any, *arguments: str) -> tuple[Strand, str | None] | None:
-    """The strand that a score belongs to, and the split; None where it is of no prediction that is known."""
-    tied = tie([value for value in candidates if not isinstance(value, (str, int, float, bool, type(None)))])
+class Place(NamedTuple):
+    """Where a score belongs: the strand, the split, what was done to the prediction, and who says so."""
+
+    strand: Strand
+    split: str | None
+    how: str = ""
+    origin: str = "metric"
+
+
+def _tied(call: Call, candidates: list[Any]) -> Tie | None:
+    """The prediction among the arguments of a call: as it was returned, or by its values."""
+    arrays = [value for value in candidates if not isinstance(value, (str, int, float, bool, type(None)))]
+    found = next((tied for tied in map(prediction_of, arrays) if tied is not None), None)
+    if found is not None:
+        return found
+    function = call.name.rpartition(":")[2].rpartition(".")[2]
+    ties = (like(value, ranking=function in RANKING, numeric=function in NUMERIC) for value in arrays)
+    return next((tied for tied in ties if tied is not None), None)
+
+
+def _are_labels(call: Call, predicted: Any, other: Any) -> bool:
+    """Whether what stands where a prediction should is what is true: known as such, or called so."""
+    tied = prediction_of(predicted)
+    strand = tied.prediction.strand if tied is not None else None
+    if strand is not None and strand.role_of(labels=other) is not None:
+        return True
+    words = re.split("[^a-z]+", (call.expression("y_pred") or call.expression("y2") or "").lower())
+    return any(word in ("y", "true", "truth", "target", "targets", "label", "labels", "test", "val") for word in words)
+
+
+def place(call: Call, candidates: list[Any], truth: Any, *arguments: str) -> Place | None:
+    """Where a score belongs; None where it is of no prediction that is known."""
+    tied = _tied(call, candidates)
     strand = strand_of_prediction(tied.prediction) if tied is not None else None
     if tied is None or strand is None:
         return None
+    exact = any(is_prediction(candidate) for candidate in candidates)
+    if not exact and any(strand.role_of(labels=candidate) is not None for candidate in candidates):
+        return None  # what is true, where a model is always right
     split = split_of_prediction(call, tied.prediction, strand, truth, *arguments)
     if tied.prediction.features is not None:
         strand.evaluated(split, tied.prediction.features, truth)
     if tied.models > 1:
         why = f"inferred: predictions of {tied.models} models fit, the latest is taken"
         strand.gap(f"which model {call.name.partition(':')[2]} is of", why)
-    return strand, split
+    how = ",".join(filter(None, (tied.prediction.what.partition("/")[2], tied.how)))
+    return Place(strand, split, how, "metric" if exact else "inferred")
 
 
 def observe_curve(call: Call) -> Generator[None, Any, None]:
@@ -74,7 +122,7 @@ def observe_curve(call: Call) -> Generator[None, Any, None]:
     result = yield
     name = "roc_auc" if call.name.endswith("roc_curve") else "pr_auc"
     for points in result[:2]:
-        remember(points, found[0], found[1], Curve(name))
+        remember(points, found.strand, found.split, Curve(_suffixed(name, found.how)))
 
 
 class Curve:
@@ -95,9 +143,13 @@ def observe_auc(call: Call) -> Generator[None, Any, None]:
     report(strand, split, curve.area, result)
 
 
-def metric_name(call: Call) -> str:
-    """`f1_score(..., average="macro")` is `f1_macro`, as scikit-learn's scorers are called; other settings are
-    part of the name too, so that two of them are two series: `fbeta(beta=2)`."""
+def _suffixed(name: str, how: str) -> str:
+    return f"{name}({how})" if how else name
+
+
+def metric_name(call: Call, how: str = "") -> str:
+    """`f1_score(..., average="macro")` is `f1_macro`, as scikit-learn's scorers are called; other settings, and what
+    was done to the prediction, are part of the name too, so that two of them are two series: `fbeta(beta=2)`."""
     name = call.name.partition(":")[2].removesuffix("_score")
     average = call.get("average")
     if isinstance(average, str) and average != "binary":
@@ -116,16 +168,19 @@ def metric_name(call: Call) -> str:
         settings.append("labels")
     if call.get("sample_weight") is not None:
         settings.append("weighted")
+    if how:
+        settings.append(how)
     return f"{name}({','.join(settings)})" if settings else name
 
 
-def report(strand: Strand, split: str | None, metric: str, result: Any) -> None:
+def report(strand: Strand, split: str | None, metric: str, result: Any, origin: str = "metric") -> None:
     """A number as the next point of its series, anything else as a value of the run; without a split where that
     is not known."""
     name = f"{split}/{metric}" if split else metric
-    if getattr(result, "shape", ()) == () and not isinstance(result, (str, dict, list, tuple)):
-        series = strand.series(name, origin="metric")
-        series.record(series.next_step, float(result))
+    number = number_of(result)
+    if number is not None:
+        series = strand.series(name, origin=origin)
+        series.record(series.next_step, number)
         series.next_step += 1
     elif metric.startswith("classification_report") and isinstance(result, str):
         strand.summaries({name: report_values(result) or result})

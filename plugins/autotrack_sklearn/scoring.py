@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from autotrack import Call, Strand
-from autotrack.plugin_api import made, strand_for, strand_of
+from autotrack import Call
+from autotrack.plugin_api import made, role_of, strand_for, strand_of
 from autotrack_sklearn import metrics
-from autotrack_sklearn.estimators import estimator_name, is_estimator, score_name, scorer_name
+from autotrack_sklearn.estimators import MEMBER, estimator_name, is_estimator, score_name, scorer_name
 from autotrack_sklearn.splits import is_prediction, named_split, split_of
 
 Observation = Generator[None, Any, None]
@@ -26,7 +26,12 @@ def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
     rows = shape[0] if isinstance(shape, tuple) and shape else len(features) if isinstance(features, list) else 0
     # Predictions of one row are made in a hurry.
     split = split_of(model, strand, features, None) if strand is not None and rows != 1 else None
-    made(result, model, strand, role=split, features=features)
+    made(result, model, strand, role=split, features=features, what=_member(model))
+
+
+def _member(model: Any) -> str:
+    """What is said of the scores of a model that is part of another: its class."""
+    return f"/{type(model).__name__}" if role_of(model) == MEMBER else ""
 
 
 def staged(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], item: Any, index: int) -> None:
@@ -71,7 +76,20 @@ def _scored(call: Call, model: Any, features: Any, truth: Any, name: str, argume
         if strand is None:
             return
         split = named_split(call, split_of(model, strand, features, truth), *arguments)
-    metrics.report(strand, split, name, result)
+    member = _member(model)[1:]
+    metrics.report(strand, split, f"{name}({member})" if member else name, result)
+
+
+def observe_information(call: Call) -> Observation:
+    """`aic`, `bic` and `perplexity` of a model, for the data that they are given."""
+    model, features = call.instance, call.get("X")
+    if not is_estimator(model):
+        return
+    strand = strand_of(model)
+    result = yield
+    if strand is not None:
+        split = named_split(call, split_of(model, strand, features, None), "X")
+        metrics.report(strand, split, call.name.rpartition(".")[2], result)
 
 
 def observe_importance(call: Call) -> Observation:
@@ -86,14 +104,15 @@ def observe_importance(call: Call) -> Observation:
 
 def observe_display(call: Call) -> Observation:
     """A display made from an estimator or from predictions, by the numbers that it shows."""
-    found: tuple[Strand, str | None] | None
+    found: metrics.Place | None
     result = yield
     model = call.get("estimator")
     if is_estimator(model):
         strand = strand_for(model, "sklearn", estimator_name(model))
         if strand is None:
             return
-        found = strand, named_split(call, split_of(model, strand, call.get("X"), call.get("y")), "y", "X")
+        split = split_of(model, strand, call.get("X"), call.get("y"))
+        found = metrics.Place(strand, named_split(call, split, "y", "X"))
     else:
         found = metrics.place(call, [call.get("y_pred"), call.get("y_score")], call.get("y_true"), "y_true")
     if found is None:
@@ -102,4 +121,5 @@ def observe_display(call: Call) -> Observation:
         value = vars(result).get(name)
         for part in value if isinstance(value, list) else [value]:
             if part is not None:
-                metrics.report(*found, name, part)
+                named = f"{name}({found.how})" if found.how else name
+                metrics.report(found.strand, found.split, named, part, origin=found.origin)

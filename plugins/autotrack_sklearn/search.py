@@ -16,6 +16,7 @@ from autotrack_sklearn.estimators import (
     score_name,
     scoring_name,
 )
+from autotrack_sklearn.numbers import number_of
 
 Observation = Generator[None, Any, None]
 
@@ -42,18 +43,16 @@ def report_search(search: Any, strand: Strand) -> None:
     counts = {name: vars(search).get(f"{name}_") for name in ("n_splits", "n_resources", "n_candidates")}
     strand.summaries({name: value for name, value in (found | counts).items() if value is not None})
     scoring = score_name(search)
-    best = found["best_score"]
-    if isinstance(best, float):
-        strand.series(f"cv/{scoring}").record(0, best)
     results = vars(search).get("cv_results_")
     if isinstance(results, dict) and "params" in results:
-        if isinstance(found["best_index"], int) and not isinstance(best, float):
-            _report_best(results, found["best_index"], scoring, strand)
+        index = number_of(found["best_index"])
+        if index is not None:
+            _report_best(results, int(index), scoring, strand)
         strand.trials(_trials(results, scoring))
 
 
 def _report_best(results: dict[str, Any], index: int, scoring: str, strand: Strand) -> None:
-    """The scores of the candidate that a callable `refit` has chosen, which leaves no best score."""
+    """Every score of the candidate that was chosen."""
     for name in results:
         if name.startswith("mean_test_"):
             strand.series(_trial_metric(name, scoring)).record(0, float(results[name][index]))
@@ -105,7 +104,7 @@ def opens_cross_validation(call: Call) -> Opening | None:
     function = call.name.partition(":")[2]
     if estimator is None:
         return None
-    return Opening("cross_validation", f"{function}({estimator_name(estimator)})", estimator)
+    return Opening("cross_validation", f"{function}({estimator_name(estimator)})", estimator, trains=False)
 
 
 def observe_cross_validation(call: Call, strand: Strand) -> Observation:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from autotrack import Call, Strand
-from autotrack.plugin_api import Loaded, Prediction, like, prediction_of, role_of, strand_for, strand_for_loaded
-from autotrack_sklearn.estimators import PART, estimator_name
+from autotrack.plugin_api import Loaded, Prediction, prediction_of, role_of, strand_for, strand_for_loaded
+from autotrack_sklearn.estimators import MEMBER, PART, estimator_name
 
 _SPLITS = {
     **dict.fromkeys(("val", "valid", "validation", "dev", "xval", "yval", "xvalid", "yvalid"), "valid"),
@@ -20,7 +20,7 @@ _SPLITS = {
 def split_of(model: Any, strand: Strand, features: Any, labels: Any) -> str | None:
     """What data is to a training: `train`, `test`, or None where that can't be told.  A part of the model, a step of
     a pipeline, was trained on other features than the whole: there the labels tell."""
-    if role_of(model) == PART:
+    if role_of(model) in (PART, MEMBER):
         return strand.role_of(labels=labels)
     return strand.role_of(features)
 
@@ -36,26 +36,6 @@ def named_split(call: Call, split: str | None, *arguments: str) -> str | None:
         if said is not None and (said != "train" or split is None):
             return said
     return split
-
-
-class Tie(NamedTuple):
-    """A prediction that a score is of, and of how many models it may be."""
-
-    prediction: Prediction
-    models: int
-
-
-def tie(candidates: list[Any]) -> Tie | None:
-    """The prediction among the arguments of a call: as it was returned, or by its values."""
-    for candidate in candidates:
-        found = prediction_of(candidate)
-        if found is not None:
-            return Tie(found, 1)
-    for candidate in candidates:
-        likeness = like(candidate)
-        if likeness is not None:
-            return Tie(likeness.prediction, likeness.models)
-    return None
 
 
 def strand_of_prediction(prediction: Prediction) -> Strand | None:

@@ -38,7 +38,7 @@ from sklearn.model_selection import (
 )
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -339,18 +339,47 @@ def test_memory_order_makes_no_difference() -> None:
     assert arrays.digest(X) != arrays.digest(X.reshape(4, 150))
 
 
-def test_large_data_is_digested_beside_the_call(recording: Recording) -> None:
+def test_large_data_is_digested_before_the_call(recording: Recording) -> None:
     big = np.random.default_rng(0).normal(size=(400_000, 10))
-    Ridge().fit(big, big[:, 0])
+    before = arrays.digest(big)
+
+    def hook(given: Any) -> None:
+        given[0, 0] += 1.0
+
+    Scaled(hook).fit(big, big[:, 0])
     autotrack.disable()
     (strand,) = recording.strands()
     (described,) = strand.datasets.values()
-    assert described.dataset.method in ("whole", "unverified")
-    assert described.dataset.parts[0].id == arrays.digest(big)
+    assert described.dataset.method == "whole"
+    assert described.dataset.parts[0].id == before
+
+
+WORDS = np.array([f"word{number % 1000}" for number in range(40_000)], dtype=object)[:, None]
+
+
+def test_objects_are_digested_beside_the_call(recording: Recording) -> None:
+    OneHotEncoder().fit(WORDS)
+    autotrack.disable()
+    (strand,) = recording.strands(steps=True)
+    (described,) = strand.datasets.values()
+    assert described.dataset.method == "unverified"
+    assert described.dataset.id == arrays.digest(WORDS)
+
+
+class Hooked(BaseEstimator):
+    def __init__(self, hook: Any) -> None:
+        self.hook = hook
+
+    def fit(self, X: Any, y: Any = None) -> Hooked:
+        self.hook(X)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.zeros(len(X))
 
 
 def test_large_data_that_changes_is_said_to_be_mutated(recording: Recording) -> None:
-    big = np.random.default_rng(0).normal(size=(400_000, 10))
+    big = WORDS.copy()
 
     def hook(given: Any) -> None:
         from autotrack.trained import strand_of
@@ -358,10 +387,10 @@ def test_large_data_that_changes_is_said_to_be_mutated(recording: Recording) -> 
         strand = strand_of(model)
         assert strand is not None
         strand._pending[0]._ready.wait(30)
-        given += 1.0
+        given[7] = "another"
 
-    model = Scaled(hook)
-    model.fit(big, big[:, 0])
+    model = Hooked(hook)
+    model.fit(big)
     autotrack.disable()
     (described,) = recording.strands()[0].datasets.values()
     assert described.dataset.method == "mutated"
@@ -438,7 +467,7 @@ def test_scorers_are_named_as_people_call_them(recording: Recording) -> None:
     cross_val_score(Ridge(), X, Y, cv=2)
     cross_validate(SVC(), X, Y, cv=2)
     names = [list(strand.points) for strand in recording.strands()]
-    assert names == [["cv/accuracy"], ["cv/f1_macro"], ["cv/f1_macro"], ["test/r2"], ["test/accuracy"]]
+    assert names == [["cv/accuracy"], ["cv/f1_macro"], ["cv/f1_macro", "cv/accuracy"], ["test/r2"], ["test/accuracy"]]
 
 
 def test_a_forest_goes_by_its_own_name(recording: Recording) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import RFECV, SelectFromModel
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -81,12 +83,18 @@ def summary(strand: Strand) -> dict[str, Any]:
     ],
     ids=["argmax", "threshold", "list", "round", "Series", "names"],
 )
-def test_what_is_derived_from_probabilities_is_the_models(recording: Recording, derive: Any) -> None:
+def test_what_is_derived_from_probabilities_is_the_models(
+    recording: Recording, derive: Any, request: pytest.FixtureRequest
+) -> None:
     model = LogisticRegression(max_iter=5000).fit(X_train, y_train)
     derived = derive(model.predict_proba(X_test))
     truth = y_test if not isinstance(derived[0], str) else np.array(["well", "sick"])[y_test]
     score = metrics.accuracy_score(truth, derived)
-    assert last(recording).points["test/accuracy"] == [(0, score)]
+    (name,) = [name for name in last(recording).points if name.startswith("test/")]
+    assert name == (
+        "test/accuracy(threshold)" if request.node.callspec.id in ("threshold", "list") else "test/accuracy"
+    )
+    assert last(recording).points[name] == [(0, score)]
 
 
 def test_a_copy_of_a_prediction_and_a_function_of_it(recording: Recording) -> None:
@@ -96,7 +104,7 @@ def test_a_copy_of_a_prediction_and_a_function_of_it(recording: Recording) -> No
     error = metrics.mean_squared_error(np.arange(len(X))[1::2], predicted)
     again = metrics.mean_absolute_error(target[1::2], model.predict(X[1::2]).tolist())
     points = last(recording).points
-    assert points["test/mean_squared_error"] == [(0, error)]
+    assert points["test/mean_squared_error(expm1)"] == [(0, error)]
     assert points["test/mean_absolute_error"] == [(0, again)]
 
 
@@ -329,13 +337,15 @@ def test_labels_of_a_clustering_are_its_prediction(recording: Recording) -> None
     assert points["train/adjusted_rand"] == [(0, scores[1])]
 
 
-def test_models_inside_a_model_are_no_scores_of_it(recording: Recording) -> None:
+def test_scores_of_models_inside_a_model_are_told_from_its_own(recording: Recording) -> None:
     forest = RandomForestClassifier(3, random_state=0).fit(X_train, y_train)
-    metrics.accuracy_score(y_test, forest.estimators_[0].predict(X_test))
-    outer, inner = recording.strands()
-    assert "test/accuracy" not in outer.points
-    assert inner.kind == "evaluation"
-    assert inner.cls.endswith("DecisionTreeClassifier")
+    own = forest.score(X_test, y_test)
+    scores = [metrics.accuracy_score(y_test, tree.predict(X_test)) for tree in forest.estimators_]
+    forest.estimators_[0].score(X_test, y_test)
+    (strand,) = recording.strands()
+    assert strand.points["test/accuracy"] == [(0, own)]
+    inside = strand.points["test/accuracy(DecisionTreeClassifier)"]
+    assert [value for _, value in inside] == [*scores, scores[0]]
 
 
 # Searches and cross-validation
@@ -457,9 +467,83 @@ def test_predictions_are_not_kept_for_good(recording: Recording) -> None:
     wide = np.tile(X, (1000, 1))
     for _ in range(20):
         model.predict(wide)
-    assert predictions._Kept.size <= predictions.KEPT_BYTES
+    assert predictions._State.size <= predictions.KEPT_BYTES
     autotrack.disable()
-    assert not predictions._Kept.predictions
+    assert not predictions._kept
+
+
+def test_predictions_are_the_users_to_change(recording: Recording) -> None:
+    model = Ridge().fit(X, Y)
+    predicted = model.predict(X[:50])
+    alive = sys.getrefcount(predicted)
+    assert alive == 2
+    predicted.resize(60)
+    other = model.predict(X[:50])
+    other += 1.0
+    metrics.mean_squared_error(Y[:50], other)
+    assert not [name for name in last(recording).points if "mean_squared_error" in name]
+
+
+def test_cross_validation_leaves_the_models_run_its_own(recording: Recording) -> None:
+    model = GaussianNB().fit(X_train, y_train)
+    cross_validate(model, CANCER, SICK)
+    score = model.score(X_test, y_test)
+    model.partial_fit(X_test, y_test)
+    fit, folds = recording.strands()
+    assert fit.points["test/accuracy"] == [(0, score)]
+    assert len(folds.points["test/accuracy"]) == 5
+
+
+def test_rows_that_are_there_by_chance_tell_nothing(recording: Recording) -> None:
+    generator = np.random.default_rng(0)
+    data, labels = generator.integers(0, 3, (600, 4)).astype(float), generator.integers(0, 2, 600)
+    model = GaussianNB().fit(data[:400], labels[:400])
+    held = data[400:]
+    model.score(held, labels[400:])
+    assert set(last(recording).points) == {"accuracy"}
+    again = GaussianNB().fit(CANCER[:400], SICK[:400])
+    again.score(CANCER, SICK)
+    assert set(last(recording).points) == {"accuracy"}
+
+
+def test_what_rises_with_the_only_feature_is_not_the_models(recording: Recording) -> None:
+    line = np.sort(np.random.default_rng(0).normal(size=200))
+    truth = line * 2 + np.random.default_rng(1).normal(size=200)
+    model = LinearRegression().fit(line[:, None], truth)
+    model.predict(line[:, None])
+    metrics.mean_squared_error(truth, 3 * line)
+    metrics.r2_score(truth, np.cumsum(np.ones(200)))
+    assert not last(recording).points
+
+
+def test_arguments_that_are_no_predictions(recording: Recording) -> None:
+    first = LogisticRegression(max_iter=5000).fit(X_train, y_train)
+    second = GaussianNB().fit(X_train, y_train)
+    weights = first.predict_proba(X_test)[:, 1]
+    metrics.accuracy_score(y_test, np.random.default_rng(0).integers(0, 2, len(y_test)), sample_weight=weights)
+    metrics.cohen_kappa_score(first.predict(X_test), second.predict(X_test))
+    rule = (X_test[:, 0] > 15).astype(int)
+    metrics.accuracy_score(first.predict(X_test), rule)
+    assert [set(strand.points) for strand in recording.strands()] == [set(), set()]
+
+
+def test_parts_of_a_prediction_are_told(recording: Recording) -> None:
+    model = GaussianNB().fit(X_train, y_train)
+    predicted = model.predict(X_test)
+    metrics.accuracy_score(y_test[:10], predicted[:10])
+    whole = metrics.accuracy_score(y_test, predicted)
+    points = last(recording).points
+    assert points["test/accuracy"] == [(0, whole)]
+    assert len(points["test/accuracy(part)"]) == 1
+
+
+def test_criteria_of_a_mixture(recording: Recording) -> None:
+    mixture = GaussianMixture(2, random_state=0).fit(X)
+    bic, aic = mixture.bic(X), mixture.aic(X)
+    points = last(recording).points
+    assert points["train/bic"] == [(0, bic)]
+    assert points["train/aic"] == [(0, aic)]
+    assert not [name for name in points if "score" in name]
 
 
 def test_svc_without_probabilities(recording: Recording) -> None:
