@@ -148,7 +148,9 @@ class Ledger:
 
 def observed(original: Any, site: Site) -> ObservedFunction:
     """The wrapper of a function or descriptor at a site."""
-    return ObservedFunction(original, driver(site))
+    ours = ObservedFunction(original, driver(site))
+    ours._self_target = site.name
+    return ours
 
 
 class _Family:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import pkgutil
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -426,15 +427,21 @@ class ObservedMethod(wrapt.BoundFunctionWrapper[Any, Any]):
 
 
 class ObservedFunction(wrapt.FunctionWrapper[Any, Any]):
-    """A function of ours: copies and prints as the function that it stands for.  It pickles by its name where that
-    is its own, else as a copy of that function, which is the function itself: such a file needs no autotrack."""
+    """A function of ours: copies and prints as the function that it stands for.  It pickles by the name under which
+    it stands, and is there what stands under that name: such a file needs no autotrack."""
 
     __bound_function_wrapper__ = ObservedMethod
+    _self_target: str
+    """Where it stands: `module:function` or `module:Class.method`."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         name = self.__wrapped__.__qualname__
         if vars(sys.modules.get(self.__module__, object)).get(name) is self:
             return name
+        target = getattr(self, "_self_target", "")
+        module, _, attribute = target.partition(":")
+        if vars(sys.modules.get(module, object)).get(attribute) is self:
+            return pkgutil.resolve_name, (target,)
         return copy.copy, (self.__wrapped__,)
 
     def __reduce__(self) -> Any:

@@ -231,9 +231,10 @@ def _follows(numpy: Any, values: Any, prediction: Prediction, ranking: bool, num
             array = array[:, 1]
     if values.shape != array.shape or array.dtype.kind != "f" or values.dtype.kind not in "fiub":
         return None
-    for name in FUNCTIONS:
-        if numpy.allclose(getattr(numpy, name)(array), values, rtol=1e-12, atol=1e-12, equal_nan=True):
-            return name
+    with numpy.errstate(all="ignore"):
+        for name in FUNCTIONS:
+            if numpy.allclose(getattr(numpy, name)(array), values, rtol=1e-12, atol=1e-12, equal_nan=True):
+                return name
     # What rises with the only feature that a model has seen rises with the model's prediction, whoever made it.
     if numeric or prediction.columns is None or prediction.columns < 2:
         return None

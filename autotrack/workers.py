@@ -16,7 +16,7 @@ from typing import Any
 
 from autotrack import context, shield
 from autotrack.ledger import Ledger
-from autotrack.patching import transparent
+from autotrack.patching import ObservedFunction, transparent
 
 _TOKEN = "_autotrack_token"
 _starters: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()
@@ -151,3 +151,20 @@ def follow_classes(ledger: Ledger, module: str) -> None:
         return filled
 
     ledger.replace(cloudpickle, "_class_setstate", transparent(_class_setstate))
+    pickle_functions_by_name(ledger, cloudpickle)
+
+
+def pickle_functions_by_name(ledger: Ledger, cloudpickle: Any) -> None:
+    """Functions of ours pickle by name there as well: they look like functions that can't be imported."""
+    pickler = getattr(cloudpickle, "Pickler", None)
+    reduce = vars(pickler).get("reducer_override") if pickler is not None else None
+    if reduce is None:
+        return
+
+    @functools.wraps(reduce)
+    def reducer_override(self: Any, obj: Any) -> Any:
+        if type(obj) is ObservedFunction:
+            return obj.__reduce_ex__(4) if not isinstance(obj.__reduce_ex__(4), str) else NotImplemented
+        return reduce(self, obj)
+
+    ledger.replace(pickler, "reducer_override", transparent(reducer_override))
