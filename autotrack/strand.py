@@ -114,6 +114,7 @@ class Strand(context.Place):
     __slots__ = (
         "__weakref__",
         "_datasets",
+        "_gaps",
         "_pending",
         "_pid",
         "_roles",
@@ -136,6 +137,7 @@ class Strand(context.Place):
         self._series: dict[str, Series] = {}
         self._pending: list[Beside] = []
         self._datasets = 0
+        self._gaps: set[str] = set()
         self._roles: Roles | None = None
         owner = context.opened.get() if kind != "run" else None
         if kind != "step" and owner is None and parent is None:
@@ -285,7 +287,10 @@ class Strand(context.Place):
             self._report(events.Tagged(time=_now(), strand=self.id, name=key, value=described))
 
     def gap(self, what: str, why: str) -> None:
-        """Something that a reader might expect and that was not captured."""
+        """Something that a reader might expect and that was not captured; told once of each `what`."""
+        if what in self._gaps:
+            return
+        self._gaps.add(what)
         self._report(events.GapFound(time=_now(), strand=self.id, what=storable(what), why=storable(why)))
 
     def settle(self) -> None:
