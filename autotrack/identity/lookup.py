@@ -11,6 +11,8 @@ Found = Literal["all", "some", "none", "unsure"]
 """`unsure`: all are there, but that may be so by chance."""
 ROWS = 8
 """Rows that are looked for."""
+LOOKED_AT = 1_000_000
+"""Entries that are looked at in all, in some milliseconds: each prediction asks.  Of larger data nothing is said."""
 CANDIDATES = 1_000
 """Rows that are compared whole: those whose first entry is the same."""
 COMPARED = 10
@@ -28,7 +30,7 @@ def rows_in(given: Any, there: list[Any]) -> Found | None:
     from it.
     """
     count = _length(given)
-    if not count:
+    if not count or ROWS * sum(map(_length, there)) > LOOKED_AT:
         return None
     places = range(0, count, max(count // ROWS, 1))[:ROWS]
     often = [_times_in_any(given, at, there) for at in places]

@@ -64,33 +64,56 @@ class Roles:
         for entry in (*self._evaluated, *self._used):
             if entry.part == "features" and entry.data is data:
                 return entry.role
+        asked = _Asked(data)
         used = [entry for entry in reversed(self._used) if entry.part == "features"]
-        if any(_identical(entry, data) for entry in used):
+        if any(asked.is_(entry) for entry in used):
             return TRAIN
         for entry in reversed(self._evaluated):
-            if entry.part == "features" and _identical(entry, data):
+            if entry.part == "features" and asked.is_(entry):
                 return entry.role
-        return _by_rows(used[:BATCHES], data) if used else None
+        return _by_rows(used[:BATCHES], asked) if used else None
 
     def seen(self, data: Any) -> bool:
         """Whether this very object was used as features; a list, which can't be known again, by its identity."""
         among = [entry for entry in (*self._evaluated, *self._used) if entry.part == "features"]
         if isinstance(data, list):
-            return any(_identical(entry, data) is not False for entry in among if entry.reference is None)
+            asked = _Asked(data)
+            return any(asked.is_(entry) is not False for entry in among if entry.reference is None)
         return any(entry.data is data for entry in among)
 
     def of_labels(self, data: Any) -> str | None:
         """The role in which labels were used; None where they were not: other labels may be the same by chance,
         so nothing follows from few of them."""
+        asked = _Asked(data)
         for entry in reversed(self._used):
-            if entry.part == "labels" and (entry.data is data or _identical(entry, data)):
+            if entry.part == "labels" and (entry.data is data or asked.is_(entry)):
                 return entry.role
         return None
 
 
-def _by_rows(used: list[_Used], data: Any) -> str | None:
+class _Asked:
+    """Data whose role is asked for: its shape, and its identity once it is needed."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.description = identity.shape(data)
+        self._digest: list[str | None] = []
+
+    def is_(self, used: _Used) -> bool | None:
+        """Whether this has the identity of some data; None where that is not quickly told."""
+        theirs = used.description
+        if theirs.id is None or theirs.method != "whole":
+            return None
+        if (self.description.rows, self.description.columns) != (theirs.rows, theirs.columns):
+            return False
+        if not self._digest:
+            self._digest.append(identity.quick_digest(self.data))
+        return None if self._digest[0] is None else self._digest[0] == theirs.id
+
+
+def _by_rows(used: list[_Used], asked: _Asked) -> str | None:
     """The role by the rows that are looked at, or by the number of columns."""
-    description = identity.shape(data)
+    data, description = asked.data, asked.description
     widths = {entry.description.columns for entry in used}
     if description.columns is not None and None not in widths and description.columns not in widths:
         return OTHER
@@ -108,18 +131,6 @@ def _by_rows(used: list[_Used], data: Any) -> str | None:
     if all(held) and held.count(1) >= 0.75 * len(held) and given <= sum(rows):
         return TRAIN
     return OTHER if set(held) == {0} and given >= max(rows) else None
-
-
-def _identical(used: _Used, data: Any) -> bool | None:
-    """Whether data has the identity of this; None where that is not quickly told."""
-    theirs = used.description
-    if theirs.id is None or theirs.method != "whole":
-        return None
-    description = identity.shape(data)
-    if (description.rows, description.columns) != (theirs.rows, theirs.columns):
-        return False
-    digest = identity.quick_digest(data)
-    return None if digest is None else digest == theirs.id
 
 
 def _weak(data: Any) -> Any:
