@@ -271,10 +271,27 @@ def _chosen(held: Held, library: frozenset[str]) -> dict[str, Any]:
     if "_BaseFilter" in library:  # of the features, one by one
         chosen = {name: few(held.get(f"{name}_"), RATIOS) for name in ("scores", "pvalues")}
         found |= {name: values for name, values in chosen.items() if values is not None}
+    found |= _candidates(held, library)
     classes = _labels(held.get("classes_"))
     if classes is not None:
         found["classes"] = classes
     return found
+
+
+def _candidates(held: Held, library: frozenset[str]) -> dict[str, Any]:
+    """What a cross-validation inside the fit has found of each candidate: the mean over the folds."""
+    scored: dict[str, Any] = {}
+    if "RFECV" in library and type(held.get("cv_results_")) is dict:
+        for name in ("n_features", "mean_test_score", "std_test_score"):
+            scored[f"cv_results.{name}"] = held["cv_results_"].get(name)
+    if library & {"LinearModelCV", "LarsCV"} and is_array(held.get("mse_path_")):
+        scored["mse_path.mean"] = held["mse_path_"].mean(axis=-1)
+    if "LogisticRegressionCV" in library and type(held.get("scores_")) is dict:
+        for label, scores in held["scores_"].items():
+            if is_array(scores) and scores.ndim == 2:
+                scored[f"scores.mean[{label}]"] = scores.mean(axis=0)
+    means = {name: few(value, RATIOS) for name, value in scored.items() if is_array(value) and value.ndim == 1}
+    return {name: value for name, value in means.items() if value is not None}
 
 
 def _labels(classes: Any) -> list[Any] | None:

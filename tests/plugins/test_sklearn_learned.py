@@ -32,12 +32,13 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import RFECV, SelectKBest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import (
     ARDRegression,
     BayesianRidge,
     Lasso,
+    LassoCV,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
@@ -633,3 +634,15 @@ def test_a_long_curve_is_cut_and_goes_on(recording: Recording, monkeypatch: pyte
     (strand,) = recording.strands()
     assert strand.points["train/loss"] == curve(range(8))
     assert strand.gaps["train/loss"] == "5 of 8 points are recorded"
+
+
+def test_scores_of_a_cross_validation_inside_a_fit(recording: Recording) -> None:
+    selected = RFECV(DecisionTreeClassifier(random_state=0), cv=3).fit(X, Y)
+    chosen = LogisticRegressionCV(Cs=3, cv=3, max_iter=1000).fit(X, Y)
+    path = LassoCV(cv=3).fit(X, Y)
+    first, second, third = (summary(strand) for strand in recording.strands())
+    assert first["cv_results.mean_test_score"] == selected.cv_results_["mean_test_score"].tolist()
+    means = {name: value for name, value in second.items() if name.startswith("scores.mean")}
+    if isinstance(chosen.scores_, dict):
+        assert list(means.values()) == [scores.mean(axis=0).tolist() for scores in chosen.scores_.values()]
+    assert third["mse_path.mean"] == path.mse_path_.mean(axis=-1).tolist()
