@@ -179,6 +179,8 @@ class DataProfiled(Event, frozen=True, kw_only=True, tag="profile"):
     left_out: int = 0
     """Columns beyond those listed."""
     unordered: str
+    ordered: str = ""
+    """The same only for the same rows in the same order; empty where it is not known."""
     distinct: int
     """Number of different rows: exact where it is the number of hashes in the sketch, else estimated from it."""
     sketch: str

@@ -220,14 +220,24 @@ def _rows(value: dict[str, Any]) -> str:
         return f"the same rows{order}" + (", the same columns" if value["same_columns"] else "")
     if value["same_in_common"]:
         return "the same in the columns that are in both"
-    about = "" if value["exact"] else "about "
+    exact = value["exact"]
+    about = "" if exact else "about "
     if not value["shared"] and not value["shared_of_first"]:
-        return f"{about}none shared: {value['of_first']:,} and {value['of']:,} others"
+        if exact:
+            return f"none shared: {value['of_first']:,} and {value['of']:,} others"
+        return f"few or none shared of {value['of_first']:,} and {value['of']:,}"
     count, of, count_of_first, of_first = (value[name] for name in ("shared", "of", "shared_of_first", "of_first"))
-    shared = f"{about}{count:,} of {of:,} rows ({percent(count, of)}) shared"
+    shared = f"{about}{count:,} of {of:,} rows ({_share(count, of, exact)}) shared"
     if (count, of) == (count_of_first, of_first):
         return shared
-    return f"{shared}; of the first, {count_of_first:,} of {of_first:,} ({percent(count_of_first, of_first)})"
+    return f"{shared}; of the first, {count_of_first:,} of {of_first:,} ({_share(count_of_first, of_first, exact)})"
+
+
+def _share(count: int, of: int, exact: bool) -> str:
+    """An estimate is never told as all or nothing."""
+    if exact:
+        return percent(count, of)
+    return "under 1 %" if count == 0 < of else "over 99 %" if count >= of > 0 else percent(count, of)
 
 
 _WORDS: dict[str, Callable[[Any], str]] = {

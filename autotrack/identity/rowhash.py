@@ -81,6 +81,7 @@ class Rows:
 
     def __init__(self) -> None:
         self._count = 0
+        self._ordered = xxhash.xxh3_128()
         self._sums = [numpy.uint64(0), numpy.uint64(0)]
         self._hashes = numpy.zeros(0, dtype=numpy.uint64)
         self._repeats = numpy.zeros(0, dtype=numpy.int64)
@@ -90,6 +91,7 @@ class Rows:
 
     def add(self, hashes: Array) -> None:
         self._count += len(hashes)
+        self._ordered.update(bytes_of(hashes.astype("<u8", copy=False)))
         again = hashes.copy()
         _mix(again, numpy.empty_like(again), _FACTORS[1])
         for at, part in enumerate((hashes, again)):
@@ -109,7 +111,7 @@ class Rows:
         if len(self._hashes) > KEPT:
             self._cut = True
             self._hashes, self._repeats = self._hashes[:KEPT], self._repeats[:KEPT]
-        if len(self._hashes) == KEPT:
+        if self._cut:
             self._limit = self._hashes[-1]
 
     def result(self, width: int) -> dict[str, Any]:
@@ -119,9 +121,11 @@ class Rows:
         if self._cut:
             distinct = max(round((KEPT - 1) / (int(self._limit) + 1) * 2**64), KEPT + 1)
         sums = (f"{int(part):016x}" for part in self._sums)
+        shape = str(self._count), str(width)
         sketch, repeats = packed(self._hashes, self._repeats)
         return {
-            "unordered": elements.named(elements.combine("rows", str(self._count), str(width), *sums)),
+            "unordered": elements.named(elements.combine("rows", *shape, *sums)),
+            "ordered": elements.named(elements.combine("ordered rows", *shape, self._ordered.hexdigest())),
             "distinct": distinct,
             "sketch": sketch,
             "repeats": repeats,

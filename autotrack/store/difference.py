@@ -1,8 +1,9 @@
 """How two datasets differ, told from their profiles: which columns, and which rows.
 
-Columns belong together by their name, and those that are left by their content: such a column is renamed.  Columns of
-arrays have no names of their own: what one holds is looked for first, wherever it stands; and where only one dataset
-has names, what is left belongs together in its order.
+Where the rows are the same, whatever their order, columns belong together by their place.  Elsewhere they do by their
+name, and those that are left by their content: such a column is renamed, unless it holds one value, which many do.
+Columns of arrays have no names of their own: what one holds is looked for first, wherever it stands; and where only
+one dataset has names, what is left belongs together in its order.
 """
 
 from __future__ import annotations
@@ -59,11 +60,24 @@ def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
         "left_out": [first.left_out, second.left_out],
         "rows": {
             "same": same,
-            "reordered": (not all(equal) if equal else None) if same else None,
-            "same_in_common": bool(both) and len(alike) == len(both) and all(equal),
+            "reordered": _reordered(first, second) if same else None,
+            "same_in_common": len(alike) == len(both) and all(equal) and not all(_constant(one) for one, _ in both),
             **_shared(first, second, told=told, varied=varied),
         },
     }
+
+
+def _reordered(first: DataProfiled, second: DataProfiled) -> bool | None:
+    """Whether the same rows are in another order; None where a profile doesn't tell."""
+    return first.ordered != second.ordered if first.ordered and second.ordered else None
+
+
+def _constant(column: ColumnProfile) -> bool:
+    """Whether all entries are the same, as far as is known: that another column is as this one says nothing."""
+    if column.counts is None:
+        return False
+    kinds = (column.nulls, column.nans, column.infinities)
+    return len(column.counts) + sum(1 for often in kinds if often) <= 1
 
 
 def _repetitive(profile: DataProfiled) -> bool:
@@ -106,11 +120,13 @@ def _nameless(columns: Columns) -> bool:
 
 def _paired(first: DataProfiled, second: DataProfiled) -> tuple[Pairs, list[int], list[int]]:
     """Which columns belong together, and the positions of those that are left in either."""
+    if first.unordered == second.unordered and len(first.columns) == len(second.columns):
+        return [(at, at) for at in range(len(first.columns))], [], []
     by: list[Callable[[ColumnProfile], Any]] = [_name_and_digest, _name, _digest]
     nameless = [_nameless(profile.columns) for profile in (first, second)]
     if all(nameless):
         by = [_name_and_digest, _digest, _name]
-    if _width(first) == _width(second) and (first.unordered == second.unordered or any(nameless)):
+    if _width(first) == _width(second) and any(nameless):
         by.append(lambda column: None)  # what is left is in the same order
     pairs: Pairs = []
     ours, theirs = list(range(len(first.columns))), list(range(len(second.columns)))
@@ -118,7 +134,8 @@ def _paired(first: DataProfiled, second: DataProfiled) -> tuple[Pairs, list[int]
         waiting: dict[Any, deque[int]] = defaultdict(deque)
         for at in theirs:
             waiting[key(second.columns[at])].append(at)
-        found = {at: waiting[value].popleft() for at in ours if waiting[value := key(first.columns[at])]}
+        able = [at for at in ours if key is not _digest or all(nameless) or not _constant(first.columns[at])]
+        found = {at: waiting[value].popleft() for at in able if waiting[value := key(first.columns[at])]}
         pairs += found.items()
         taken = set(found.values())
         ours, theirs = [at for at in ours if at not in found], [at for at in theirs if at not in taken]

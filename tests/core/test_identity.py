@@ -297,3 +297,16 @@ def test_wide_rows_and_narrow_ones() -> None:
 def test_a_profile_can_be_abandoned() -> None:
     with pytest.raises(Abandoned):
         profile(NUMBERS, lambda: False)
+
+
+def test_the_order_of_rows() -> None:
+    generator = np.random.default_rng(3)
+    numbers = generator.normal(size=(40_000, 2)).astype("f4")
+    found = profile(numbers)
+    for same in (numbers.astype("f8"), pd.DataFrame(numbers, columns=["a", "b"])):
+        assert (profile(same).ordered, profile(same).unordered) == (found.ordered, found.unordered)
+    assert profile(numbers[::-1]).ordered != found.ordered
+    cities = pd.Series(["Bonn", "Ulm", "Bonn"])
+    categories = [pd.Categorical(cities, categories=order) for order in (["Bonn", "Ulm"], ["Ulm", "Bonn", "Rom"])]
+    assert len({profile(pd.Series(one)).ordered for one in categories}) == 1
+    assert len({digest(pd.Series(one)) for one in categories}) == 2

@@ -134,6 +134,7 @@ class Journal:
             "columns": tuple(columns[: len(columns) - left_out]),
             "left_out": left_out,
             "unordered": _hash(repr(sorted(hashes))).hexdigest(),
+            "ordered": _hash(repr(hashes)).hexdigest(),
             "distinct": len(often),
             "sketch": sketch,
             "repeats": repeats,

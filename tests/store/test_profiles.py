@@ -214,9 +214,29 @@ def test_rows(differ: Callable[..., dict[str, Any]], second: Table, columns: set
     assert tuple(found["rows"][key] for key in keys) == rows
 
 
-def test_the_order_of_rows_is_not_known_where_no_column_can_be_compared(differ: Callable[..., dict[str, Any]]) -> None:
-    found = differ({"age": A["age"]}, {"age": [str(age) for age in A["age"]]})
-    assert (found["rows"]["same"], found["rows"]["reordered"]) == (True, None)
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0]])
+def test_the_order_of_rows_is_told_by_the_rows(differ: Callable[..., dict[str, Any]], order: list[int]) -> None:
+    """Not by columns, which may be the same in any order, or of another type."""
+    texts = [str(age) for age in A["age"]]
+    first: Table = {"age": A["age"], "bias": [1] * 4}
+    second: Table = {"age": texts, "bias": [1] * 4}
+    rows = differ(first, pick(second, order))["rows"]
+    assert (rows["same"], rows["reordered"]) == (True, order != [0, 1, 2, 3])
+    rows = differ(first, pick(second, order), ordered="")["rows"]
+    assert (rows["same"], rows["reordered"]) == (True, None)
+
+
+def test_columns_whose_names_are_exchanged(differ: Callable[..., dict[str, Any]]) -> None:
+    found = differ(A, {"paid": A["age"], "city": A["city"], "age": A["paid"]})
+    assert told(found) == {"renamed": [{"from": "age", "to": "paid"}, {"from": "paid", "to": "age"}]}
+    assert (found["rows"]["same"], found["rows"]["reordered"]) == (True, False)
+
+
+def test_a_column_of_one_value_is_not_found_again_by_it(differ: Callable[..., dict[str, Any]]) -> None:
+    first = {"age": A["age"], "Rom": [0] * 4, "Bonn": [1] * 4}
+    second = {"age": A["age"], "Bonn": [1] * 4, "Paris": [0] * 4}
+    assert told(differ(first, second)) == {"removed": ["Rom"], "added": ["Paris"]}
+    assert not differ({"x": [1, 2, 3], "bias": [1] * 3}, {"y": [4, 5, 6], "bias": [1] * 3})["rows"]["same_in_common"]
 
 
 def test_what_is_in_both_may_be_the_same(differ: Callable[..., dict[str, Any]]) -> None:
@@ -293,6 +313,19 @@ def test_shared_rows_of_large_data(differ: Callable[..., dict[str, Any]], kept: 
     assert rows["exact"] is (kept > 1000)
     assert rows["shared"] == pytest.approx(800, abs=0 if rows["exact"] else 120)
     assert (rows["of"], rows["of_first"]) == (1000, 1000)
+
+
+def test_an_estimate_is_never_told_as_all_or_nothing() -> None:
+    from autotrack.cli.datasets import in_words
+
+    def told(shared: int, exact: bool) -> str | None:
+        rows = {"same": False, "same_in_common": False, "shared": shared, "of": 50, "exact": exact}
+        return in_words("train/features rows", {**rows, "shared_of_first": shared, "of_first": 50})
+
+    assert told(50, True) == "50 of 50 rows (100 %) shared"
+    assert told(50, False) == "about 50 of 50 rows (over 99 %) shared"
+    assert told(0, True) == "none shared: 50 and 50 others"
+    assert told(0, False) == "few or none shared of 50 and 50"
 
 
 # Which runs made a model
