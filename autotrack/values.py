@@ -132,7 +132,7 @@ def _sequence(value: Any, depth: int, room: list[int]) -> Any:
     return items if len(items) == length else {"$cut": items, "length": length}
 
 
-_EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (int, int.__int__),
     (float, float.__float__),
     (str, str.__str__),
@@ -162,7 +162,7 @@ def _foreign(value: Any, depth: int, room: list[int]) -> Any:
         return _mapping(dict(zip(kind._fields, tuple.__iter__(value), strict=False)), depth, room)  # type: ignore[attr-defined]
     if issubclass(kind, (int, str)) and kind.__repr__ not in (int.__repr__, str.__repr__):
         return described(value)  # members of an enumeration
-    for base, exact in _EXACT:
+    for base, exact in EXACT:
         if issubclass(kind, base):
             return _plain(exact(value), depth, room)
     return described(value)

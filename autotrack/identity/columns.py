@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from autotrack.identity import elements
+from autotrack.identity import elements, objects
 from autotrack.identity.elements import Undigestible
 from autotrack.values import plain, shown, storable
 
@@ -33,12 +33,8 @@ class Objects:
         self.values = values
 
     def digest(self) -> str:
-        numpy = sys.modules["numpy"]
         values = self.values
-        if not isinstance(values, numpy.ndarray):
-            values = numpy.empty(len(self.values), dtype=object)
-            values[:] = self.values
-        return elements.array(values)
+        return elements.array(values) if is_a(values, "numpy", "ndarray") else objects.listed(values)
 
 
 class Texts(Objects):
@@ -78,13 +74,13 @@ class ArrowTexts:
 
 
 class Categories:
-    """`codes`: positions in `categories`, negative for what is missing."""
+    """`codes`: positions in `categories`, negative for what is missing; `type`: that of the categories."""
 
-    def __init__(self, codes: Any, categories: Kind) -> None:
-        self.codes, self.categories = codes, categories
+    def __init__(self, codes: Any, categories: Kind, type: str) -> None:
+        self.codes, self.categories, self.type = codes, categories, type
 
     def digest(self) -> str:
-        return elements.combine("category", self.categories.digest(), elements.array(self.codes))
+        return elements.combine("category", self.type, self.categories.digest(), elements.array(self.codes))
 
 
 Kind = Numbers | Objects | ArrowTexts | Categories
@@ -181,10 +177,11 @@ def _series(series: Any) -> Kind:
     dtype = series.dtype
     if isinstance(dtype, numpy.dtype):
         values = series.to_numpy()
-        return Objects(values) if dtype.hasobject else Numbers(values)
+        return Numbers(values) if dtype.kind in "biufmM" else Objects(values)
     if isinstance(dtype, pandas.CategoricalDtype):
         codes = series.cat.codes.to_numpy() if hasattr(series, "cat") else series.codes
-        return Categories(numpy.asarray(codes), _series(dtype.categories))
+        type = f"{'ordered ' if dtype.ordered else ''}{dtype.categories.dtype}"
+        return Categories(numpy.asarray(codes), _series(dtype.categories), type)
     if isinstance(dtype, pandas.DatetimeTZDtype):
         return Numbers(series.dt.tz_convert(None).to_numpy() if hasattr(series, "dt") else series.asi8)
     if isinstance(dtype, pandas.SparseDtype):
@@ -220,7 +217,8 @@ def _polars_series(series: Any) -> Kind:
         return Texts(series.to_list())
     if isinstance(dtype, (polars.Categorical, polars.Enum)):
         return Texts(series.cast(polars.String).to_list())
-    if dtype.is_numeric() or dtype == polars.Boolean or dtype.is_temporal():
+    number = (dtype.is_integer() or dtype.is_float()) and str(dtype) not in ("Int128", "UInt128")
+    if number or dtype == polars.Boolean or dtype.is_temporal():
         stored = series.to_physical() if dtype.is_temporal() else series
         valid = numpy.asarray(stored.is_not_null()) if stored.null_count() else None
         if valid is not None:
@@ -272,7 +270,8 @@ def _arrow_column(column: Any) -> Kind:
         chunks = _chunks(column)
         codes = [numpy.where(_valid(numpy, c), numpy.asarray(c.indices.fill_null(0)).astype("<i8"), -1) for c in chunks]
         categories = _arrow_column(chunks[0].dictionary) if chunks else Objects([])
-        return Categories(numpy.concatenate(codes) if codes else numpy.zeros(0, dtype="<i8"), categories)
+        joined = numpy.concatenate(codes) if codes else numpy.zeros(0, dtype="<i8")
+        return Categories(joined, categories, str(column.type))
     chunks = [chunk for chunk in _chunks(column) if len(chunk)]
     if kind in ("string", "large_string"):
         return ArrowTexts(chunks)
@@ -306,8 +305,10 @@ def _valid(numpy: Any, chunk: Any) -> Any:
 
 
 def _bits(numpy: Any, buffer: Any, chunk: Any) -> Any:
-    bits = numpy.unpackbits(numpy.frombuffer(buffer, dtype=numpy.uint8), bitorder="little")
-    return bits[chunk.offset : chunk.offset + len(chunk)].astype(bool)
+    first, last = chunk.offset // 8, (chunk.offset + len(chunk) + 7) // 8
+    bits = numpy.unpackbits(numpy.frombuffer(buffer, dtype=numpy.uint8)[first:last], bitorder="little")
+    start = chunk.offset - 8 * first
+    return bits[start : start + len(chunk)].view(bool)
 
 
 # Structured arrays
@@ -320,6 +321,6 @@ def of_fields(data: Any) -> Table:
     columns = []
     for name in data.dtype.names:
         values = data[name]
-        plain_kind = values.ndim == 1 and values.dtype.kind in "biufcmM"
+        plain_kind = values.ndim == 1 and values.dtype.kind in "biufmM"
         columns.append(Column(name, str(values.dtype), Numbers(values) if plain_kind else Objects(list(values))))
     return Table(len(data), columns)

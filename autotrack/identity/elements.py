@@ -1,9 +1,9 @@
 """Digests of the elements that data is made of: XXH3 of 128 bits over type, shape and content, in a fixed order.
 
 An array is digested as its dtype in little-endian, its shape, and its elements in C order, so that memory order and
-strides make no difference; floats by their bits (so -0.0 is not 0.0); objects as their kind and text.  Texts are
-digested as their lengths and their UTF-8, one after the other.  Entries that are missing are told by a mask, and what
-stands in their place is not looked at.
+strides make no difference; floats by their bits (so -0.0 is not 0.0).  Texts are digested as their lengths and their
+UTF-8, one after the other.  Entries that are missing are told by a mask, and what stands in their place is not looked
+at.  Objects are in `autotrack.identity.objects`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,33 @@ from typing import Any
 
 import xxhash
 
+from autotrack import shield
+
 SCHEME = "2"
 CHUNK = 1 << 22
 """Bytes that are copied at a time where an array isn't contiguous."""
+DEEPEST = 100
+"""Containers within each other that are looked into."""
 
 
 class Undigestible(Exception):
     """Content that has no digest, and why."""
+
+
+def foreign() -> tuple[type[Exception], ...]:
+    """What libraries raise that can't give their data: evaluated only where something was raised."""
+    polars = sys.modules.get("polars.exceptions")
+    theirs = getattr(polars, "PolarsError", RuntimeError)
+    common = (ArithmeticError, AttributeError, BufferError, LookupError, MemoryError, RuntimeError)
+    return (*common, TypeError, ValueError, theirs)
+
+
+def refused(data: Any, error: Exception) -> Exception:
+    """What to raise where the library that data is of raised `error`."""
+    if shield.raised_by_signal_handler(error):
+        return error
+    kind = type(data)
+    return Undigestible(f"{kind.__module__}.{kind.__qualname__} can't be read: {type(error).__name__}: {error}")
 
 
 _length = struct.Struct("<q").pack
@@ -41,9 +61,14 @@ def combine(*parts: str) -> str:
     return state.hexdigest()
 
 
+def encoded(value: str) -> bytes:
+    """The UTF-8 of a text, whatever methods its class has."""
+    return str.encode(value, "utf-8", "surrogatepass")
+
+
 def text(state: Any, part: str) -> None:
     """Feed a text, so that where it ends is part of the digest."""
-    data = part.encode("utf-8", "surrogatepass")
+    data = encoded(part)
     state.update(_length(len(data)) + data)
 
 
@@ -57,47 +82,81 @@ def begun(dtype: Any, shape: tuple[int, ...]) -> Any:
 @functools.lru_cache(maxsize=256)
 def _type(dtype: Any) -> bytes:
     """The bytes by which types of arrays are told apart."""
-    dtype = dtype.newbyteorder("<")
-    named = repr([(name, dtype[name].str, dtype[name].shape) for name in dtype.names]) if dtype.names else dtype.str
-    return b"array" + struct.pack("<q", len(named.encode())) + named.encode()
+    named = _described(dtype).encode()
+    return b"array" + struct.pack("<q", len(named)) + named
+
+
+def _described(dtype: Any) -> str:
+    """A type with all that is nested in it, whatever the offsets of its fields."""
+    if dtype.subdtype is not None:
+        inner, shape = dtype.subdtype
+        return f"{shape}{_described(inner)}"
+    if dtype.names:
+        return repr([(name, _described(dtype[name])) for name in dtype.names])
+    if dtype.kind == "T":
+        raise Undigestible(f"an array of {dtype}")
+    return str(dtype.newbyteorder("<").str)
 
 
 @functools.lru_cache(maxsize=256)
 def _packed(dtype: Any) -> Any:
     """A structured type without the gaps between its fields, in which anything may stand."""
-    return sys.modules["numpy"].dtype([(name, dtype[name].newbyteorder("<")) for name in dtype.names])
+    numpy = sys.modules["numpy"]
+    if dtype.subdtype is not None:
+        inner, shape = dtype.subdtype
+        return numpy.dtype((_packed(inner), shape))
+    if dtype.names:
+        return numpy.dtype([(name, _packed(dtype[name])) for name in dtype.names])
+    if dtype.char in "gG":
+        raise Undigestible(f"a field of {dtype}, which has bytes in which anything may stand")
+    return dtype.newbyteorder("<")
 
 
-def array(data: Any) -> str:
-    """The digest of an ndarray.  Raises Undigestible for objects that have no text of their own."""
-    state = begun(data.dtype, data.shape)
-    if data.dtype.names and data.dtype.hasobject:
-        for name in data.dtype.names:
-            text(state, array(data[name]))
-    elif data.dtype.names:
+def array(data: Any, dtype: Any = None, depth: int = 0) -> str:
+    """The digest of an ndarray, as the type `dtype` where it is given.  Raises Undigestible for objects that have no
+    text of their own."""
+    dtype = dtype or data.dtype
+    state = begun(dtype, data.shape)
+    if dtype.names and dtype.hasobject:
+        for name in dtype.names:
+            text(state, array(data[name], depth=depth + 1))
+    elif dtype.names:
         numpy = sys.modules["numpy"]
-        state.update(_bytes(numpy, numpy.ascontiguousarray(data.astype(_packed(data.dtype)))))
-    elif data.dtype.hasobject:
-        for element in data.ravel(order="C"):
-            element_of(state, element)
+        state.update(_bytes(numpy, numpy.ascontiguousarray(data.astype(_packed(dtype)))))
+    elif dtype.hasobject:
+        from autotrack.identity import objects
+
+        for element in data.ravel(order="C").tolist():
+            objects.feed(state, element, depth + 1)
     elif data.size:
-        content(state, data)
+        content(state, data, dtype)
     return str(state.hexdigest())
 
 
-def content(state: Any, data: Any) -> None:
+def content(state: Any, data: Any, dtype: Any = None) -> None:
     """Feed the elements of an array without objects."""
     numpy = sys.modules["numpy"]
-    dtype = data.dtype.newbyteorder("<")
+    dtype = (dtype or data.dtype).newbyteorder("<")
+    if dtype.char in "gG":
+        return _long(numpy, state, data)
     if data.flags.c_contiguous and data.dtype == dtype:
         state.update(_bytes(numpy, data))
-        return
+        return None
     if data.ndim == 0:
         data = data.reshape(1)
     row = max(data.nbytes // len(data), 1)
     step = max(CHUNK // row, 1)
     for start in range(0, len(data), step):
         state.update(_bytes(numpy, numpy.ascontiguousarray(data[start : start + step], dtype=dtype)))
+    return None
+
+
+def _long(numpy: Any, state: Any, data: Any) -> None:
+    """Feed long doubles without the bytes that pad them: those of x87 have ten that count."""
+    raw = numpy.array(data, dtype=data.dtype.newbyteorder("="), order="C", copy=True).reshape(-1).view(numpy.uint8)
+    if numpy.finfo(data.dtype).nmant == 63:
+        raw.reshape(-1, numpy.dtype("g").itemsize)[:, 10:] = 0
+    state.update(memoryview(raw))
 
 
 def _bytes(numpy: Any, data: Any) -> memoryview:
@@ -110,16 +169,16 @@ def masked(values: Any, valid: Any) -> str:
     if valid.all():
         return array(values)
     there = numpy.where(valid, values, numpy.zeros((), dtype=values.dtype))
-    return combine("missing", array(there), array(numpy.ascontiguousarray(valid)))
+    return combine("missing", array(there), array(numpy.asarray(valid)))
 
 
 def texts(values: Sequence[Any]) -> str:
     """The digest of a column of texts; what is no text in it is missing."""
-    encoded = [value.encode("utf-8", "surrogatepass") if isinstance(value, str) else None for value in values]
+    found = [encoded(value) if issubclass(type(value), str) else None for value in values]
     numpy = sys.modules["numpy"]
-    lengths = numpy.fromiter((len(value or b"") for value in encoded), dtype="<i8", count=len(encoded))
-    valid = numpy.fromiter((value is not None for value in encoded), dtype=bool, count=len(encoded))
-    return packed_texts(lengths, valid, [b"".join(value or b"" for value in encoded)])
+    lengths = numpy.fromiter((len(value or b"") for value in found), dtype="<i8", count=len(found))
+    valid = numpy.fromiter((value is not None for value in found), dtype=bool, count=len(found))
+    return packed_texts(lengths, valid, [b"".join(value or b"" for value in found)])
 
 
 def packed_texts(lengths: Any, valid: Any, parts: Iterable[Any]) -> str:
@@ -131,83 +190,3 @@ def packed_texts(lengths: Any, valid: Any, parts: Iterable[Any]) -> str:
     for part in parts:
         state.update(part)
     return str(state.hexdigest())
-
-
-def sequence(data: Any) -> str:
-    """The digest of a list or tuple: of numbers as of the array that they make, of others one by one."""
-    converted = as_numbers(data)
-    if converted is not None:
-        return combine("list", array(converted))
-    state = xxhash.xxh3_128()
-    text(state, "list")
-    text(state, str(len(data)))
-    for element in data:
-        element_of(state, element)
-    return str(state.hexdigest())
-
-
-def as_numbers(data: Any) -> Any:
-    """The array that a list of numbers, or of lists of numbers, makes; None for any other."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not data or not isinstance(data[0], (int, float, list, tuple, numpy.generic, numpy.ndarray)):
-        return None
-    try:
-        converted = numpy.asarray(data)
-    except (ValueError, OverflowError):
-        return None
-    return converted if converted.dtype.kind in "biufc" else None
-
-
-def element_of(state: Any, element: Any) -> None:
-    """Feed an object by its kind and content.  Raises Undigestible for one that has no text of its own."""
-    if isinstance(element, str):
-        state.update(b"s")
-        text(state, element)
-    elif element is None:
-        state.update(b"n")
-    elif isinstance(element, bytes):
-        state.update(b"b" + struct.pack("<q", len(element)) + element)
-    elif isinstance(element, bool):
-        state.update(b"y" if element else b"z")
-    elif isinstance(element, int):
-        state.update(b"i")
-        text(state, str(int(element)))
-    elif isinstance(element, float):
-        state.update(b"f" + struct.pack("<d", element))
-    elif isinstance(element, complex):
-        state.update(b"c" + struct.pack("<dd", element.real, element.imag))
-    elif isinstance(element, (list, tuple)):
-        state.update(b"l" + struct.pack("<q", len(element)))
-        for entry in element:
-            element_of(state, entry)
-    elif type(element) is dict:
-        state.update(b"d" + struct.pack("<q", len(element)))
-        for name, entry in element.items():
-            element_of(state, name)
-            element_of(state, entry)
-    else:
-        _other(state, element)
-
-
-_TEXTUAL = ("datetime", "decimal", "fractions", "uuid")
-
-
-def _other(state: Any, element: Any) -> None:
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-    if numpy is not None and isinstance(element, numpy.generic) and not isinstance(element, numpy.void):
-        item = element.item()
-        if type(item) is not type(element):
-            return element_of(state, item)
-    if numpy is not None and isinstance(element, numpy.ndarray):
-        state.update(b"a")
-        return text(state, array(element))
-    if pandas is not None and (element is pandas.NA or element is pandas.NaT):
-        state.update(b"n" if element is pandas.NA else b"t")
-        return None
-    if type(element).__module__ in _TEXTUAL or (
-        pandas is not None and isinstance(element, (pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval))
-    ):
-        state.update(b"o")
-        text(state, type(element).__qualname__)
-        return text(state, repr(element))
-    raise Undigestible(f"holds objects of {type(element).__module__}.{type(element).__qualname__}")

@@ -32,15 +32,35 @@ def number_bits(stored: Array, values: Array, valid: Array | None) -> Array:
     elif stored.dtype.kind in "iu" and stored.dtype.itemsize == 8:
         large = numpy.abs(values) > 2.0**53
         if large.any():
-            bits[large] = stored[large].view(numpy.uint64) ^ NULL
+            bits[large] = _large_bits(stored[large], values[large])
     if valid is not None:
         bits[~valid] = NULL
     return bits
 
 
+def _large_bits(stored: Array, values: Array) -> Array:
+    """Of integers beyond those of which each is a float64: of those that are one, its bits."""
+    same = values < 2.0 ** (63 if stored.dtype.kind == "i" else 64)
+    same[same] = values[same].astype(stored.dtype) == stored[same]
+    return numpy.where(same, values.view(numpy.uint64), stored.view(numpy.uint64) ^ NULL)
+
+
+def number(value: float) -> int:
+    """The bits by which a number of Python is told apart, the same as in an array of its type."""
+    try:
+        near = float(value)
+    except OverflowError:
+        return text_bits(hex(int(value)))
+    if near == value:
+        return int(numpy.float64(near + 0.0).view(numpy.uint64))
+    if -(2**63) <= value < 2**64:
+        return (int(value) & (2**64 - 1)) ^ int(NULL)
+    return text_bits(hex(int(value)))
+
+
 def text_bits(value: str) -> int:
     """The bits by which texts are told apart."""
-    return int(xxhash.xxh3_64_intdigest(value.encode("utf-8", "surrogatepass")))
+    return int(xxhash.xxh3_64_intdigest(elements.encoded(value)))
 
 
 def of_columns(rows: int, bits: list[Array]) -> Array:

@@ -20,6 +20,8 @@ class Statistics:
 
     def __init__(self, width: int, dtype: Any) -> None:
         self._dtype = dtype
+        self._exact = dtype.kind in "iu"
+        """Whether values are counted as they are stored: as float64, large integers are not told apart."""
         self._count = numpy.zeros(width)
         self._mean = numpy.zeros(width)
         self._squares = numpy.zeros(width)
@@ -41,7 +43,7 @@ class Statistics:
             self._merge(slice(None), rows, mean, apart.sum(axis=1), block.min(axis=1), block.max(axis=1))
             for at, counts in enumerate(self._counts):
                 if counts is not None:
-                    self._tally(at, counts, values[at])
+                    self._tally(at, counts, (block if self._exact else values)[at])
             return
         for at in range(len(block)):
             self._add_column(at, block[at], values[at], None if valid is None else valid[at])
@@ -62,7 +64,7 @@ class Statistics:
             self._merge(at, len(values), mean, ((values - mean) ** 2).sum(), stored.min(), stored.max())
             counts = self._counts[at]
             if counts is not None:
-                self._tally(at, counts, values)
+                self._tally(at, counts, stored if self._exact else values)
 
     def _merge(self, at: Any, rows: int, mean: Any, squares: Any, low: Any, high: Any) -> None:
         """Chan, Golub and LeVeque (1979), equation 1.5: moments of two samples taken together."""
@@ -100,7 +102,8 @@ class Statistics:
         shown = {**missing, "counts": None if counts is None else _ordered(counts, self._value)}
         if not self._count[at]:
             return shown
-        low, high = self._low[at].item(), self._high[at].item()
+        bounds = (bound[at].item() for bound in (self._low, self._high))
+        low, high = (float(bound) if self._dtype.kind == "f" else bound for bound in bounds)
         deviation = math.sqrt(max(self._squares[at], 0.0) / self._count[at])
         return {
             **shown,
