@@ -228,14 +228,35 @@ def _size_of_column(column: Any) -> int:
     return int(column.nbytes)
 
 
+def size_of_copy(data: Any) -> int | None:
+    """The bytes that a copy of data would keep, what its objects refer to included; None where that is not told."""
+    if is_a(data, "numpy", "ndarray") and data.dtype.hasobject:
+        return None if data.dtype.names else _size_of_entries(data.flat, int(data.size), 0)
+    size = size_of(data)
+    if is_a(data, "pandas", "DataFrame"):
+        things = [data.iloc[:, at] for at, dtype in enumerate(data.dtypes) if getattr(dtype, "kind", "O") == "O"]
+    else:
+        things = [data] if is_a(data, "pandas", "Series") and data.dtype.kind == "O" else []
+    for column in things:
+        if _module(column.dtype) == "numpy" or is_a(column.dtype, "pandas", "StringDtype"):
+            within = _size_of_entries(column.iloc, len(column), 0)
+            size = None if within is None or size is None else size + within
+    return size
+
+
 def _size_of_list(data: Any) -> int | None:
     """None where entries are of a size that isn't told."""
     base: Any = list if issubclass(type(data), list) else tuple
-    count = base.__len__(data)
+    entries = data if type(data) is base else base.__getitem__(data, slice(None))
+    return _size_of_entries(entries, len(entries), 0)
+
+
+def _size_of_entries(entries: Any, count: int, depth: int) -> int | None:
+    """By some that are spread evenly."""
     looked_at = min(LOOKED_AT, count)
     size = 0
     for at in range(looked_at):
-        found = _size_of_entry(base.__getitem__(data, at * (count - 1) // max(looked_at - 1, 1)), 0)
+        found = _size_of_entry(entries[at * (count - 1) // max(looked_at - 1, 1)], depth)
         if found is None:
             return None
         size += found
@@ -248,12 +269,10 @@ def _size_of_entry(entry: Any, depth: int) -> int | None:
         return 8
     if kind in (str, bytes):
         return len(entry)
-    if kind in (list, tuple) and depth < DEEP:
-        inner = [_size_of_entry(value, depth + 1) for value in entry[:LOOKED_AT]]
-        known = [size for size in inner if size is not None]
-        if len(known) < len(inner):
-            return None
-        return 8 + (sum(known) * len(entry) // len(known) if known else 0)
+    if kind in (list, tuple, dict) and depth < DEEP:
+        entries = list(islice(entry.values(), LOOKED_AT)) if kind is dict else entry
+        inner = _size_of_entries(entries, len(entries), depth + 1)
+        return None if inner is None else 8 + inner * max(len(entry), 1) // max(len(entries), 1)
     if is_a(entry, "numpy", "ndarray", "generic") and kind.__module__ == "numpy":
         return None if entry.dtype.hasobject else int(entry.nbytes)
-    return None
+    return 64 if kind.__module__.partition(".")[0] in ("datetime", "decimal", "pandas", "uuid") else None

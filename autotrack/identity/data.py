@@ -66,21 +66,10 @@ def describe(features: Any, labels: Any = None, weights: Any = None, name: str |
     for what, data in (("features", features), ("labels", labels), ("weights", weights)):
         if what != "features" and (data is None or isinstance(data, (int, float))):
             continue
-        known = hooks.call("autotrack_dataset", data=data)
-        if isinstance(known, events.Dataset):
-            described.parts.append((what, data, known))
-            continue
-        part = shape(data)
-        try:
-            if _at_once(data):
-                identity = arrays.digest(data)
-                part = _changed(part, id=identity, method="whole")
-                described.digested.append((identity, data))
-            else:
-                described.pending = True
-        except arrays.Undigestible as error:
-            described.gaps.append((f"identity of the {what}", str(error)))
-        described.parts.append((what, data, part))
+        if isinstance(shield.contain(f"description of the {what}", _describe, described, what, data), shield.Failed):
+            described.gaps.append((f"description of the {what}", "autotrack failed at it"))
+            unknown = events.Dataset(id=None, method="unverified", kind=_kind(data))
+            described.parts.append((what, data, unknown))
     if described.gaps:
         described.pending = False
     return described
@@ -101,6 +90,29 @@ def _is_numbers(data: Any) -> bool:
 _NUMBERS = frozenset(("int", "uint", "float", "bool", "Int", "UInt", "Float", "Boolean", "double"))
 
 
+def _describe(described: Description, what: str, data: Any) -> None:
+    """Add a part."""
+    known = hooks.call("autotrack_dataset", data=data)
+    if isinstance(known, events.Dataset):
+        described.parts.append((what, data, known))
+        return
+    part = shape(data)
+    try:
+        if _at_once(data):
+            identity = arrays.digest(data)
+            part = _changed(part, id=identity, method="whole")
+            described.digested.append((identity, data))
+        else:
+            described.pending = True
+    except arrays.Undigestible as error:
+        described.gaps.append((f"identity of the {what}", str(error)))
+    described.parts.append((what, data, part))
+
+
+def _kind(data: Any) -> str:
+    return f"{type(data).__module__.split('.')[0]}.{type(data).__qualname__}".removeprefix("builtins.")
+
+
 def quick_digest(data: Any) -> str | None:
     """The identity of data that is digested in a few milliseconds, else None."""
     try:
@@ -117,7 +129,7 @@ def shape(data: Any) -> events.Dataset:
     return events.Dataset(
         id=None,
         method="unverified",
-        kind=f"{type(data).__module__.split('.')[0]}.{type(data).__qualname__}".removeprefix("builtins."),
+        kind=_kind(data),
         rows=dimensions[0] if dimensions else None,
         columns=dimensions[1] if len(dimensions) > 1 else None,
         bytes=arrays.size_of(data),

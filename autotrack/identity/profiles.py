@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autotrack import events, shield
-from autotrack.identity.arrays import seconds_to_digest, size_of
+from autotrack.identity.columns import is_a
+from autotrack.identity.cost import seconds_to_digest, size_of_copy
 
 if TYPE_CHECKING:
     from autotrack.job import Job
@@ -47,6 +48,8 @@ class Profiles:
         self._copied = 0
         self._spent = 0.0
         self._missed = 0
+        self._lost: dict[str, None] = {}
+        """The latest of those that were missed: they may yet be profiled."""
         self._lock = threading.Lock()
         job.at_end.append(self._finish)
 
@@ -56,26 +59,25 @@ class Profiles:
             return
         self._known[identity] = None
         if len(self._known) > REMEMBERED:
-            self._known.pop(next(iter(self._known)))
+            self._known.pop(next(iter(self._known)), None)
         if len(self._waiting) >= QUEUED:
-            self._missed += 1
+            self._miss(identity)
             return
         from autotrack.identity import profile  # noqa: F401 - not on the recorder's thread, which imports nothing
 
         seconds = seconds_to_digest(data)
-        size = size_of(data) or 0
-        expected = 0.001 + 3 * seconds + size / PASS_BYTES_A_SECOND
+        size = size_of_copy(data)
+        expected = 0.001 + 3 * seconds + (size or 0) / PASS_BYTES_A_SECOND
         held: Source | None = None
-        if size <= COPIED and self._copied + size <= WAITING:
-            copy = _copy(data)
-            self._copied += size
-            held = lambda: copy  # noqa: E731
-        else:
-            size = 0
-            held = _weakly(data)
+        if size is not None and size <= COPIED and self._copied + size <= WAITING:
+            held = _copied(data)
         if held is None:
-            self._missed += 1
+            size, held = 0, _weakly(data)
+        if held is None:
+            self._miss(identity)
             return
+        size = size or 0
+        self._copied += size
         self._waiting.append((identity, held, expected, size))
         self._job.recorder.later("columns and statistics of data", self._work)
 
@@ -89,6 +91,7 @@ class Profiles:
         self._lock = threading.Lock()
         self._waiting.clear()
         self._missed, self._copied, self._spent = 0, 0, 0.0
+        self._lost.clear()
 
     def _granted(self) -> float:
         elapsed = time.time() - self._job.started
@@ -97,41 +100,53 @@ class Profiles:
     def _work(self) -> bool:
         """Profile what there is time for; False while something waits.  A recorder's task."""
         while self._waiting and not self._job.ended:
-            if self._waiting[0][2] > self._granted():
+            if not self._next(self._job_goes_on, self._granted()):
                 return False
-            self._next(self._job_goes_on)
         return True
 
     def _job_goes_on(self) -> bool:
         return not self._job.ended
 
-    def _next(self, going: Callable[[], bool]) -> None:
+    def _next(self, going: Callable[[], bool], granted: float) -> bool:
+        """Profile the first that takes at most `granted` seconds; False where there is none: a large one that waits
+        keeps no small one waiting."""
         with self._lock:
-            if not self._waiting:
-                return
-            identity, held, _, size = self._waiting.popleft()
+            at = next((at for at, (_, _, seconds, _) in enumerate(self._waiting) if seconds <= granted), None)
+            if at is None:
+                return False
+            identity, held, _, size = self._waiting[at]
+            del self._waiting[at]
         begun = time.perf_counter()
         found = shield.contain("columns and statistics of data", _profiled, held, going)
         self._copied -= size
         self._spent += time.perf_counter() - begun
         if isinstance(found, events.DataProfiled) and found.data == identity:
             self._job.report(found)
-        elif not found:
+            if self._lost.pop(identity, False) is None:
+                self._missed -= 1
+        elif found is not True:
+            self._miss(identity)
+        return True
+
+    def _miss(self, identity: str) -> None:
+        """Forget it, so that it is profiled when it comes again."""
+        self._known.pop(identity, None)
+        if identity not in self._lost:
             self._missed += 1
+            self._lost[identity] = None
+            if len(self._lost) > REMEMBERED:
+                self._lost.pop(next(iter(self._lost)), None)
 
     def _finish(self) -> None:
         """At the program's end: what there is time for, and how much is left out."""
         until = time.perf_counter() + AT_END
-        while self._waiting and time.perf_counter() < until:
-            if self._waiting[0][2] <= until - time.perf_counter():
-                self._next(lambda: time.perf_counter() < until)
-            else:
-                self._waiting.popleft()
-                self._missed += 1
-        self._missed += len(self._waiting)
+        while self._next(lambda: time.perf_counter() < until, until - time.perf_counter()):
+            pass
+        for identity, *_ in self._waiting:
+            self._miss(identity)
         self._waiting.clear()
         if self._missed and self._job.segment is not None:
-            why = "they were gone, or there was no time left, before their columns could be read"
+            why = "they were gone or had changed, or there was no time left, before their columns could be read"
             what = f"columns and statistics of {self._missed} dataset{'s' if self._missed > 1 else ''}"
             self._job.report(events.GapFound(time=time.time(), strand=None, what=what, why=why))
 
@@ -159,13 +174,38 @@ def of(job: Job) -> Profiles:
     return job.profiles
 
 
-def _copy(data: Any) -> Any:
-    """A copy that the program can't change; what can't be changed itself."""
+_ATOMS = frozenset({int, float, bool, complex, str, bytes, type(None)})
+
+
+def _copied(data: Any) -> Source | None:
+    """A copy that the program can't change; what can't be changed itself.  None for what has none."""
     if isinstance(data, (list, tuple)):
-        return [list(entry) if isinstance(entry, list) else entry for entry in data]
-    if hasattr(data, "estimated_size"):
-        return data.clone()
-    return data.copy() if hasattr(data, "copy") else data  # what has none can't be changed
+        copy: Any = _of_container(data)
+    elif is_a(data, "polars", "DataFrame", "Series"):
+        copy = data.clone()
+    else:
+        copy = data.copy() if hasattr(data, "copy") else data
+    return None if copy is None else lambda: copy
+
+
+def _of_container(data: Any) -> Any:
+    """A list, tuple or dict with copies of what can be changed in it; None where that can't be copied."""
+    kind = type(data)
+    entries = data.values() if kind is dict else data
+    if kind not in (list, tuple, dict):
+        return None
+    if set(map(type, entries)) <= _ATOMS:
+        return data if kind is tuple else data.copy()
+    made = []
+    for entry in entries:
+        if type(entry) in _ATOMS or is_a(entry, "numpy", "generic"):
+            made.append(entry)
+        else:
+            inner = entry.copy() if is_a(entry, "numpy", "ndarray") else _of_container(entry)
+            if inner is None:
+                return None
+            made.append(inner)
+    return dict(zip(data, made, strict=True)) if kind is dict else kind(made)
 
 
 def _weakly(data: Any) -> Source | None:

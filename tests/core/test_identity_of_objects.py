@@ -298,3 +298,18 @@ def test_a_part_that_fails_leaves_the_others() -> None:
     described = describe(np.array(["a"], dtype=np.dtypes.StringDType()), np.ones(3), [object()])
     assert [part.id is None for _, _, part in described.parts] == [True, False, True]
     assert [what for what, _ in described.gaps] == ["identity of the features", "identity of the weights"]
+
+
+def test_a_failure_of_ours_is_the_gap_of_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autotrack import shield
+
+    class Shaped:
+        @property
+        def shape(self) -> Any:
+            raise Called
+
+    monkeypatch.setattr(shield._State, "strict", False)
+    described = describe(np.ones((3, 2)), Shaped())
+    assert [part.id is None for _, _, part in described.parts] == [False, True]
+    assert [what for what, _ in described.gaps] == ["description of the labels"]
+    assert described.dataset.id is None
