@@ -65,7 +65,8 @@ def test_show_json_has_every_documented_key(trained: CommandLine) -> None:
     assert set(run) > LISTED
     assert run["job"]["id"] == trained.lines("ls")[0]["job"]
     assert {"name": "C", "value": 1.0, "source": "estimator"} in run["params"]
-    (dataset,) = run["datasets"]
+    dataset, evaluated = run["datasets"]
+    assert (dataset["role"], evaluated["role"]) == ("train", "test")
     assert set(dataset) == {
         "role",
         "name",
