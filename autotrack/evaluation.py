@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from autotrack import context, events, trained
+from autotrack import context, events, shield, trained
 from autotrack.identity import models
 from autotrack.strand import Strand
 
@@ -93,5 +93,7 @@ def _strand(job: Job, note: Loaded, model: Any, framework: str) -> Strand | None
 def _identity(model: Any) -> str | None:
     try:
         return context.aside(models.model_digest, model, time.perf_counter() + BUDGET)
-    except (models.OverBudget, TypeError, AttributeError, ValueError, RecursionError):
+    except (models.OverBudget, TypeError, AttributeError, ValueError, RecursionError) as error:
+        if shield.raised_by_signal_handler(error):
+            raise
         return None

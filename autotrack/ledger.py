@@ -17,8 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from autotrack import context, shield
-from autotrack.patching import ObservedFunction, Patch, Site, driver, transparent
+from autotrack.patching import Patch, Site, driver, transparent
 from autotrack.shield import Meter
+from autotrack.wrappers import ObservedFunction
 
 _MISSING = object()
 

@@ -13,6 +13,7 @@ from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
+from autotrack.shield import raised_by_signal_handler
 from autotrack.strand import Strand, report_artifact
 from autotrack.trained import note_of, remember, role_of, strand_of
 
@@ -28,6 +29,7 @@ __all__ = [
     "model_digest",
     "note_of",
     "prediction_of",
+    "raised_by_signal_handler",
     "remember",
     "role_of",
     "strand_for",

@@ -124,6 +124,7 @@ class Strand(context.Place):
         "framework",
         "job",
         "kind",
+        "memo",
         "name",
     )
 
@@ -138,6 +139,9 @@ class Strand(context.Place):
         self._pending: list[Beside] = []
         self._datasets = 0
         self._gaps: set[str] = set()
+        self.memo: dict[str, Any] = {}
+        """What a plugin remembers of it, by the plugin's name.  Not in a mapping with weak keys: what a signal handler
+        of the user's raises as such a key dies is lost."""
         self._roles: Roles | None = None
         owner = context.opened.get() if kind != "run" else None
         if kind != "step" and owner is None and parent is None:

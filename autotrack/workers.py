@@ -16,7 +16,8 @@ from typing import Any
 
 from autotrack import context, shield
 from autotrack.ledger import Ledger
-from autotrack.patching import ObservedFunction, transparent
+from autotrack.patching import transparent
+from autotrack.wrappers import ObservedFunction
 
 _TOKEN = "_autotrack_token"
 _starters: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()

@@ -15,7 +15,7 @@ from typing import Any
 import xxhash
 from blake3 import blake3
 
-from autotrack import context, events, trained
+from autotrack import context, events, shield, trained
 from autotrack.identity import arrays, elements
 from autotrack.plugins import hooks
 from autotrack.strand import Strand
@@ -60,6 +60,8 @@ def _within(strand: Strand, what: str, function: Any) -> Any:
     except OverBudget as error:
         strand.gap(what, str(error))
     except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError, OSError) as error:
+        if shield.raised_by_signal_handler(error):
+            raise
         strand.gap(what, f"{type(error).__name__}: {error}"[:300])
     return None
 

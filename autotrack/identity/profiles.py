@@ -48,6 +48,7 @@ class Profiles:
         self._copied = 0
         self._spent = 0.0
         self._missed = 0
+        self._finished = False
         self._lost: dict[str, None] = {}
         """The latest of those that were missed: they may yet be profiled."""
         self._lock = threading.Lock()
@@ -130,6 +131,9 @@ class Profiles:
 
     def _miss(self, identity: str) -> None:
         """Forget it, so that it is profiled when it comes again."""
+        if self._finished:
+            self._tell(1)
+            return
         self._known.pop(identity, None)
         if identity not in self._lost:
             self._missed += 1
@@ -145,9 +149,13 @@ class Profiles:
         for identity, *_ in self._waiting:
             self._miss(identity)
         self._waiting.clear()
-        if self._missed and self._job.segment is not None:
+        self._finished = True
+        self._tell(self._missed)
+
+    def _tell(self, missed: int) -> None:
+        if missed and self._job.segment is not None:
             why = "they were gone or had changed, or there was no time left, before their columns could be read"
-            what = f"columns and statistics of {self._missed} dataset{'s' if self._missed > 1 else ''}"
+            what = f"columns and statistics of {missed} dataset{'s' if missed > 1 else ''}"
             self._job.report(events.GapFound(time=time.time(), strand=None, what=what, why=why))
 
 

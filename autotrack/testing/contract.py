@@ -231,11 +231,11 @@ class PluginContract:
                 for word in order.split()
             ),
             "[importlib.import_module(name) for name in modules]",
-            "patching = sys.modules.get('autotrack.patching')",
+            "wrappers = sys.modules.get('autotrack.wrappers')",
             "from autotrack.testing.contract import resolve",
             f"for target in {self.targets!r}:",
             "    raw = resolve(target)[2]",
-            "    assert patching is None or not isinstance(raw, patching.ObservedFunction), target",
+            "    assert wrappers is None or not isinstance(raw, wrappers.ObservedFunction), target",
             "assert not any('autotrack' in type(finder).__module__ for finder in sys.meta_path)",
             "import os; assert 'AUTOTRACK_JOB' not in os.environ",
         ]

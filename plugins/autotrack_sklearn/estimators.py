@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from autotrack import hookimpl
+from autotrack.plugin_api import raised_by_signal_handler
 
 MEMBER = "member"
 """The role of a model inside another, as a tree of a forest."""
@@ -29,12 +30,10 @@ def autotrack_params(obj: Any) -> dict[str, Any] | None:
         return None
     try:
         params = obj.get_params(deep=True)
-    except (
-        TypeError,
-        AttributeError,
-        ValueError,
-        RuntimeError,
-    ):  # it holds what can't be asked for its own; `fit` says so itself
+    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+        if raised_by_signal_handler(error):
+            raise
+        # It holds what can't be asked for its own; `fit` says so itself.
         own = inspect.signature(type(obj)).parameters
         params = {name: value for name, value in vars(obj).items() if name in own}
     return {name: type(value) if is_estimator(value) else nested_names(value) for name, value in params.items()}

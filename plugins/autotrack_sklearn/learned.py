@@ -18,7 +18,6 @@ data is seen, nothing is predicted, the estimator is only read.
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
@@ -89,9 +88,6 @@ class _Known:
         self.values: dict[str, Any] = {}
 
 
-_known: weakref.WeakKeyDictionary[Strand, _Known] = weakref.WeakKeyDictionary()
-
-
 def report_learned(strand: Strand, estimator: Any, seconds: float) -> None:
     """Record what an estimator holds after a fit that took so many seconds."""
     model = estimators.final_estimator(estimator)
@@ -104,7 +100,7 @@ def report_learned(strand: Strand, estimator: Any, seconds: float) -> None:
 
 
 def _report(strand: Strand, model: Any, seconds: float) -> None:
-    held, library, known = dict(vars(model)), _library(model), _known.setdefault(strand, _Known())
+    held, library, known = dict(vars(model)), _library(model), strand.memo.setdefault("sklearn", _Known())
     budget = max(BUDGET, SHARE * seconds)
     values, measures, curves = _chosen(held, library), dict(_measures(held, library)), list(_curves(held, library))
     for name, _, _ in curves:

@@ -259,7 +259,7 @@ def test_own_output_wrapping_is_restored(tmp_path: Path) -> None:
             return X
 
     autotrack.disable()
-    from autotrack.patching import ObservedFunction
+    from autotrack.wrappers import ObservedFunction
 
     function = vars(Given)["fit_transform"]
     while hasattr(function, "__wrapped__"):
