@@ -35,6 +35,8 @@ class Settings:
     """Seconds that the end of a program may wait for unfinished digests."""
     keep_model_bytes: int = 64 * 1024 * 1024
     """Largest fitted model that is kept."""
+    keep_model_seconds: float = 0.02
+    """Seconds that the identity and the pickle of a fitted model may take, however short its training was."""
 
     def __init__(self, **values: Any) -> None:
         for name, value in values.items():

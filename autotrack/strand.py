@@ -271,10 +271,11 @@ class Strand(context.Place):
             )
 
     def model(self, model: Any, *, budget: float) -> None:
-        """The fitted model: its class and identity, and its pickle, as far as `budget` seconds reach."""
+        """The fitted model: its class and identity, and its pickle, as far as `budget` seconds reach, or those of the
+        setting `keep_model_seconds` where they are more."""
         from autotrack.identity import models
 
-        models.report(self, model, budget)
+        models.report(self, model, max(budget, self.job.settings.keep_model_seconds))
 
     def evaluates(self, cls: str, identity: str | None) -> None:
         """The fitted model that this strand did not train but is about, by its class and identity."""

@@ -88,7 +88,7 @@ class _Sink(io.RawIOBase):
         if self.size > self._limit:
             raise OverBudget(f"larger than {self._limit:,} bytes (setting keep_model_bytes)")
         if time.perf_counter() > self._deadline:
-            raise OverBudget("pickling it would take more than the larger of 20 ms and 2 % of the fit")
+            raise OverBudget("pickling it would take too long (setting keep_model_seconds, or 2 % of the fit)")
         self.state.update(view)
         self._file.write(view)
         return view.nbytes
@@ -147,7 +147,7 @@ class _Walk:
             self._mark(f"{type(value).__name__} {value!r}")
             return
         if time.perf_counter() > self._deadline:
-            raise OverBudget("reading its state would take more than the larger of 20 ms and 2 % of the fit")
+            raise OverBudget("reading its state would take too long (setting keep_model_seconds, or 2 % of the fit)")
         depth = self._path.get(id(value))
         if depth is not None:
             self._mark(f"again {depth}")

@@ -13,8 +13,8 @@ MEMBER = "member"
 """The role of a model inside another, as a tree of a forest."""
 PART = "part"
 """The role of a step of a pipeline, and of the model of a fold."""
-BUDGET, SHARE = 0.020, 0.02
-"""Seconds, and share of the fit, that keeping the fitted model may take: the larger of the two."""
+SHARE = 0.02
+"""Share of the fit that keeping the fitted model may take."""
 
 
 def is_estimator(obj: Any) -> bool:

@@ -9,7 +9,6 @@ from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack.plugin_api import made, remember, strand_of
 from autotrack_sklearn import files, learned, metrics, scoring, search
 from autotrack_sklearn.estimators import (
-    BUDGET,
     MEMBER,
     PART,
     SHARE,
@@ -83,7 +82,7 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     if strand.kind == "search":
         search.report_search(estimator, strand)
     if strand.kind != "step":
-        strand.model(estimator, budget=max(BUDGET, SHARE * call.seconds))
+        strand.model(estimator, budget=SHARE * call.seconds)
     learned.report_learned(strand, estimator, call.seconds)
 
 

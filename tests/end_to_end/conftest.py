@@ -25,6 +25,7 @@ class CommandLine:
             for name, value in os.environ.items()
             if not name.startswith("AUTOTRACK_") and name not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")
         }
+        self.env["AUTOTRACK_KEEP_MODEL_SECONDS"] = "5"  # also where the machine is busy
 
     def __call__(
         self, *words: str, code: int | None = 0, env: dict[str, str] | None = None, input: str | None = None

@@ -205,7 +205,7 @@ def test_loading_while_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def _told(recording: Recording) -> int:
     """How many events tell of the program; the recorder writes others when it comes to it."""
-    beside = (events.JobFacts, events.Sealed, events.Receipt, events.Overhead)
+    beside = (events.JobFacts, events.DataProfiled, events.Sealed, events.Receipt, events.Overhead)
     return sum(not isinstance(event, beside) for event in recording.events())
 
 

@@ -288,7 +288,7 @@ def test_a_model_from_a_file_makes_an_evaluation(tmp_path: Path) -> None:
         "print(f1_score(y_test, model.predict(X_test), average='macro'))\n"
     )
     for program in (train, evaluate):
-        done = run_program(program, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+        done = run_program(program, tmp_path, env={"AUTOTRACK_STRICT": "1", "AUTOTRACK_KEEP_MODEL_SECONDS": "5"})
         assert done.returncode == 0, done.stderr
     trained, evaluated = Recording(tmp_path / ".autotrack").strands()
     assert (trained.kind, evaluated.kind, evaluated.status) == ("fit", "evaluation", "finished")
