@@ -19,13 +19,15 @@ DISPLAYS = ("ConfusionMatrixDisplay", "RocCurveDisplay", "PrecisionRecallDisplay
 
 
 def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """A prediction is known by the model that made it, and by the role of the data where that is quickly told."""
-    strand = strand_of(model)
+    """A prediction is known by the model that made it, and by the role of the data where that is quickly told.  One
+    of a single row is left alone: those are made in a hurry, and nobody scores them."""
     features = args[0] if args else kwargs.get("X")
     shape = getattr(features, "shape", None)
     rows = shape[0] if isinstance(shape, tuple) and shape else len(features) if isinstance(features, list) else 0
-    # Predictions of one row are made in a hurry.
-    split = split_of(model, strand, features, None) if strand is not None and rows != 1 else None
+    if rows == 1:
+        return
+    strand = strand_of(model)
+    split = split_of(model, strand, features, None) if strand is not None else None
     made(result, model, strand, role=split, features=features, what=_member(model))
 
 
