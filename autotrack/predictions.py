@@ -20,7 +20,7 @@ from autotrack import trained
 from autotrack.identity import arrays
 from autotrack.strand import Strand
 
-KEPT, KEPT_BYTES, KEPT_EACH = 4096, 8 << 20, 2 << 20
+KEPT, KEPT_BYTES, KEPT_EACH = 512, 8 << 20, 2 << 20
 """Predictions that are kept; their bytes, in all and of one.  Of larger ones a sample is kept."""
 COMPARED = 32
 """Predictions that something is compared with at most."""
