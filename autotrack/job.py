@@ -62,12 +62,15 @@ class Job:
         self.segment: Segment | None = None
         self.recorder: Recorder | None = None
         self.profiles: Profiles | None = None
+        self.at_opening: list[Callable[[Job], None]] = []
+        """Called when the journal of a process has been opened, in the thread that had the first thing to record."""
         self.at_end: list[Callable[[], None]] = []
         """Called when the process ends, before the journal is closed."""
         self.unfinished: dict[str, Strand] = {}
         """Strands that have begun in this process and not ended."""
         self.failures: dict[str, int] = {}
         """How often something of ours failed, by where."""
+        self._facts: dict[str, object] = {}
         self._trouble = ""
         self._refused: OSError | None = None
         """Why the journal could not be opened; that is tried once."""
@@ -133,6 +136,18 @@ class Job:
             if work.done:
                 self._work = None
 
+    def know(self, section: str, value: object) -> None:
+        """A section of what is known of the job, as `values.plain` makes it and without secrets; the last one wins.
+        Nothing to record by itself: it is written once there is."""
+        self._facts[section] = value
+        if self.segment is not None:
+            self._report_fact(section, value)
+
+    def _report_fact(self, section: str, value: object) -> None:
+        from autotrack import events
+
+        self.report(events.JobFacts(time=time.time(), section=section, value=value))
+
     def failed(self, error: OSError) -> None:
         """Something could not be written."""
         self.lost += 1
@@ -162,6 +177,10 @@ class Job:
             raise
         if self.role == "main":
             self._main = exits.main_frame()
+        for section, value in list(self._facts.items()):
+            self._report_fact(section, value)
+        for act in self.at_opening:
+            shield.contain("opening", act, self)
 
     def _open_once(self) -> None:
         from autotrack import lifecycle
@@ -197,6 +216,7 @@ class Job:
             self.profiles.after_fork()
         self.role, self.pid = "fork", os.getpid()
         self._artifacts = 0
+        self._facts = {}
         self.lost = 0
         self._trouble = ""
         self._refused = None

@@ -48,8 +48,8 @@ def open_segment(job: Job) -> None:
     job.segment = segment
     if job.role == "main":
         path, cwd = list(sys.path), job.cwd
-        recorder.later("packages", lambda: _report_facts(job, "packages", environment.packages(path)))
-        recorder.later("git", lambda: _report_facts(job, "git", environment.git(cwd)))
+        recorder.later("packages", lambda: job.know("packages", environment.packages(path)))
+        recorder.later("git", lambda: job.know("git", environment.git(cwd)))
     recorder.start()
     shield.contain("notebook", notebook.follow_cells, job)
 
@@ -82,11 +82,6 @@ def program_name() -> str:
         return str(spec.name).removesuffix(".__main__")
     path = getattr(main, "__file__", None) or (sys.argv[0] if sys.argv else "")
     return os.path.basename(path) or "python"
-
-
-def _report_facts(job: Job, section: str, value: object) -> None:
-    if value is not None:
-        job.report(events.JobFacts(time=time.time(), section=section, value=value))
 
 
 def close_segment(job: Job, outcome: Outcome) -> None:
