@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-FORMAT = 2
+FORMAT = 3
 """Version of the journal: the vocabulary below, the chain and the layout of point records."""
 
 
@@ -279,6 +279,15 @@ class PatchReceipt(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class ConsoleText(Event, frozen=True, kw_only=True, tag="console"):
+    """What a process printed: seconds after `time`, stream (1: output, 2: errors), text.  Secrets are taken out, and
+    of a line that was written over by carriage returns within half a second the last state is kept."""
+
+    parts: tuple[tuple[float, int, str], ...]
+    left_out: int = 0
+    """Characters before these that were not kept."""
+
+
 class Receipt(Event, frozen=True, kw_only=True, tag="receipt"):
     """Which patches were expected, attached, fired, failed; the last one of a segment wins."""
 
@@ -325,6 +334,7 @@ AnyEvent = (
     | Tagged
     | GapFound
     | StrandEnded
+    | ConsoleText
     | Receipt
     | Overhead
     | Sealed

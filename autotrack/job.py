@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from autotrack.capture.console import Console
+    from autotrack.capture.files import Files
     from autotrack.events import Event
     from autotrack.exits import ExitWatch, Outcome
     from autotrack.identity.profiles import Profiles
@@ -62,6 +64,10 @@ class Job:
         self.segment: Segment | None = None
         self.recorder: Recorder | None = None
         self.profiles: Profiles | None = None
+        self.console: Console | None = None
+        self.files: Files | None = None
+        self.artifacts: set[tuple[str, bool]] = set()
+        """Path of each file on record, and whether it was written."""
         self.at_opening: list[Callable[[Job], None]] = []
         """Called when the journal of a process has been opened, in the thread that had the first thing to record."""
         self.at_end: list[Callable[[], None]] = []
@@ -214,8 +220,13 @@ class Job:
         segment, self.segment, self.recorder = self.segment, None, None
         if self.profiles is not None:
             self.profiles.after_fork()
+        if self.console is not None:
+            self.console.after_fork()
+        if self.files is not None:
+            self.files.after_fork()
         self.role, self.pid = "fork", os.getpid()
         self._artifacts = 0
+        self.artifacts = set()
         self._facts = {}
         self.lost = 0
         self._trouble = ""
@@ -247,6 +258,8 @@ class Job:
         if self._ended or self.pid != os.getpid():
             return
         outcome = self._outcome(disabled)
+        if self.files is not None:
+            shield.contain("files", self.files.finish)
         self._ended = True
         self._main = None
         for strand in list(self.unfinished.values()):
@@ -272,7 +285,7 @@ class Job:
 
     def _end_strand(self, strand: Strand, outcome: Outcome) -> None:
         """A strand that the program left open.  What it logged outside of any run ends as the program does."""
-        if strand.kind != "log":
+        if strand.kind not in ("log", "printed"):
             strand.end("interrupted")
         elif outcome.error is not None:
             strand.end("failed" if isinstance(outcome.error, Exception) else "interrupted", outcome.error)
@@ -310,8 +323,10 @@ def serves_resources() -> bool:
 
 
 def _import_all() -> None:
-    from autotrack import lifecycle, manual  # noqa: F401
+    from autotrack import artifacts, lifecycle, manual  # noqa: F401
+    from autotrack.capture import transcript  # noqa: F401
     from autotrack.identity import data, files, models  # noqa: F401
+    from autotrack.printed import watch  # noqa: F401
 
     if "numpy" in sys.modules:
         from autotrack.identity import profile  # noqa: F401

@@ -7,9 +7,7 @@ another tool has patched on top, ours becomes a plain pass-through.
 from __future__ import annotations
 
 import functools
-import os
 import sys
-import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -17,30 +15,12 @@ from types import ModuleType
 from typing import Any
 
 from autotrack import context, shield
-from autotrack.patching import Patch, Site, driver, transparent
+from autotrack.entries import MISSING, Entry
+from autotrack.frames import transparent
+from autotrack.libraries import LIBRARY_FOLDERS
+from autotrack.patching import Patch, Site, driver
 from autotrack.shield import Meter
 from autotrack.wrappers import ObservedFunction
-
-_MISSING = object()
-
-
-class Entry:
-    """One name of a class or module that was replaced."""
-
-    __slots__ = ("_owner", "name", "ours", "raw")
-
-    def __init__(self, owner: Any, name: str, raw: Any, ours: Any) -> None:
-        self._owner: Callable[[], Any] = weakref.ref(owner)
-        self.name, self.raw, self.ours = name, raw, ours
-
-    def undo(self) -> None:
-        owner = self._owner()
-        if owner is None or vars(owner).get(self.name) is not self.ours:
-            return
-        if self.raw is _MISSING:
-            delattr(owner, self.name)
-        else:
-            setattr(owner, self.name, self.raw)
 
 
 class Receipt:
@@ -94,8 +74,8 @@ class Ledger:
         receipt.attached = True
 
     def _replace_function(self, owner: Any, name: str, site: Site) -> None:
-        raw = vars(owner).get(name, _MISSING)
-        original = getattr(owner, name) if raw is _MISSING else raw
+        raw = vars(owner).get(name, MISSING)
+        original = getattr(owner, name) if raw is MISSING else raw
         if any(original is entry.ours for entry in self._entries):
             return  # was rebound with another of the function's names
         known = next((entry.ours for entry in self._entries if entry.raw is original), None)
@@ -106,9 +86,7 @@ class Ledger:
 
     def replace(self, owner: Any, name: str, ours: Any) -> None:
         """Put `ours` where `name` is, and remember what was there."""
-        entry = Entry(owner, name, vars(owner).get(name, _MISSING), ours)
-        setattr(owner, name, ours)
-        self._entries.append(entry)
+        self._entries.append(Entry(owner, name, ours))
 
     def _rebind(self, original: Any, ours: Any) -> None:
         """Put the wrapper in the user's own modules that have bound the function's name already.  Not where it was
@@ -176,8 +154,8 @@ class _Family:
         if not self.covers(cls):
             return
         for owner in cls.__mro__:
-            raw = vars(owner).get(self._name, _MISSING)
-            if raw is not _MISSING:
+            raw = vars(owner).get(self._name, MISSING)
+            if raw is not MISSING:
                 if _replaceable(owner, raw):
                     self._ledger.replace(owner, self._name, observed(raw, self._site))
                 return
@@ -265,11 +243,6 @@ def _descendants(root: type) -> Iterator[type]:
             waiting.extend(type.__subclasses__(cls))
 
 
-_LIBRARY_FOLDERS = tuple(
-    os.path.join(folder(path), "")
-    for path in {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    for folder in (os.path.abspath, os.path.realpath)
-)
 _own: dict[str, bool] = {"__main__": True}
 """Whether a module is the user's own, by its name: asked for each patch, and programs import thousands."""
 
@@ -293,5 +266,5 @@ def _is_own(name: str, module: Any) -> bool:
     own = _own.get(name)
     if own is None:
         path = getattr(module, "__file__", None)
-        own = _own[name] = isinstance(path, str) and not path.startswith(_LIBRARY_FOLDERS)
+        own = _own[name] = isinstance(path, str) and not path.startswith(LIBRARY_FOLDERS)
     return own and isinstance(module, ModuleType)

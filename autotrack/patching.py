@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from autotrack import context, shield, trained
+from autotrack.frames import DRIVER_FILE, transparent
 from autotrack.shield import FAILED, Meter
 from autotrack.strand import Strand
 
@@ -381,20 +382,9 @@ def _generator_driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[s
     return transparent(drive)
 
 
-DRIVER_FILE = "<autotrack: importlib._bootstrap>"
-
-
 def caller() -> FrameType | None:
     """The user's frame whose call is observed; for observers, while they run."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename != DRIVER_FILE:
         frame = frame.f_back
     return frame.f_back if frame is not None else None
-
-
-def transparent(function: Function) -> Function:
-    """The function, not counted as a frame by `warnings`, which skips files of this name: a user's
-    `stacklevel=2` must go on pointing at the user's line (CPython `Lib/warnings.py`, `_is_internal_frame`)."""
-    plain: Any = function
-    plain.__code__ = plain.__code__.replace(co_filename=DRIVER_FILE)
-    return function

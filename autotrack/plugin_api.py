@@ -8,13 +8,14 @@ import weakref
 from typing import Any
 
 from autotrack import context, trained
+from autotrack.artifacts import report_artifact
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
 from autotrack.shield import raised_by_signal_handler
-from autotrack.strand import Strand, report_artifact
+from autotrack.strand import Strand
 from autotrack.trained import note_of, remember, role_of, strand_of
 
 __all__ = [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from autotrack.capture.console import Console
     from autotrack.ledger import Ledger
     from autotrack.settings import Settings
 
@@ -88,17 +89,28 @@ class Registry:
         self._targets: dict[str, list[Callable[[], None]]] = {}
         """What to do once a module has been imported."""
         self._finder = _Finder(self)
-        self._when("joblib.parallel", self._carry_through_joblib)
+        self.when("joblib.parallel", self._carry_through_joblib)
         for module in ("cloudpickle.cloudpickle", "joblib.externals.cloudpickle.cloudpickle"):
-            self._when(module, lambda module=module: self._follow_classes(module))  # type: ignore[misc]
+            self.when(module, lambda module=module: self._follow_classes(module))  # type: ignore[misc]
 
     def follow_workers(self) -> None:
         """Let worker processes know where they were started; once there is something to know, for it takes wrapt."""
         if not self._following:
             self._following = True
-            self._when("multiprocessing.process", self._carry_through_processes)
+            self.when("multiprocessing.process", self._carry_through_processes)
             for module, *how in _STARTERS:
-                self._when(module, lambda module=module, how=how: self._know_starters(module, *how))  # type: ignore[misc]
+                self.when(module, lambda module=module, how=how: self._know_starters(module, *how))  # type: ignore[misc]
+
+    def follow_console(self, console: Console) -> None:
+        """Let it see logs and progress bars, once there are any."""
+
+        def follow(what: str) -> None:
+            from autotrack.capture import logs
+
+            shield.contain(what, getattr(logs, f"follow_{what}"), console)
+
+        self.when("logging", lambda: follow("logging"))
+        self.when("tqdm.std", lambda: follow("tqdm"))
 
     def start(self) -> None:
         """Activate what has been imported already, and wait for the rest."""
@@ -107,7 +119,7 @@ class Registry:
             if name in sys.modules:
                 shield.contain(f"plugin of {name}", self._activate, name)
 
-    def _when(self, module: str, act: Callable[[], None]) -> None:
+    def when(self, module: str, act: Callable[[], None]) -> None:
         """Do something now if a module has been imported to its end, else when it has."""
         if _complete(module):
             act()
@@ -200,7 +212,7 @@ class Registry:
                 receipt.why = receipt.meter.why
 
         receipt.why = "not imported"
-        self._when(module, attach)
+        self.when(module, attach)
 
 
 def _complete(module: str) -> bool:

@@ -43,6 +43,8 @@ class Recorder:
         """Whose `put` a signal handler may call in the midst of another `put`."""
         self._tasks: deque[tuple[str, Task]] = deque()
         self._waiting: list[tuple[str, Task]] = []
+        self._timed: list[tuple[float, str, Task]] = []
+        """What is to be done not before some time."""
         self._gate = threading.Lock()
         self._stop = False
         self._stopped = threading.Event()
@@ -80,6 +82,11 @@ class Recorder:
         """Do something on the recorder's thread.  `what` names it in case there is no time left for it."""
         self._inbox.put((what, task))
 
+    def soon(self, what: str, task: Task, seconds: float) -> None:
+        """Do something on the recorder's thread in a while; at the end at once."""
+        due = time.monotonic() + seconds
+        self.later(what, lambda: self._timed.append((due, what, task)))
+
     def each_period(self, report: Callable[[], None]) -> None:
         """Call something every few seconds and at the end."""
         self._receipts.append(report)
@@ -89,7 +96,8 @@ class Recorder:
         try:
             while not self._ends():
                 buffered = self._segment.points.started and not self._segment.points.mapped
-                self._take(FLUSH_PERIOD if buffered else max(self._due - time.monotonic(), 0.01))
+                self._take(FLUSH_PERIOD if buffered else self._patience())
+                self._take_timed(time.monotonic())
                 self._run_tasks(lambda: self._stop)
                 if buffered:
                     shield.contain("recorder", self._flush)
@@ -98,6 +106,16 @@ class Recorder:
                     shield.contain("recorder", self._period)
         finally:
             self._stopped.set()
+
+    def _patience(self) -> float:
+        """Seconds until something is due."""
+        due = min((when for when, _, _ in self._timed), default=self._due)
+        return max(min(due, self._due) - time.monotonic(), 0.01)
+
+    def _take_timed(self, now: float) -> None:
+        """Take what is due by now, in the order in which it came."""
+        self._tasks.extend((what, task) for due, what, task in self._timed if due <= now)
+        self._timed = [entry for entry in self._timed if entry[0] > now]
 
     def _ends(self) -> bool:
         with self._gate:
@@ -165,6 +183,8 @@ class Recorder:
         stopped = self.pause(max(deadline - time.monotonic(), 0.05))
         if stopped:
             self._take(0.0)
+            self._run_tasks(lambda: time.monotonic() > deadline)  # which may say what else is to be done
+            self._take_timed(float("inf"))
             self._run_tasks(lambda: time.monotonic() > deadline)
         left = [what for what, task in (*self._waiting, *self._tasks) if task not in (_nothing, ended.set)]
         points = self._segment.points

@@ -6,13 +6,12 @@ Each call appends to the journal at once; nothing is queued but digests of large
 from __future__ import annotations
 
 import operator
-import os
 import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from autotrack import context, events, lifecycle
+from autotrack import artifacts, context, events, lifecycle
 from autotrack.ids import new_id
 from autotrack.journal.points import closed_window, pack_record, tail
 from autotrack.values import storable
@@ -47,6 +46,14 @@ class Series:
         self._points: Any = _Unbound
         self._tail = 0.0
 
+    def record_at(self, step: int, value: float, when: float) -> None:
+        """Add a point of an earlier time, in seconds since the epoch; otherwise as `record`, and slower."""
+        try:
+            buffer, offsets = self._points.window
+            pack_record(buffer, next(offsets), value, when, step, self._tail)
+        except (struct.error, ValueError, TypeError):
+            self._record_slowly(step, value, when)
+
     def record(self, step: int, value: float) -> None:
         """Add a point: the value (any real number, nan and inf too) at a step (an integer of 64 bits).
 
@@ -59,7 +66,7 @@ class Series:
         except (struct.error, ValueError, TypeError):
             self._record_slowly(step, value)
 
-    def _record_slowly(self, step: int, value: float) -> None:
+    def _record_slowly(self, step: int, value: float, when: float | None = None) -> None:
         """The window is full, not there yet, or left behind in the parent of a fork; or the point is bad."""
         value, step = float(value), operator.index(step)
         if not -(2**63) <= step < 2**63:
@@ -72,7 +79,7 @@ class Series:
                 return
             try:
                 buffer, offsets = window
-                pack_record(buffer, next(offsets), value, _now(), step, self._tail)
+                pack_record(buffer, next(offsets), value, when or _now(), step, self._tail)
                 return
             except (struct.error, ValueError):
                 if not self._points.advance(window):
@@ -144,7 +151,7 @@ class Strand(context.Place):
         of the user's raises as such a key dies is lost."""
         self._roles: Roles | None = None
         owner = context.opened.get() if kind != "run" else None
-        if kind != "step" and owner is None and parent is None:
+        if kind not in ("step", "printed") and owner is None and parent is None:
             job.runs += 1
         self._report(
             events.StrandStarted(
@@ -285,7 +292,7 @@ class Strand(context.Place):
         self, path: str, mode: str, *, kind: str = "file", model: str | None = None, step: int | None = None
     ) -> None:
         """A file that was `read` or `written`; its digest follows from the recorder."""
-        report_artifact(self.job, path, mode, kind=kind, model=model, step=step, strand=self.id)
+        artifacts.report_artifact(self.job, path, mode, kind=kind, model=model, step=step, strand=self.id)
 
     def tag(self, name: str, value: Any = True) -> None:
         for key, described in lifecycle.values({name: value}).items():
@@ -319,29 +326,3 @@ def _thread_name() -> str:
     """The name of this thread; a thread that Python did not start is not made known to `threading` for it."""
     thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
     return str(thread.name) if thread is not None else f"thread {threading.get_ident()}"
-
-
-def report_artifact(
-    job: Job,
-    path: str,
-    mode: str,
-    *,
-    kind: str = "file",
-    model: str | None = None,
-    step: int | None = None,
-    strand: str | None = None,
-    closed: Any = None,
-) -> None:
-    """A file that was `read` or `written` by the job.  `closed`, where given, says when its content is whole."""
-    from autotrack.identity.files import digest_later
-
-    number = job.next_artifact()
-    try:
-        path = os.path.abspath(path)
-    except FileNotFoundError:  # the current folder is gone
-        path = os.path.join(job.cwd, path)
-    event = events.ArtifactSeen(
-        time=_now(), artifact=number, path=storable(path), mode=mode, kind=kind, strand=strand, step=step, model=model
-    )
-    if job.report(event):
-        digest_later(job, number, path, closed)

@@ -79,10 +79,27 @@ def _enable(chosen: Settings, how: str) -> None:
     _State.registry = registry = plugins.Registry(chosen, plugins.discover(sys.path))
     shield.configure(strict=chosen.strict, listener=_note_failure)
     job.at_end.append(_report_receipt)
+    if not serves_resources():
+        _watch_console(job, registry)
     job.watch_exit()
     registry.start()
     if job.role == "spawn" and not serves_resources():
         registry.follow_workers()
+
+
+def _watch_console(job: Job, registry: plugins.Registry) -> None:
+    from autotrack.capture.console import Console
+    from autotrack.capture.files import Files
+
+    job.files = Files(job)
+    job.files.follow()
+    job.files.follow_readers(registry.when)
+    job.at_opening.append(lambda job: job.files.begin() if job.files is not None else None)
+    job.console = Console(job)
+    job.console.attach()
+    registry.follow_console(job.console)
+    job.at_opening.append(lambda job: job.console.begin() if job.console is not None else None)
+    job.at_end.append(job.console.finish)
 
 
 def disable() -> None:
@@ -91,6 +108,10 @@ def disable() -> None:
     if job is None:
         return
     job.end(disabled=True)
+    if job.console is not None:
+        shield.contain("disable", job.console.detach)
+    if job.files is not None:
+        job.files.leave()
     context.Current.job = None
     _State.registry = None
     shield.contain("disable", job.let_go)

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from autotrack import context, shield
+from autotrack.frames import transparent
 from autotrack.ledger import Ledger
-from autotrack.patching import transparent
 from autotrack.wrappers import ObservedFunction
 
 _TOKEN = "_autotrack_token"

@@ -24,8 +24,9 @@ ITEMS_SHOWN = 40
 @click.command()
 @click.argument("reference", metavar="ID", default="@last")
 @click.option("--all", "everything", is_flag=True, help="Leave nothing out on a terminal.")
+@click.option("--console", is_flag=True, help="What the program printed, as it printed it; --all with times.")
 @reading
-def command(reference: str, everything: bool, as_json: bool, directory: str | None) -> None:
+def command(reference: str, everything: bool, console: bool, as_json: bool, directory: str | None) -> None:
     """Show a run or a job.
 
     ID is the beginning of an id, @last (which is meant when it is left out), @best:METRIC, or @best:-METRIC for the
@@ -38,6 +39,10 @@ def command(reference: str, everything: bool, as_json: bool, directory: str | No
     trainers: dict[str, str] = {}
     with opened(directory) as store:
         kind, id = store.resolve(reference)
+        if console:
+            found = store.run(id)["job"] if kind == "run" else store.job(id)["job"]
+            print_console(found["console"], everything, as_json)
+            return
         if output.on_terminal() and not as_json:
             print_run(store, id, limit) if kind == "run" else print_job(store, id, limit)
             return
@@ -64,6 +69,20 @@ def print_job(store: Store, id: str, limit: int | None) -> None:
     found = store.job(id)
     for part in _job_parts(found["job"], found["runs"], limit, console.width):
         console.print(part)
+
+
+def print_console(parts: list[dict[str, Any]], times: bool, as_json: bool) -> None:
+    """What a program printed; to our errors what it printed to its own."""
+    if as_json:
+        output.print_json_lines(parts)
+        return
+    for part in parts:
+        if times:
+            lines = part["text"].splitlines(keepends=True)
+            text = "".join(f"{output.moment(part['time'])} {part['stream']:6} {line}" for line in lines)
+            click.echo(text, nl=not text.endswith("\n"))
+        else:
+            click.echo(part["text"], nl=False, err=part["stream"] == "stderr")
 
 
 def _trainers(store: Store, run: dict[str, Any]) -> dict[str, str]:
@@ -110,6 +129,8 @@ def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
         yield "package", name, version
     for file in job["files"]:
         yield "file", file["path"], file["digest"], file["mode"], file["bytes"]
+    for name, metric in job["printed"].items():
+        yield "printed", name, metric["last"], metric["min"], metric["max"], metric["count"]
     for run in runs:
         yield "run", run["id"], run["name"], run["status"], run["metrics"]
     exit = job["exit"] or {}
@@ -145,13 +166,7 @@ def _run_parts(
     yield _pairs(facts)
     yield from _failure_part(run["failure"])
     if run["metrics"]:
-        several = any(metric["count"] > 1 for metric in run["metrics"].values())
-        columns = ["last", "min", "max", "points"] if several else ["last"]
-        rows = [
-            (name, *(metric[{"points": "count"}.get(column, column)] for column in columns))
-            for name, metric in run["metrics"].items()
-        ]
-        yield _section("Metrics", ["", *columns], rows, numeric=True)
+        yield _metrics_part("Metrics", run["metrics"])
     if run["summary"]:
         yield _section("Results", None, [(name, value) for name, value in run["summary"].items()])
     rows = [(param["name"], param["value"], param["source"]) for param in run["params"]]
@@ -167,6 +182,19 @@ def _run_parts(
     if nested:
         yield _trials(nested, limit)
     yield from _gaps_part(run["gaps"])
+
+
+def _metrics_part(title: str, metrics: dict[str, dict[str, Any]]) -> RenderableType:
+    several = any(metric["count"] > 1 for metric in metrics.values())
+    columns = ["last", "min", "max", "points"] if several else ["last"]
+    told = {"print": "printed", "user": "logged", "inferred": "inferred"}
+    if any(metric["origin"] in told for metric in metrics.values()):
+        columns.append("")
+    rows = []
+    for name, metric in metrics.items():
+        values = {**metric, "points": metric["count"], "": told.get(metric["origin"], "")}
+        rows.append((name, *(values[column] for column in columns)))
+    return _section(title, ["", *columns], rows, numeric=True)
 
 
 def _job_parts(
@@ -196,6 +224,8 @@ def _job_parts(
         yield runtable.table(listed, width - 2)
     if len(listed) < len(runs):
         yield Text(f"  … {len(runs) - len(listed)} more with --all", style="dim")
+    if job["printed"]:
+        yield _metrics_part("Printed values", job["printed"])
     steps = [(step["name"], output.seconds(step["seconds"]), step["params"] or "") for step in job["steps"]]
     if steps:
         yield _section("Steps", None, steps, limit=limit)

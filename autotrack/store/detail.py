@@ -54,7 +54,7 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
             {"name": name, "value": presented(value), "source": source}
             for name, (value, source) in strands.params_of(group).items()
         ],
-        "metrics": _metrics(strands.metrics_of(group)),
+        "metrics": _metrics(strands.metrics_of(group), strands.origins_of(group)),
         "datasets": [{"role": event.role, **_described(event.dataset, described)} for event in used],
         "model": _model(database, model, id) if model is not None else None,
         "artifacts": [_artifact(segment, event, digests) for view in group for segment, event in view.artifacts()],
@@ -117,7 +117,8 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         **{section: presented(sections.get(section)) for section in SECTIONS},
         "exit": {"code": ended.code, "how": ended.how, "failure": _failure(ended.failure)} if ended else None,
         "files": [_artifact(segment, event, digests) for segment, event in artifacts],
-        "console": None,
+        "console": _console(database, id),
+        "printed": _printed(database, id),
         "steps": _steps(database, id),
         "gaps": _gaps(event for _, event in facts if isinstance(event, events.GapFound)) + _nameless(database, id),
         "receipt": _receipt(receipts),
@@ -125,6 +126,29 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         "overhead": _overhead(_latest(facts, events.Overhead)),
         "tags": {presented(e.name): presented(e.value) for _, e in facts if isinstance(e, events.Tagged)},
     }
+
+
+def _console(database: Database, job: str) -> list[dict[str, Any]]:
+    """What was printed, in the order of time."""
+    parts: list[tuple[float, int, str]] = []
+    for _, event in strands.job_facts(database, job, ("console",)):
+        if event.left_out:
+            parts.append((event.time, 0, f"… {event.left_out:,} characters were not kept …\n"))
+        parts += [(event.time + after, stream, text) for after, stream, text in event.parts]
+    streams = {0: "gap", 1: "stdout", 2: "stderr"}
+    return [
+        {"time": time, "stream": streams.get(stream, str(stream)), "text": presented(text)}
+        for time, stream, text in sorted(parts, key=lambda part: part[0])
+    ]
+
+
+def _printed(database: Database, job: str) -> dict[str, dict[str, Any]]:
+    """What was printed outside of any training, where nobody knows of which run it was."""
+    sql = "SELECT strand FROM strands WHERE job = ? AND kind = 'printed' AND run = strand"
+    found = [strand for (strand,) in database.rows(sql, (job,))]
+    group = [] if not found or database.row("SELECT 1 FROM runs WHERE id = ?", (found[0],)) else found
+    views = strands.views(database, group)
+    return _metrics(strands.metrics_of(views), strands.origins_of(views))
 
 
 def _latest(facts: Sequence[tuple[str, Any]], kind: type[Any]) -> list[Any]:
@@ -196,9 +220,10 @@ def _artifact(segment: str, event: Any, digests: Digests) -> dict[str, Any]:
     }
 
 
-def _metrics(found: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
+def _metrics(found: Mapping[str, Statistics], origins: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
     return {
         name: {
+            "origin": (origins or {}).get(name, "framework"),
             "last": presented(nan(last)),
             "min": low,
             "max": high,

@@ -1,7 +1,9 @@
 """From facts to runs: what people list and compare is made of a job's strands, and made again when more is known.
 
 A strand of kind `step` is no run; one that the user's run owns is part of that run; every other is a run of its
-own, under the strand's id.  The candidates of a search are nested runs `<search>.<index>`.  What only `show` needs
+own, under the strand's id.  What a program printed outside of any training (kind `printed`) is a run where there is no
+other, part of the only one where there is one, and the job's alone where there are several: nobody knows of which
+each print was.  The candidates of a search are nested runs `<search>.<index>`.  What only `show` needs
 is not written but read from the facts: see `detail`.
 """
 
@@ -63,7 +65,9 @@ def project(
         for strand, segment in database.rows("SELECT strand, segment FROM strands WHERE job = ? AND ended = 0", (job,))
         if not alive.get(segment)
     ]
-    runs = database.within("SELECT DISTINCT run FROM strands WHERE strand IN ({in})", sorted({*touched, *unfinished}))
+    moved = _place_printed(database, job)
+    news = sorted({*touched, *unfinished, *moved})
+    runs = database.within("SELECT DISTINCT run FROM strands WHERE strand IN ({in})", news)
     _write_runs(database, job, sorted({run for (run,) in runs}), life, started.user if started else None)
     database.executemany("UPDATE strands SET ended = 1 WHERE strand = ?", [(strand,) for strand in unfinished])
     ended = [event for _, event in decoded if isinstance(event, events.JobEnded)]
@@ -84,6 +88,25 @@ def project(
     database.put("jobs", "id, folder, open, taken, parent, name, status, started, duration, author", [values], "id")
 
 
+def _place_printed(database: Database, job: str) -> set[str]:
+    """Let what was printed be part of the job's only run; the strands of runs that this changes."""
+    printed = database.rows("SELECT strand, run FROM strands WHERE job = ? AND kind = 'printed'", (job,))
+    if not printed:
+        return set()
+    sql = "SELECT DISTINCT run FROM strands WHERE job = ? AND kind NOT IN ('step', 'printed') LIMIT 2"
+    others = [run for (run,) in database.rows(sql, (job,))]
+    moved: set[str] = set()
+    for strand, run in printed:
+        home = others[0] if len(others) == 1 else strand
+        if home != run:
+            database.executemany("UPDATE strands SET run = ? WHERE strand = ?", [(home, strand)])
+            moved |= {strand, run, home}
+        if others:
+            for table, column in (("runs", "id"), ("params", "run"), ("metrics", "run"), ("tags", "run")):
+                database.execute(f"DELETE FROM {table} WHERE {column} = ?", (strand,))
+    return moved
+
+
 def _job_status(
     life: Life, started: events.JobStarted | None, ended: events.JobEnded | None
 ) -> tuple[str, float | None]:
@@ -100,11 +123,13 @@ def _job_status(
 
 
 def _write_runs(database: Database, job: str, runs: Sequence[str], life: Life, author: str | None) -> None:
+    sql = "SELECT 1 FROM strands WHERE job = ? AND kind NOT IN ('step', 'printed') LIMIT 1"
+    no_runs = ("step", "printed") if database.row(sql, (job,)) is not None else ("step",)
     for start in range(0, len(runs), 1000):
         rows = _Rows(job, presented(author))
         for run, group in strands.of_runs(database, runs[start : start + 1000]).items():
             root = next((view for view in group if view.id == run), None)
-            if root is not None and root.started is not None and root.started.kind != "step":
+            if root is not None and root.started is not None and root.started.kind not in no_runs:
                 rows.add(root, root.started, group, life)
         rows.write(database)
 

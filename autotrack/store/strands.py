@@ -25,6 +25,7 @@ class SeriesRow:
     segment: str
     series: int
     name: str
+    origin: str
     last_time: float
     last: float | None
     low: float | None
@@ -157,6 +158,12 @@ def metrics_of(group: Sequence[StrandView]) -> dict[str, Statistics]:
     """The metrics of a run."""
     names = series_names(group)
     return {names[view.id, name]: found for view in group for name, found in view.metrics().items()}
+
+
+def origins_of(group: Sequence[StrandView]) -> dict[str, str]:
+    """Who says the values of each metric of a run: `framework`, `metric`, `user`, `inferred`, `print`."""
+    names = series_names(group)
+    return {names[view.id, presented(row.name)]: row.origin for view in group for row in view.series}
 
 
 def model_of(group: Sequence[StrandView]) -> events.StrandModel | None:

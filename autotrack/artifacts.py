@@ -1,0 +1,94 @@
+"""Files as they go on record: at once by their path, and by their digest when the recorder has taken it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from autotrack import events
+from autotrack.identity import files
+from autotrack.values import storable
+
+if TYPE_CHECKING:
+    from autotrack.job import Job
+
+
+def report_artifact(
+    job: Job,
+    path: str,
+    mode: str,
+    *,
+    kind: str = "file",
+    model: str | None = None,
+    step: int | None = None,
+    strand: str | None = None,
+    closed: Callable[[], bool] | None = None,
+    unknown: str = "",
+) -> None:
+    """A file that was `read` or `written` by the job.  `closed`, where given, says when its content is whole;
+    `unknown`, why there is no use in a digest."""
+    try:
+        path = os.path.abspath(path)
+    except FileNotFoundError:  # the current folder is gone
+        path = os.path.join(job.cwd, path)
+    number = _seen(job, path, mode, kind, model=model, step=step, strand=strand)
+    if number is None:
+        return
+    if unknown:
+        job.report(_undigested(number, unknown))
+    elif job.recorder is not None:
+        job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, closed))
+
+
+def _seen(
+    job: Job, path: str, mode: str, kind: str, *, model: str | None, step: int | None, strand: str | None
+) -> int | None:
+    job.artifacts.add((path, mode == "written"))
+    number = job.next_artifact()
+    event = events.ArtifactSeen(
+        time=time.time(),
+        artifact=number,
+        path=storable(path),
+        mode=mode,
+        kind=kind,
+        strand=strand,
+        step=step,
+        model=model,
+    )
+    return number if job.report(event) else None
+
+
+def _undigested(number: int, why: str) -> events.ArtifactDigested:
+    return events.ArtifactDigested(time=time.time(), artifact=number, digest=None, bytes=None, why=storable(why))
+
+
+def _digest(job: Job, number: int, path: str, closed: Callable[[], bool] | None) -> bool | None:
+    """Digest a file once it is whole.  False: not yet."""
+    if closed is not None and not closed():
+        return False
+    try:
+        digest, size = files.digest_file(path, files.Cache(job.root))
+        event = events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size)
+    except OSError as error:
+        event = _undigested(number, os.strerror(error.errno or 0))
+    job.report(event)
+    return None
+
+
+def report_manifest(job: Job, folder: str, mode: str, names: Sequence[str]) -> None:
+    """Files of one folder that were `read` or `written` by the job, by a digest over all of them."""
+    number = _seen(job, folder, mode, "folder", model=None, step=None, strand=None)
+    if number is None:
+        return
+    try:
+        manifest = files.manifest(folder, names, files.Cache(job.root))
+    except OSError as error:
+        job.report(_undigested(number, os.strerror(error.errno or 0)))
+        return
+    job.report(
+        events.ArtifactDigested(
+            time=time.time(), artifact=number, digest=manifest.digest, bytes=manifest.bytes, why=manifest.why
+        )
+    )

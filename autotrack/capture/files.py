@@ -1,0 +1,288 @@
+"""The files that a program reads and writes, seen by the audit events `open` and `os.rename`.
+
+The hook runs in the midst of anything, with any lock held: it only remembers a path.  The recorder does the rest, or
+the end of the program where there was nothing else to record: what is read is digested soon, what is written once it
+has been left alone for a while, or at the end.  Files of libraries, caches, hidden folders and the system are left out;
+of folders from which many files are read, a manifest is kept.
+
+Not seen: files that native code opens, and files of child processes that are no Python programs.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+import time
+from collections import deque
+
+from autotrack import context, shield
+from autotrack.entries import Entry
+from autotrack.libraries import LIBRARY_FOLDERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from autotrack.job import Job
+
+PERIOD = 1.0
+"""Seconds between looks at what was opened."""
+CALM = 2.0
+"""Seconds for which a file that was written must be left alone before it is digested."""
+MANY = 50
+"""Files of one folder that stand for themselves; more make a manifest."""
+KEPT = 100_000
+"""Openings that wait at most, and files that are known at most."""
+
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
+_SOURCES = (".py", ".pyc", ".pyi", ".pyo", ".so", ".pth", ".ipynb", ".egg-link", ".lock", ".pid", ".sock")
+_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/", "/lib/", "/lib64/", "/var/lib/", "/var/cache/")
+_DATA_CACHES = (".cache/huggingface/", ".cache/torch/hub/", ".keras/datasets/", ".keras/models/", ".cache/kagglehub/")
+"""Hidden folders that hold data and models that were fetched for the program."""
+_PASSING = ("joblib_memmapping_folder", "pymp-", "torch_", "wandb-")
+"""What the names of temporary folders between processes begin with."""
+_TEMPORARY = tuple(
+    os.path.join(folder, "") for folder in (os.environ.get("TMPDIR") or "/tmp", "/var/tmp", "/dev/shm") if folder
+)
+_SETTINGS = (".toml", ".cfg", ".ini", ".yaml", ".yml", ".md", ".rst")
+"""Files that every tool reads: no reason to record a program that does nothing else."""
+
+
+class _Hook:
+    """Audit hooks can't be taken back: there is one, which follows whoever records."""
+
+    files: Files | None = None
+    installed = False
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if event == "open" or event == "os.rename":
+        files = _Hook.files
+        if files is not None:
+            shield.contain("files", files.opened, event, args)
+
+
+class Files:
+    """The files of this process."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._opened: deque[tuple[str, str, bool, float]] = deque(maxlen=KEPT)
+        """Path, the folder it is relative to, whether it was opened for writing, and when."""
+        self._known: dict[tuple[str, bool], _File] = {}
+        self._counts: dict[tuple[str, bool], int] = {}
+        """How many files of a folder are known one by one."""
+        self._folders: dict[tuple[str, bool], set[str]] = {}
+        """The names of the files in folders of many."""
+        self._entries: list[Entry] = []
+        self._due = False
+        self._recorder_thread = 0
+        self._home = os.path.expanduser("~")
+
+    def follow(self) -> None:
+        """See what is opened from here on."""
+        _Hook.files = self
+        if not _Hook.installed:
+            _Hook.installed = True
+            sys.addaudithook(_audit)
+
+    def leave(self) -> None:
+        if _Hook.files is self:
+            _Hook.files = None
+        for entry in reversed(self._entries):
+            entry.undo()
+        self._entries.clear()
+
+    def after_fork(self) -> None:
+        self._opened.clear()
+        self._known.clear()
+        self._folders.clear()
+        self._counts.clear()
+        self._due = False
+
+    def follow_readers(self, when: Callable[[str, Callable[[], None]], None]) -> None:
+        """See what is opened past the audit hook; `when` says when a module has been imported."""
+        from autotrack.capture import readers
+
+        for module in readers.FUNCTIONS:
+            when(module, lambda module=module: self._follow_reader(module))  # type: ignore[misc]
+
+    def _follow_reader(self, module: str) -> None:
+        from autotrack.capture import readers
+
+        shield.contain(module, lambda: self._entries.extend(readers.follow(module, self)))
+
+    def touched(self, path: str, writing: bool) -> None:
+        """A file that native code has read or written."""
+        if "://" in path or _Hook.files is not self:
+            return
+        self._opened.append((path, "" if path[:1] == "/" else os.getcwd(), writing, time.time()))
+        self._schedule()
+
+    def opened(self, event: str, args: tuple[Any, ...]) -> None:
+        """Remember what is being opened.  Runs inside the program's `open`."""
+        path = args[0]
+        if type(path) is not str:
+            if isinstance(path, int):
+                return
+            path = os.fsdecode(path)
+        if event == "os.rename":
+            target = args[1] if type(args[1]) is str else os.fsdecode(args[1])
+            self._opened.append((target, "" if target[:1] == "/" else os.getcwd(), True, time.time()))
+        else:
+            if path.endswith(_SOURCES) or path.startswith(_SYSTEM) or path.startswith(LIBRARY_FOLDERS):
+                return
+            if context.here.inside is context.OURS or threading.get_ident() == self._recorder_thread:
+                return
+            mode, flags = args[1], args[2]
+            writing = any(sign in mode for sign in "wax+") if type(mode) is str else bool(flags & _WRITING)
+            self._opened.append((path, "" if path[:1] == "/" else os.getcwd(), writing, time.time()))
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._due:
+            recorder = self._job.recorder
+            if recorder is not None:
+                self._due = True
+                recorder.soon("files", self._take, PERIOD)
+
+    def begin(self) -> None:
+        """There is something to record."""
+        recorder = self._job.recorder
+        if recorder is not None:
+            self._due = True
+            recorder.soon("files", self._take, PERIOD)
+            recorder.later("files", self._know_thread)
+
+    def _know_thread(self) -> None:
+        self._recorder_thread = threading.get_ident()
+
+    def anything(self) -> bool:
+        """Whether the program has opened a file that is worth a record by itself."""
+        self._sort()
+        return bool(self._folders) or any(
+            os.path.exists(file.path)
+            for file in self._known.values()
+            if file.writing or not file.path.lower().endswith(_SETTINGS)
+        )
+
+    def _sort(self) -> None:
+        """Tell the program's own files from others."""
+        while self._opened:
+            path, folder, writing, when = self._opened.popleft()
+            path = os.path.normpath(os.path.join(folder, path))
+            key = path, writing
+            if key in self._known or len(self._known) >= KEPT or not self._is_the_programs(path):
+                continue
+            parent = os.path.dirname(path)
+            if os.path.isdir(path):
+                self._folders[key] = set(os.listdir(path))
+                continue
+            names = self._folders.get((parent, writing))
+            if names is not None:
+                names.add(os.path.basename(path))
+                continue
+            self._known[key] = _File(path, writing, when)
+            count = self._counts[parent, writing] = self._counts.get((parent, writing), 0) + 1
+            if count > MANY:
+                same = [known for known in self._known.values() if known.writing == writing and known.folder == parent]
+                self._folders[parent, writing] = {os.path.basename(file.path) for file in same}
+                for file in same:
+                    del self._known[file.path, writing]
+
+    def _is_the_programs(self, path: str) -> bool:
+        if path.endswith(_SOURCES) or path.startswith((*_SYSTEM, *LIBRARY_FOLDERS, self._job.root + os.sep)):
+            return False
+        if path.startswith(os.path.join(self._home, "")):
+            rest = path[len(self._home) + 1 :]
+            if rest.startswith(_DATA_CACHES):
+                return True
+        if is_temporary(path) and any(f"{os.sep}{mark}" in path for mark in _PASSING):
+            return False
+        below = path[len(self._job.cwd) :] if path.startswith(os.path.join(self._job.cwd, "")) else path
+        parts = below.split(os.sep)
+        return (
+            not any(part.startswith(".") and part not in (".", "..") for part in parts) and "__pycache__" not in parts
+        )
+
+    def _take(self) -> bool | None:
+        """Record what is new, and digest what is ready."""
+        self._due = False
+        self._sort()
+        waits = False
+        for file in list(self._known.values()):
+            if not file.done and not is_temporary(file.path):
+                file.look(self._job, calm=CALM)
+                waits = waits or not file.done
+        if waits and self._job.recorder is not None and not self._due:
+            self._due = True
+            self._job.recorder.soon("files", self._take, CALM)
+        return None
+
+    def finish(self) -> None:
+        """The program is over: what was written is whole now.  Opens the journal where files are all there is."""
+        job = self._job
+        self.leave()
+        if job.segment is None:
+            if job.role != "main" or not self.anything():
+                return
+            job.prepare()
+            job.opened()
+        if job.recorder is not None:
+            job.recorder.later("files", self._finish)
+
+    def _finish(self) -> None:
+        self._sort()
+        for file in list(self._known.values()):
+            file.look(self._job, calm=0.0)
+        for (folder, writing), names in self._folders.items():
+            _report_folder(self._job, folder, writing, names)
+
+
+class _File:
+    """A file that the program opened, for reading or for writing."""
+
+    __slots__ = ("done", "folder", "path", "state", "when", "writing")
+
+    def __init__(self, path: str, writing: bool, when: float) -> None:
+        self.path, self.writing, self.when = path, writing, when
+        self.folder = os.path.dirname(path)
+        self.done = False
+        self.state: tuple[int, ...] | None = None
+        """Of the file as it was recorded."""
+
+    def look(self, job: Job, calm: float) -> None:
+        """Record the file if it is there, and left alone for `calm` seconds if it was written; again if it has
+        changed since."""
+        from autotrack.artifacts import report_artifact
+
+        try:
+            status = os.stat(self.path)
+        except OSError:  # a temporary file
+            self.done = True
+            return
+        state = status.st_ino, status.st_size, status.st_mtime_ns
+        told = self.state is None and (self.path, self.writing) in job.artifacts  # by a plugin, which knows more
+        if told or state == self.state or not stat.S_ISREG(status.st_mode):
+            self.done = True
+        elif not self.writing:
+            self.done, self.state = True, state
+            why = "it was written to after it was read" if status.st_mtime > self.when else ""
+            report_artifact(job, self.path, "read", unknown=why)
+        elif time.time() - status.st_mtime >= calm:
+            self.state = state
+            report_artifact(job, self.path, "written")
+
+
+def _report_folder(job: Job, folder: str, writing: bool, names: set[str]) -> None:
+    from autotrack.artifacts import report_manifest
+
+    report_manifest(job, folder, "written" if writing else "read", sorted(names))
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a path lies in the folder for temporary files."""
+    return path.startswith(_TEMPORARY)

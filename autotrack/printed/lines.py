@@ -1,0 +1,269 @@
+"""The numbers in a printed text, and what each is: a metric under its label, a counter, or something else.
+
+Works on the text alone.  Where the source of the print is known, each stretch of the text that an expression made is
+given with it: a variable's own value instead of its digits, and a name where the text has no label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from autotrack.printed.words import COARSE, COUNTERS, NOTHING, SPLITS, UNITS_OF_OTHER, Name, name_of
+
+LONGEST = 2_000
+"""Characters of a print that are looked at."""
+MOST = 64
+"""Numbers of a line that are looked at."""
+
+_NUMBER = re.compile(
+    r"(?<![\w.@#$\\])(?<![\w)\]]-)"
+    r"(?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
+    r"(?P<percent>\s?%)?(?![\w\\]|[.:\-]\w)",
+    re.IGNORECASE,
+)
+_NO_NUMBERS = re.compile(
+    r"\b\d{4}[-/.]\d\d?[-/.]\d\d?\b|\b\d\d?[-/.]\d\d?[-/.]\d{4}\b|\b\d+:\d\d(?::\d\d)?(?:[.,]\d+)?\b"
+    r"|\b\d+\.\d+\.\d+[\w.]*|^\W*(?:[\w.]+\s*[-:|]?\s+)?\[?(?:DEBUG|INFO|WARNING|WARN)\b\]?(?::[\w.]+:)?"
+)
+"""Dates, times, versions, addresses, and what a log puts before its lines."""
+_LIST = re.compile(r"[\[(]\s*[-+]?[\d.][-+.\deE]*(?:[\s,]+[-+]?[\d.][-+.\deE]*)+\s*(?:\.\.\.[^\])]*)?[\])]|\(\d+,\)")
+_CALLED = re.compile(r"(?<=\w)\s?\(([^()]*(?:\([^()]*\)[^()]*)?)\)(?=\s*[:=]\s*\S*$|\s*[:=])")
+_RATIO = re.compile(r"\s*(?:/|of|out of)\s*$")
+_BOUNDARY = re.compile(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n")
+_LETTER = re.compile(r"[^\W\d_]")
+_LEAD = re.compile(r"^\W*(?P<words>[A-Za-z][A-Za-z _-]*?)\s*(?:[:|\]>)]|-+\s|\s-)")
+_DEVIATION = re.compile(r"(?:±|\+\s?/\s?-|\+-)\s*$")
+_AVERAGE = re.compile(r"\s\(\s*$")
+
+
+class Field(NamedTuple):
+    """What an expression made of a text: from `start` to `end`; how it is called, and its value where a variable
+    holds a number."""
+
+    start: int
+    end: int
+    name: str
+    value: float | None = None
+    text: bool = False
+    """Whether it is a text that tells one thing from another: a name of a class, a model."""
+
+
+class Number(NamedTuple):
+    value: float
+    start: int
+    end: int
+    whole: bool
+    """Whether it is written as an integer."""
+    percent: bool
+    field: Field | None
+
+
+@dataclass(slots=True)
+class Line:
+    """What a line of text says."""
+
+    counters: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    """The word of each counter to its value, and to where it counts to where that is said."""
+    values: list[tuple[str, float, bool]] = field(default_factory=list)
+    """Name, value, and whether the name is known as a metric's: others count only beside a counter."""
+    split: str = ""
+    """That the line as a whole speaks of."""
+
+
+def numbers_in(text: str, fields: Sequence[Field] = ()) -> list[Number]:
+    """The numbers in a text that stand for themselves, not those in names, dates, versions and paths."""
+    found = []
+    for match in _NUMBER.finditer(text):
+        start, end = match.span("number")
+        made_by = next((f for f in fields if f.start <= start and end <= f.end), None)
+        digits = match["number"].replace(",", "")
+        exact = (
+            made_by is not None
+            and made_by.value is not None
+            and text[made_by.start : made_by.end].strip(" %")
+            in (
+                match["number"],
+                match["number"].lstrip("+"),
+            )
+        )
+        value = made_by.value if exact and made_by is not None and made_by.value is not None else float(digits)
+        whole = digits.lstrip("+-").isdigit()
+        found.append(Number(value, start, end, whole, bool(match["percent"]), made_by))
+        if len(found) == MOST:
+            break
+    return found
+
+
+def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (), split: str = "") -> Line:
+    """What one line says.  `counters`: names of variables that count the loops around the print; `split`: what the
+    text before spoke of."""
+    text = _NO_NUMBERS.sub(lambda match: " " * len(match[0]), text[:LONGEST])
+    line = Line(split=_lead(text) or split)
+    numbers = _outside_lists(text, numbers_in(text, fields))
+    begin = 0
+    inherited = line.split
+    qualifier = _qualifier(text, fields)
+    last: str | None = None
+    skip, last_progress = -1, ""
+    for at, number in enumerate(numbers):
+        if at <= skip:
+            begin = number.end
+            continue
+        before = text[begin : number.start]
+        label = _label(before)
+        said = name_of(label) if label else NOTHING
+        expressed = name_of(number.field.name) if number.field is not None and number.field.name else NOTHING
+        partner = _partner(text, numbers, at)
+        total = int(partner.value) if partner is not None and partner.whole else None
+        word = _counter(number, said, expressed, label, counters, partner)
+        if word:
+            if word == "batch" == last_progress and "epoch" not in line.counters:  # `[1/25][300/782]`
+                line.counters = {"epoch": line.counters.pop("batch"), **line.counters}
+            last_progress = word if not label else ""
+            line.counters.setdefault(word, (int(number.value), total))
+            inherited = inherited or said.split
+            if partner is not None:
+                skip = at + 1
+            if said.kind != "metric" or not label:
+                begin = number.end
+            # else: `Loss after epoch 3: 0.5`, where the label goes on behind the counter
+            continue
+        if _DEVIATION.search(before):
+            if last is not None:
+                line.values.append((f"{last}.std", number.value, True))
+            begin = number.end
+            continue
+        counted = UNITS_OF_OTHER.match(text, number.end)
+        if number.whole and not number.percent and partner is None and _is_count(text, number, before):
+            continue  # a count within a label: `on the 10000 test images: 54 %`
+        if counted and not number.percent and said.kind != "metric":
+            begin = number.end
+            continue
+        name, known = _named(said, expressed, number, label)
+        if partner is not None and not number.whole and expressed.metric and not known:
+            name = expressed  # `D(G(z)): 0.04 / 0.03`
+        value = number.value
+        if partner is not None:
+            skip = at + 1
+            percent = next((n for n in numbers[at + 2 : at + 3] if n.percent), None)
+            if percent is not None and known:
+                value, skip = percent.value, at + 2
+            elif total and number.whole and known:
+                value = number.value / total
+            elif expressed.kind == "metric" or not known:
+                skip = at
+        begin = number.end
+        if not name.metric or (last is not None and not label and _AVERAGE.search(before) and not known):
+            continue
+        split_of = name.split or expressed.split or (inherited if known else "")
+        if known:
+            inherited = name.split or inherited
+        full = str(Name(name.metric, split_of, ""))
+        if qualifier and (number.field is None or qualifier != text[number.field.start : number.field.end]):
+            full = f"{full} ({qualifier})"
+        if all(full != other for other, _, _ in line.values):
+            line.values.append((full, value, known))
+            last = full if known else last
+    return line
+
+
+def _outside_lists(text: str, numbers: list[Number]) -> list[Number]:
+    """The numbers that are not entries of a list, which one expression has printed."""
+    for match in _LIST.finditer(text):
+        inside = [number for number in numbers if match.start() <= number.start < match.end()]
+        makers = {number.field for number in inside}
+        if len(makers) < len(inside) or None in makers:
+            numbers = [number for number in numbers if number not in inside]
+    return numbers
+
+
+def _lead(text: str) -> str:
+    """The split that a line begins with: `Test set: ...`, `[Train] ...`, `Validation | ...`."""
+    match = _LEAD.match(text)
+    if match is None:
+        return ""
+    words = re.findall(r"[a-z]+", match["words"].lower())
+    if "cross" in words:
+        return "cv"
+    return next((SPLITS[word] for word in words if word in SPLITS), "") if len(words) <= 4 else ""
+
+
+def _label(before: str) -> str:
+    """The label that stands before a number: the last stretch with letters."""
+    before = _CALLED.sub(lambda match: "_" + re.sub(r"\W+", "_", match[1]) + "_", before)
+    pieces = [piece for piece in _BOUNDARY.split(before) if _LETTER.search(piece)]
+    return pieces[-1].strip(" :=~≈\"'*-#→>+") if pieces else ""
+
+
+def _partner(text: str, numbers: Sequence[Number], at: int) -> Number | None:
+    """The number that this one is said to be of: `3/10`, `54 of 60`."""
+    if at + 1 == len(numbers):
+        return None
+    between = text[numbers[at].end : numbers[at + 1].start]
+    return numbers[at + 1] if _RATIO.fullmatch(between) else None
+
+
+def _counter(
+    number: Number, said: Name, expressed: Name, label: str, counters: Sequence[str], partner: Number | None
+) -> str:
+    """The word of the counter that a number is; nothing where it is none."""
+    if not number.whole or number.percent or number.value < 0:
+        return ""
+    tail: list[str] = re.findall(r"[a-z]+", label.lower().replace("_", " "))[-2:]
+    if (
+        tail
+        and tail[-1] in COUNTERS
+        and (len(tail) < 2 or tail[-2] not in ("per", "of", "number", "num", "total", "n"))
+    ):
+        return tail[-1]
+    if label and said.kind in ("metric", "other"):
+        return ""
+    name = number.field.name if number.field is not None else ""
+    if name and (expressed.kind == "counter" or name in counters):
+        return name_of(name).metric if expressed.kind == "counter" else name
+    if not label and partner is not None and partner.whole and partner.value >= number.value and not name:
+        return "batch"
+    if not label and partner is not None and partner.whole and expressed.kind == "":
+        return "batch"
+    return ""
+
+
+def _is_count(text: str, number: Number, before: str) -> bool:
+    """Whether a number counts what the next word names, in the midst of a label."""
+    after = text[number.end : number.end + 24]
+    follows = re.match(r"\s+([A-Za-z]+)", after)
+    if follows is None or re.search(r"[:=|]\s*$", before):
+        return False
+    return bool(re.search(r"\b(?:the|of|on|all|first|last|for|in|with|using)\s*$", before.lower()))
+
+
+def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Name, bool]:
+    """The name of a value, and whether it is known as a metric's."""
+    if said.kind == "metric":
+        return said, True
+    if said.kind == "other" or said.kind == "counter":
+        return NOTHING, False
+    if expressed.kind == "metric" and number.field is not None:
+        return Name(expressed.metric, expressed.split or said.split, ""), True
+    if expressed.kind in ("other", "counter"):
+        return NOTHING, False
+    if number.whole or number.percent:
+        return NOTHING, False
+    if said.metric:
+        return said, False
+    return expressed, False
+
+
+def _qualifier(text: str, fields: Sequence[Field]) -> str:
+    """The one text among what was printed that tells what the numbers are of: `plane`, `Random forest`."""
+    found = [text[f.start : f.end].strip() for f in fields if f.text]
+    told = [entry for entry in found if 0 < len(entry) <= 40 and _LETTER.search(entry) and "/" not in entry]
+    return told[0] if len(told) == 1 and len(found) == 1 and name_of(told[0]).kind != "metric" else ""
+
+
+def coarse(counters: dict[str, tuple[int, int | None]]) -> str | None:
+    """The counter of a line that others begin anew with."""
+    return next((word for word in counters if word in COARSE), None)

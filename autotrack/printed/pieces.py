@@ -1,0 +1,235 @@
+"""The text that a call prints, in pieces: what stands in the source, and the expressions between."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from autotrack.printed.words import name_of
+
+_PERCENT = re.compile(
+    r"%(?:\((?P<key>[^)]*)\))?[-+ #0]*(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d+))?[hlL]?(?P<type>[a-zA-Z%])"
+)
+_SEEN_THROUGH = frozenset(
+    "float int round str abs sum mean min max sqrt exp item numpy detach cpu tolist get average median array asarray "
+    "format strip result compute value_of squeeze".split()
+)
+"""Functions and methods that leave a value its name."""
+_WHOSE = frozenset("val avg value global_avg mean item count median smoothed".split())
+"""Attributes that say no more than what they belong to."""
+
+
+class Piece(NamedTuple):
+    """An expression in what is printed."""
+
+    name: str
+    """How it is called."""
+    variable: str | None
+    """The plain variable that it is."""
+    spec: str
+    """The format that it is given."""
+
+
+def printed(call: ast.Call) -> list[str | Piece]:
+    """Of `print`, its arguments with what stands between; of anything else, such as `logger.info`, the text that is
+    its first argument, with the others put in."""
+    if called(call.func) not in ("print", "rprint"):
+        arguments = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
+        texts = [argument for argument in arguments if _is_text(argument)]
+        if not texts:
+            return list(_text(arguments[0])) if arguments else []
+        at = arguments.index(texts[0])
+        constant = texts[0].value if isinstance(texts[0], ast.Constant) else None
+        rest = arguments[at + 1 :]
+        if isinstance(constant, str) and rest and "%" in constant:
+            return _percent(constant, rest)
+        return list(_text(texts[0]))
+    if any(isinstance(argument, ast.Starred) for argument in call.args):
+        return []
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    between, end = _constant(keywords.get("sep"), " "), _constant(keywords.get("end"), "\n")
+    pieces: list[str | Piece] = []
+    for number, argument in enumerate(call.args):
+        pieces += [between] if number else []
+        pieces += _text(argument)
+    return [*pieces, end]
+
+
+def _constant(node: ast.expr | None, default: str) -> str | Piece:
+    if node is None or (isinstance(node, ast.Constant) and node.value is None):
+        return default
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else Piece("", None, "s")
+
+
+def _is_text(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, (ast.Add, ast.Mod, ast.Mult)) and (_is_text(node.left) or _is_text(node.right))
+    if isinstance(node, ast.Call):
+        function = node.func
+        return called(function) == "str" or (isinstance(function, ast.Attribute) and _is_text(function.value))
+    return isinstance(node, ast.JoinedStr)
+
+
+def _text(node: ast.expr) -> Iterator[str | Piece]:
+    """The pieces of the text of an expression."""
+    if isinstance(node, ast.Constant):
+        yield str(node.value)
+    elif isinstance(node, ast.JoinedStr):
+        for value in node.values:
+            yield from [_piece(value.value, _spec(value))] if isinstance(value, ast.FormattedValue) else _text(value)
+    elif isinstance(node, ast.BinOp) and _is_text(node):
+        yield from _operation(node)
+    elif isinstance(node, ast.Call) and called(node.func) == "str" and len(node.args) == 1:
+        yield _piece(node.args[0], "")
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_text(node.func.value):
+        yield from _formatted(_literal(node.func.value), node) if node.func.attr == "format" else [_piece(node, "")]
+    else:
+        yield _piece(node, "")
+
+
+def _operation(node: ast.BinOp) -> Iterator[str | Piece]:
+    """The pieces of texts that are put together, repeated or filled in."""
+    if isinstance(node.op, ast.Add):
+        yield from _text(node.left)
+        yield from _text(node.right)
+    elif isinstance(node.op, ast.Mod):
+        values = list(node.right.elts) if isinstance(node.right, ast.Tuple) else [node.right]
+        yield from _percent(_literal(node.left), values)
+    else:
+        text, times = (node.left, node.right) if isinstance(node.left, ast.Constant) else (node.right, node.left)
+        if isinstance(text, ast.Constant) and isinstance(times, ast.Constant) and isinstance(times.value, int):
+            yield str(text.value) * times.value
+        else:
+            yield _piece(node, "")
+
+
+def _literal(node: ast.expr) -> str:
+    return "".join(piece for piece in _text(node) if isinstance(piece, str))
+
+
+def _spec(value: ast.FormattedValue) -> str:
+    """The format of a value in an f-string: `?` for one that is put together itself."""
+    if value.format_spec is None:
+        return ""
+    parts = value.format_spec.values if isinstance(value.format_spec, ast.JoinedStr) else []
+    constant = parts[0].value if len(parts) == 1 and isinstance(parts[0], ast.Constant) else "?"
+    return str(constant)
+
+
+def _percent(template: str, values: list[ast.expr]) -> list[str | Piece]:
+    """The pieces of `template % values`."""
+    pieces: list[str | Piece] = []
+    at = 0
+    remaining = list(values)
+    mapping = values[0] if len(values) == 1 and isinstance(values[0], ast.Dict) else None
+    for match in _PERCENT.finditer(template):
+        pieces.append(template[at : match.start()])
+        at = match.end()
+        if match["type"] == "%":
+            pieces.append("%")
+            continue
+        for star in (match["width"], match["precision"]):
+            if star == "*" and remaining:
+                remaining.pop(0)
+        value: ast.expr | None = None
+        if match["key"] is not None and mapping is not None:
+            keys = [key.value if isinstance(key, ast.Constant) else None for key in mapping.keys]
+            value = mapping.values[keys.index(match["key"])] if match["key"] in keys else None
+        elif match["key"] is None and remaining:
+            value = remaining.pop(0)
+        spec = match["type"]
+        pieces.append(_piece(value, spec) if value is not None else Piece(match["key"] or "", None, spec))
+    return [*pieces, template[at:]]
+
+
+def _formatted(template: str, call: ast.Call) -> Iterator[str | Piece]:
+    """The pieces of `template.format(...)`."""
+    number = 0
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError:
+        return
+    for literal, name, spec, _ in parts:
+        yield literal
+        if name is None:
+            continue
+        first = re.split(r"[.\[]", name)[0]
+        node: ast.expr | None
+        if first == "" or first.isdigit():
+            at = int(first) if first else number
+            number += 1
+            node = call.args[at] if at < len(call.args) else None
+        else:
+            node = named.get(first)
+        if node is None or first != name:
+            yield Piece(name if not first.isdigit() else "", None, spec or "")
+        else:
+            yield _piece(node, spec or "")
+
+
+def _piece(node: ast.expr, spec: str) -> Piece:
+    variable = node.id if isinstance(node, ast.Name) else None
+    if isinstance(node, ast.Call) and called(node.func) in ("float", "int", "round") and node.args:
+        inner = node.args[0]
+        variable = inner.id if isinstance(inner, ast.Name) and called(node.func) == "float" else None
+    return Piece(_spoken(node), variable, spec)
+
+
+def _spoken(node: ast.expr) -> str:
+    """How an expression is called: the name in it that says most."""
+    names = [name for name in _names(node) if name]
+    for kind in ("metric", "counter", "other"):
+        for name in names:
+            if name_of(name).kind == kind:
+                return name
+    return names[0] if names else ""
+
+
+def _names(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        if node.attr in _WHOSE:
+            yield from _names(node.value)
+        else:
+            yield node.attr
+            owner = next(_names(node.value), "")
+            if owner not in ("self", ""):
+                yield owner
+    elif isinstance(node, ast.Subscript):
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+            yield node.slice.value
+        yield from _names(node.value)
+    elif isinstance(node, ast.Call):
+        name = called(node.func)
+        if name == "len":
+            yield "count"
+            return
+        if name not in _SEEN_THROUGH:
+            yield name
+            return
+        if isinstance(node.func, ast.Attribute) and not node.args:
+            yield from _names(node.func.value)
+        for argument in node.args:
+            yield from _names(argument)
+    elif isinstance(node, ast.BinOp):
+        yield from _names(node.left)
+        yield from _names(node.right)
+    elif isinstance(node, ast.UnaryOp):
+        yield from _names(node.operand)
+    elif isinstance(node, ast.IfExp):
+        yield from _names(node.body)
+        yield from _names(node.orelse)
+
+
+def called(function: ast.expr) -> str:
+    """The last name of what is called."""
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )

@@ -1,0 +1,234 @@
+"""What the source of a call says about what it prints: which stretches of the text are whose value.
+
+Read once a call site, off the training thread.  Only the function around the call is parsed.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import linecache
+import re
+from collections.abc import Sequence
+from types import CodeType
+from typing import NamedTuple
+
+from autotrack.printed.lines import Field
+from autotrack.printed.pieces import Piece, called, printed
+from autotrack.printed.words import COUNTERS, name_of
+
+FIELDS = 30
+"""Expressions of one print that are told apart at most."""
+
+_LOOPS = (ast.For, ast.AsyncFor)
+
+
+class Site(NamedTuple):
+    """A call that prints."""
+
+    code: CodeType
+    """Kept, so that its id stays its own."""
+    pieces: tuple[str | Piece, ...]
+    """Texts and expressions in turn; none where the source does not tell."""
+    pattern: re.Pattern[str] | None
+    names: tuple[str, ...]
+    """The variables that are worth reading when it prints: of expressions, and the counters of loops around it."""
+    counters: tuple[str, ...]
+    """The counters of the loops around it, the innermost last."""
+
+
+def analyse(code: CodeType, instruction: int) -> Site:
+    """The call that a code object is at."""
+    position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    nothing = Site(code, (), None, (), ())
+    line, last, column, last_column = position
+    if line is None or last is None or column is None or last_column is None:
+        return nothing
+    found = _parsed(code, line)
+    if found is None:
+        return nothing
+    tree, lines_before = found
+    path = _path_to(tree, line - lines_before, last - lines_before)
+    call = next((node for node in reversed(path) if isinstance(node, ast.Call)), None)
+    exact = [
+        node
+        for node in ast.walk(path[-1] if path else tree)
+        if isinstance(node, ast.Call) and (node.lineno + lines_before, node.end_lineno) == (line, last - lines_before)
+    ]
+    call = next((node for node in exact if _columns(node) == (column, last_column)), exact[0] if exact else call)
+    if call is None:
+        return nothing
+    counters = _counters(path)
+    pieces = _merged(printed(call))
+    fields = [piece for piece in pieces if isinstance(piece, Piece)]
+    names = [piece.variable for piece in fields if piece.variable is not None]
+    usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
+    return Site(
+        code, tuple(pieces), _pattern(pieces) if usable else None, (*dict.fromkeys((*names, *counters)),), counters
+    )
+
+
+def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] | None:
+    """The stretches of a printed text that expressions have made; None where the text does not follow from the
+    source."""
+    match = site.pattern.fullmatch(text) if site.pattern is not None else None
+    if match is None:
+        return None
+    found = []
+    fields = [piece for piece in site.pieces if isinstance(piece, Piece)]
+    for number, piece in enumerate(fields, 1):
+        start, end = match.span(number)
+        shown = text[start:end]
+        value = values.get(f"%{number - 1}")
+        if value is None and piece.variable is not None:
+            value = values.get(piece.variable)
+        is_text = (
+            isinstance(value, str) or (piece.variable is None and not _has_digits(shown)) or piece.spec.endswith("s")
+        )
+        found.append(Field(start, end, piece.name, exact(value, shown), is_text and not _number_like(shown)))
+    return found
+
+
+def exact(value: object, shown: str) -> float | None:
+    """The value of a variable where it is a number and the text shows it, rounded or in percent; else None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    digits = shown.strip().rstrip("%").replace(",", "").strip()
+    try:
+        printed = float(digits)
+        value = float(value)
+    except (ValueError, OverflowError):
+        return None
+    if printed == value or (printed != printed and value != value):
+        return value
+    mantissa, _, exponent = digits.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    tolerance = 0.50001 * 10.0 ** (int(exponent or 0) - decimals)
+    if abs(printed - value) <= tolerance or (shown.strip().endswith("%") and abs(printed - 100 * value) <= tolerance):
+        return value
+    return None
+
+
+def _has_digits(text: str) -> bool:
+    return any(character.isdigit() for character in text)
+
+
+def _number_like(text: str) -> bool:
+    try:
+        float(text.strip().rstrip("%").replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+# Finding the call
+
+
+def _parsed(code: CodeType, line: int) -> tuple[ast.AST, int] | None:
+    """The syntax tree of the function that a code object is, else of its module, and the lines before it."""
+    lines = linecache.getlines(code.co_filename)
+    if not lines or line > len(lines):
+        return None
+    first = code.co_firstlineno
+    if code.co_name != "<module>":
+        last = max((number for _, _, number in code.co_lines() if number is not None), default=line)
+        block = lines[first - 1 : last]
+        # The end of a statement may be beyond the last line with code: tried line by line.
+        for end in range(last, min(last + 20, len(lines)) + 1):
+            block = lines[first - 1 : end]
+            indent = len(block[0]) - len(block[0].lstrip())
+            try:
+                return ast.parse("if 1:\n" * bool(indent) + "".join(block)), first - 1 - bool(indent)
+            except SyntaxError:
+                continue
+    try:
+        return ast.parse("".join(lines)), 0
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _columns(node: ast.Call) -> tuple[int, int | None]:
+    return node.col_offset, node.end_col_offset
+
+
+def _path_to(tree: ast.AST, line: int, last: int) -> list[ast.AST]:
+    """The nodes from the top to the innermost one that spans these lines."""
+    path: list[ast.AST] = []
+    node: ast.AST | None = tree
+    while node is not None:
+        path.append(node)
+        node = next(
+            (
+                child
+                for child in ast.iter_child_nodes(node)
+                if hasattr(child, "lineno") and child.lineno <= line and (child.end_lineno or 0) >= last  # type: ignore[attr-defined]
+            ),
+            None,
+        )
+    return path
+
+
+def _counters(path: Sequence[ast.AST]) -> tuple[str, ...]:
+    """The variables that count the loops around a call, in the same function."""
+    found: list[str] = []
+    inner = next((at for at in range(len(path) - 1, 0, -1) if isinstance(path[at], _FUNCTIONS)), 0)
+    for at, node in enumerate(path):
+        if at < inner:
+            continue
+        if isinstance(node, _LOOPS):
+            target = node.target
+            counting = isinstance(node.iter, ast.Call) and called(node.iter.func) in _COUNTING
+            if isinstance(target, ast.Tuple) and counting and called(node.iter.func) == "enumerate" and target.elts:  # type: ignore[attr-defined]
+                target = target.elts[0]
+            if isinstance(target, ast.Name) and (counting or _counts(target.id)):
+                found.append(target.id)
+        elif isinstance(node, ast.While):
+            found += [
+                statement.target.id
+                for statement in ast.walk(node)
+                if isinstance(statement, ast.AugAssign)
+                and isinstance(statement.target, ast.Name)
+                and _counts(statement.target.id)
+            ]
+    return tuple(dict.fromkeys(found))
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COUNTING = frozenset("range enumerate trange arange count tqdm track".split())
+
+
+def _counts(name: str) -> bool:
+    return name_of(name).metric in COUNTERS or name in ("i", "j", "k", "n", "t")
+
+
+# Matching the text
+
+
+def _merged(pieces: Sequence[str | Piece]) -> list[str | Piece]:
+    """Texts that follow each other become one."""
+    merged: list[str | Piece] = []
+    for piece in pieces:
+        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += piece
+        elif piece != "":
+            merged.append(piece)
+    return merged
+
+
+def _adjacent(pieces: Sequence[str | Piece]) -> bool:
+    return any(isinstance(a, Piece) and isinstance(b, Piece) for a, b in itertools.pairwise(pieces))
+
+
+def _pattern(pieces: Sequence[str | Piece]) -> re.Pattern[str]:
+    parts = [
+        re.escape(piece) if isinstance(piece, str) else _NUMERIC if _numeric(piece.spec) else "(.*?)"
+        for piece in pieces
+    ]
+    return re.compile("".join(parts), re.DOTALL)
+
+
+_NUMERIC = r"(\s*[-+]?(?:[\d,._]+(?:[eE][-+]?\d+)?|nan|inf|NAN|INF)%?\s*)"
+
+
+def _numeric(spec: str) -> bool:
+    return spec[-1:] in ("f", "F", "e", "E", "g", "G", "d", "i", "u", "%") and spec != "?"

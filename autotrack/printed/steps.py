@@ -1,0 +1,67 @@
+"""The step of a printed value, from the counters that are printed beside it or that the loops around it have."""
+
+from __future__ import annotations
+
+from autotrack.printed.words import COARSE
+
+Counters = dict[str, tuple[int, "int | None"]]
+
+
+class _Unrolled:
+    """A counter that begins anew with each round of another, made into one that goes on."""
+
+    __slots__ = ("coarse", "first", "last", "offset", "stride")
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.coarse: int | None = None
+        self.last = 0
+        self.offset = 0
+        self.stride = 1
+
+    def step(self, coarse: int, fine: int, total: int | None) -> int:
+        if self.first is None:
+            self.first = coarse
+        if total:
+            return (coarse - self.first) * total + fine
+        if self.coarse is not None and coarse != self.coarse and fine <= self.last:
+            self.offset += self.last + self.stride - (fine if fine <= self.stride else 0)
+        elif self.coarse == coarse and fine > self.last:
+            self.stride = fine - self.last
+        self.coarse, self.last = coarse, fine
+        return self.offset + fine
+
+
+class Steps:
+    """The steps of each call that prints."""
+
+    def __init__(self) -> None:
+        self._unrolled: dict[tuple[object, str], _Unrolled] = {}
+
+    def step(self, site: object, counters: Counters, heading: Counters) -> tuple[int | None, tuple[str, float] | None]:
+        """The step of what is printed with these counters, and the round that it is in where two count.
+
+        None where nothing counts.  `heading`: the counters that were printed last with nothing else.
+        """
+        if not counters:
+            if not heading:
+                return None, None
+            return next(iter(heading.values()))[0], None
+        names = list(counters)
+        coarse = next((name for name in names if name in COARSE), None)
+        if coarse is None and len(names) > 1:
+            coarse = names[0]
+        fine = next((name for name in reversed(names) if name != coarse), None)
+        if coarse is not None and fine is None:
+            return counters[coarse][0], None
+        assert fine is not None
+        value, total = counters[fine]
+        if coarse is None:
+            above = next(((name, entry) for name, entry in heading.items() if name in COARSE), None)
+            if above is None or fine in ("globalstep",):
+                return value, None
+            coarse, (round_, _) = above
+        else:
+            round_ = counters[coarse][0]
+        unrolled = self._unrolled.setdefault((site, fine), _Unrolled())
+        return unrolled.step(round_, value, total), (coarse, float(round_))

@@ -1,0 +1,79 @@
+"""Tables that a program prints line by line: a heading, then rows of numbers; and classification reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from autotrack.printed.lines import Field, Line, numbers_in
+from autotrack.printed.words import COUNTERS, Name, name_of
+
+_CELLS = re.compile(r"\s*[|│]\s*|\t+|\s{2,}|\s*,\s*")
+_LETTERS = re.compile(r"[^\W\d_]")
+_RULE = re.compile(r"[\s|│+=\-─━_┼:]*")
+_REPORT = ("precision", "recall", "f1-score", "support")
+
+
+class Tables:
+    """By thread, the heading that rows may follow."""
+
+    def __init__(self) -> None:
+        self._headings: dict[int, list[str]] = {}
+
+    def row(self, thread: int, text: str, fields: Sequence[Field], counters: Sequence[str]) -> Line | None:
+        """What a line says as a row of the table that is being printed; None where it is none."""
+        if not text.strip() or _RULE.fullmatch(text):
+            return None
+        heading = self._headings.get(thread)
+        numbers = numbers_in(text, fields)
+        if not numbers:
+            cells = [cell for cell in _CELLS.split(text.strip(" |│")) if cell]
+            if len(cells) == 1 and len(text.split()) > 2 and not re.search(r"[.:,]", text):
+                cells = text.split()
+            known = [name_of(cell).kind for cell in cells]
+            good = len(cells) > 1 and all(_LETTERS.search(cell) and len(cell) <= 30 for cell in cells)
+            if good and "metric" in known:
+                self._headings[thread] = cells
+            elif len(text.split()) > 1:
+                self._headings.pop(thread, None)
+            return None
+        if heading is None:
+            return None
+        if tuple(heading) == _REPORT:
+            return _report(text, [number.value for number in numbers])
+        if _labelled(text):
+            self._headings.pop(thread, None)
+            return None
+        before = text[: numbers[0].start].strip(" |│\t")
+        columns = heading[len(heading) - len(numbers) :]
+        if len(numbers) != len(heading) and not (before and len(numbers) == len(heading) - 1):
+            return None
+        line = Line()
+        for column, number in zip(columns, numbers, strict=True):
+            name = name_of(column)
+            if number.whole and (name.kind == "counter" or (name.metric in COUNTERS)):
+                line.counters[name.metric] = int(number.value), None
+            elif name.kind == "metric":
+                full = str(Name(name.metric, name.split, ""))
+                line.values.append((f"{full} ({before})" if before else full, number.value, True))
+            elif name.kind == "" and not number.whole and name.metric:
+                line.values.append((str(name), number.value, False))
+        return line
+
+
+def _labelled(text: str) -> bool:
+    """Whether numbers have labels in the line itself."""
+    return bool(re.search(r"[A-Za-z]\w*\s*[:=]\s*[-+\d.]", text))
+
+
+def _report(text: str, numbers: Sequence[float]) -> Line:
+    """A row of what `sklearn.metrics.classification_report` prints."""
+    line = Line()
+    label = re.match(r"\s*(.*?)\s{2,}", text)
+    name = label[1].strip() if label else text.split()[0]
+    values = list(numbers[-4:]) if name != "accuracy" else list(numbers)
+    if name == "accuracy" and len(values) == 2:
+        line.values.append(("accuracy", values[0], True))
+    elif len(values) == 4:
+        line.values += [(f"{column} ({name})", value, True) for column, value in zip(_REPORT[:3], values, strict=False)]
+    return line

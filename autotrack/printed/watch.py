@@ -1,0 +1,257 @@
+"""What was printed becomes series: prints are put together from their writes, read, and given their steps.
+
+Runs on the recorder's thread; before there is anything to record, in the program's own, for a few prints of each call
+that prints numbers again and again: a loop that watches a loss is something to record by itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from types import CodeType
+from typing import NamedTuple
+
+from autotrack import context, lifecycle, shield
+from autotrack.job import Job
+from autotrack.libraries import LIBRARY_FOLDERS
+from autotrack.printed import source
+from autotrack.printed.lines import Field, Line, read
+from autotrack.printed.steps import Steps
+from autotrack.printed.tables import Tables
+from autotrack.printed.words import COARSE
+from autotrack.strand import Strand
+
+SITES = 5_000
+"""Call sites that are known at most."""
+SERIES = 200
+"""Series that one training may have from prints."""
+DULL = 20
+"""Prints of a call without anything to read in them, after which it is not looked at any more."""
+HELD = 1_000
+"""Points that are kept before there is a journal."""
+
+
+class Write(NamedTuple):
+    """One `write` to a stream."""
+
+    time: float
+    stream: int
+    text: str
+    code: CodeType
+    at: int
+    """The instruction of the code that writes."""
+    values: dict[str, object] | None
+    """Variables of the frame, at the first write of a print."""
+    place: context.Place | None
+    """The training that it happened in."""
+    thread: int
+
+    @property
+    def site(self) -> tuple[int, int]:
+        return id(self.code), self.at
+
+
+class _Site:
+    def __init__(self, code: CodeType, read: source.Site) -> None:
+        self.code, self.read = code, read
+        self.barren = 0
+        """Prints in a row that held nothing."""
+
+
+class Watch:
+    """The prints of a process."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.interest: dict[tuple[int, int], tuple[str, ...]] = {}
+        """The variables that are worth reading at a call site, once it is known: none where nothing is."""
+        self._sites: dict[tuple[int, int], _Site] = {}
+        self._pending: dict[tuple[int, int], list[Write]] = {}
+        """Of each stream and thread, the writes of a print that may go on."""
+        self._steps = Steps()
+        self._tables = Tables()
+        self._heading: dict[int, dict[str, tuple[int, int | None]]] = {}
+        """By thread, the counters of the last print that held nothing else."""
+        self._begun: dict[int, tuple[dict[str, tuple[int, int | None]], str]] = {}
+        """By thread, the counters and the split of a line that is not at its end."""
+        self._own: Strand | None = None
+        self._held: deque[tuple[str, int | None, float, float]] = deque(maxlen=HELD)
+        self._seen: dict[str, int] = {}
+        """Of held points, how many each series has."""
+
+    def take(self, writes: Iterable[Write]) -> None:
+        """Read what was written."""
+        for write in writes:
+            key = write.stream, write.thread
+            pending = self._pending.get(key)
+            if pending and (pending[0].site != write.site or _whole(pending)):
+                self._print(pending)
+                pending = None
+            if pending:
+                pending.append(write)
+            else:
+                self._pending[key] = [write]
+
+    def settle(self) -> None:
+        """Read the prints that are at the end of a line."""
+        for key, pending in list(self._pending.items()):
+            if _whole(pending):
+                del self._pending[key]
+                self._print(pending)
+
+    def finish(self) -> None:
+        """Read the rest: the program is over."""
+        pending, self._pending = self._pending, {}
+        for writes in pending.values():
+            self._print(writes)
+
+    def _print(self, writes: list[Write]) -> None:
+        shield.contain("printed values", self._read_print, writes)
+
+    def _read_print(self, writes: list[Write]) -> None:
+        first = writes[0]
+        site = self._site(first)
+        if site is None:
+            return
+        text = "".join(write.text for write in writes)
+        if "\r" in text:
+            text = "\n".join(line.rpartition("\r")[2] if not line.endswith("\r") else line for line in text.split("\n"))
+        values = next((write.values for write in writes if write.values is not None), None) or {}
+        found = self.read(text, first, site.read, values)
+        site.barren = 0 if found else site.barren + 1
+        if site.barren >= DULL:
+            self.interest[first.site] = ()
+
+    def _site(self, write: Write) -> _Site | None:
+        """The call that printed; None for one of a library, and for one that never printed a number."""
+        site = self._sites.get(write.site)
+        if site is None:
+            if len(self._sites) >= SITES:
+                return None
+            theirs = _is_library(write.code.co_filename)
+            read = source.Site(write.code, (), None, (), ()) if theirs else source.analyse(write.code, write.at)
+            site = self._sites[write.site] = _Site(write.code, read)
+            site.barren = DULL if theirs else 0
+            self.interest[write.site] = () if theirs else read.names
+        return site if site.barren < DULL else None
+
+    def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
+        """Read a printed text; whether it held anything."""
+        fields = source.fields_in(site, text, values) or _given(text, values)
+        return self.said(text, fields, write, site.counters, values)
+
+    def said(
+        self, text: str, fields: list[Field], write: Write, counters: tuple[str, ...], values: dict[str, object]
+    ) -> bool:
+        """Read a text of which some stretches are known to be somebody's value."""
+        found, offset, split = False, 0, ""
+        thread = write.thread
+        before, begun_split = self._begun.pop(thread, ({}, ""))
+        lines = text.split("\n")
+        for number, row in enumerate(lines):
+            here = [
+                f._replace(start=f.start - offset, end=f.end - offset)
+                for f in fields
+                if offset <= f.start and f.end <= offset + len(row)
+            ]
+            offset += len(row) + 1
+            table = self._tables.row(thread, row, here, counters)
+            line = table if table is not None else read(row, here, counters=counters, split=split or begun_split)
+            split = line.split or split
+            if number == 0:
+                line.counters = {**before, **line.counters}
+            found = bool(line.values or line.counters) or found
+            if number == len(lines) - 1 and row and write.stream:
+                self._begun[thread] = line.counters, line.split
+            self._keep(line, write, counters, values)
+        return found
+
+    def _keep(self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object]) -> None:
+        if not line.values:
+            if line.counters:
+                self._heading[write.thread] = dict(line.counters)
+            return
+        counters = dict(line.counters)
+        if not counters:
+            for name in loops:
+                value = values.get(name)
+                if isinstance(value, int) and not isinstance(value, bool):
+                    counters[name] = value, None
+        told = bool(line.counters)
+        bar = values.get("%batch")
+        if isinstance(bar, int) and not any(word not in COARSE for word in counters):
+            counters["batch"] = bar, None
+            told = True
+        step, cycle = self._steps.step(write.site, counters, self._heading.get(write.thread, {}))
+        for name, value, known in line.values:
+            if known or told:
+                self._record(name, step, value, write)
+        if cycle is not None and told:
+            self._record(cycle[0], step, cycle[1], write)
+
+    def _record(self, name: str, step: int | None, value: float, write: Write) -> None:
+        job = self._job
+        strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
+        if strand is None and job.segment is None:
+            self._hold(name, step, value, write.time)
+            return
+        self._point(strand if strand is not None else self._strand(), name, step, value, write.time)
+
+    def _point(self, strand: Strand | None, name: str, step: int | None, value: float, when: float) -> None:
+        if strand is None:
+            return
+        names = strand.memo.setdefault("printed", set())
+        if name not in names and len(names) >= SERIES:
+            strand.gap("printed values", f"there are more than {SERIES} different ones")
+            return
+        names.add(name)
+        series = strand.series(name, origin="print")
+        at = series.next_step if step is None else step
+        series.next_step = at + 1
+        series.record_at(at, value, when)
+
+    def _hold(self, name: str, step: int | None, value: float, when: float) -> None:
+        """Keep a point until there is something to record, which a loop that watches a value is."""
+        self._held.append((name, step, value, when))
+        if step is not None:
+            seen = self._seen[name] = self._seen.get(name, 0) + 1
+            if seen == 2 and self._job.role == "main":
+                self._job.prepare()
+                self._job.opened()
+        if self._job.segment is not None:
+            self.release()
+
+    def release(self) -> None:
+        """Record what was held."""
+        while self._held:
+            self._point(self._strand(), *self._held.popleft())
+
+    def _strand(self) -> Strand | None:
+        """The strand of what the program printed outside of any training."""
+        job = self._job
+        if self._own is None and job.role == "main" and not job.ended:
+            self._own = Strand(job, framework="", kind="printed", name=lifecycle.program_name(), cls="printed")
+        return self._own
+
+
+def _whole(writes: list[Write]) -> bool:
+    """Whether nothing can follow: a line is at its end, or it came by other means than a stream."""
+    return writes[-1].text.endswith("\n") or not writes[0].stream
+
+
+def _given(text: str, values: dict[str, object]) -> list[Field]:
+    """The stretches of `name=value` of which the value is known."""
+    found = []
+    for key, value in values.items():
+        if key.startswith("=") and isinstance(value, (int, float)):
+            at = text.rfind(f"{key[1:]}=")
+            start = at + len(key)
+            end = next((end for end in range(start, len(text)) if text[end] in ", \n"), len(text))
+            exact = source.exact(value, text[start:end]) if at >= 0 else None
+            if exact is not None:
+                found.append(Field(start, end, key[1:], exact))
+    return found
+
+
+def _is_library(path: str) -> bool:
+    return path.startswith((*LIBRARY_FOLDERS, "<frozen"))

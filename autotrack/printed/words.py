@@ -1,0 +1,156 @@
+"""The words that people print: which name a metric, a counter, a split, and which something else.
+
+A list can't be complete.  A label whose head is on it is a metric wherever it is printed; any other number is one
+only where it is printed beside a counter, and none of its words speaks of something else.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import NamedTuple
+
+METRICS = frozenset(
+    """
+    loss losses cost objective error err accuracy acc accuracies precision recall f1 f1score fscore fbeta f2 auc auroc
+    auprc roc rocauc prauc ap map mrr ndcg score scores mse rmse mae mape smape msle rmsle r2 rsquared nll nlls bce ce
+    crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2 meteor cider chrf wer cer iou
+    miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness vmeasure reward rewards return
+    returns psnr ssim lpips fid is kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5
+    hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness correlation corr
+    pearson spearman winrate em epe eer
+    """.split()
+)
+"""Words that name a metric as the head of a label."""
+
+COARSE = frozenset("epoch epochs ep episode episodes round rounds fold folds generation cycle era task".split())
+"""Counters that others begin anew with."""
+FINE = frozenset(
+    """
+    step steps iter iters iteration iterations it itr batch batches minibatch update updates globalstep timestep
+    timesteps trial frame frames query t
+    """.split()
+)
+COUNTERS = COARSE | FINE
+
+SPLITS = {
+    "train": "train", "training": "train", "tr": "train", "trn": "train",
+    "val": "valid", "valid": "valid", "validation": "valid", "dev": "valid", "vali": "valid",
+    "test": "test", "testing": "test", "te": "test", "tst": "test",
+    "eval": "eval", "evaluation": "eval",
+    "cv": "cv", "crossval": "cv",
+    "oob": "oob",
+}  # fmt: skip
+"""Words for the data a metric is of, and what that is called in the name of a series."""
+
+OTHER = frozenset(
+    """
+    time times took taken elapsed eta sec secs second seconds ms minute minutes hour hours duration runtime latency
+    speed throughput fps memory mem gpu cpu ram mb gb kb bytes size sizes shape dim dims dimension dimensions params
+    parameters samples images examples tokens version seed device port pid date path file files line lines row rows
+    column columns feature features class classes worker workers data count counts number num total n support length
+    len width height threshold patience weight weights coef coefficient index idx id rank level saved saving save
+    loading loaded wrote using budget target seq vocab words chars layers hidden units heads split ratio
+    remaining progress clients clusters neighbors estimators depth components degree lambda degrees delta range
+    """.split()
+)
+"""Words that speak of something else than a metric."""
+
+_SINGULAR = {"losses": "loss", "scores": "score", "rewards": "reward", "returns": "return", "accuracies": "accuracy"}
+_VETO = frozenset(
+    "threshold target patience weight weights coef coefficient coefficients budget function criterion limit".split()
+)
+"""Words beside which no other makes a metric."""
+
+UNITS_OF_OTHER = re.compile(
+    r"\s?(?:s|secs?|seconds?|ms|us|µs|ns|m|mins?|minutes?|h|hrs?|hours?|days?|[kmgt]i?b|[kmgb]|hz|it/s|s/it|"
+    r"\w+/s(?:ec)?|fps|x|px|tok/s|tokens?|steps?|samples?|images?|epochs?|params?|parameters?|features?|rows?|"
+    r"columns?|classes|examples?|iterations?|batches|trees|points|items|words|clusters|files?)\b(?!\s*[:=])",
+    re.IGNORECASE,
+)
+"""What follows a number that is no metric: a unit of time or size, or what was counted."""
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+_WORD = re.compile(r"[^\W_]+(?:@\d+)?")
+_AFTER = frozenset("of for on at in from over after by with using per across between so is was are were has be".split())
+"""Words with which begins what a label says more about its head."""
+_FILLING = frozenset(
+    """
+    the a an so far equals equal to current curr value avg average mean final overall model network set data our my
+    running now got here reached new result results
+    """.split()
+)
+"""Words that the name of a metric does without."""
+_WHOLES = (
+    (re.compile(r"\broot mean square[d]? error\b"), "rmse"),
+    (re.compile(r"\bmean square[d]? error\b"), "mse"),
+    (re.compile(r"\bmean absolute error\b"), "mae"),
+    (re.compile(r"\bmean absolute percentage error\b"), "mape"),
+    (re.compile(r"\br\s?(?:\^\s?2|²|2|-squared|\ssquared|\*\*2)(?=\W|$)"), "r2"),
+    (re.compile(r"\bf[- ]?1(?=\W|$)"), "f1"),
+    (re.compile(r"\b(?:roc|pr)[- ]auc\b"), lambda match: match[0].replace("-", "").replace(" ", "")),
+    (re.compile(r"\bauc[- ]roc\b"), "rocauc"),
+    (re.compile(r"\bcross[- ]entropy\b"), "crossentropy"),
+    (re.compile(r"\bcross[- ]val(?:idation|idated)?\b"), "cv"),
+    (re.compile(r"\bout[- ]of[- ]bag\b"), "oob"),
+    (re.compile(r"\blog[- ](loss|likelihood)\b"), r"log\1"),
+    (re.compile(r"\btop[- ](\d+)\b"), r"top\1"),
+    (re.compile(r"\blearning rate\b"), "lr"),
+    (re.compile(r"\bglobal step\b"), "globalstep"),
+    (re.compile(r"\btime[- ]?steps?\b"), "timestep"),
+)  # fmt: skip
+"""What is one word, in several."""
+
+
+class Name(NamedTuple):
+    """What a label says: the metric in lower case with `_` between words, the split, and of which kind it is."""
+
+    metric: str
+    split: str
+    kind: str
+    """`metric`, `counter`, `other`, or nothing where no word is known."""
+
+    def __str__(self) -> str:
+        return f"{self.split}/{self.metric}" if self.split else self.metric
+
+
+NOTHING = Name("", "", "")
+
+
+@functools.lru_cache(maxsize=2_000)
+def name_of(label: str) -> Name:
+    """What a label, or an identifier, says."""
+    text = " ".join(_CAMEL.sub(" ", label).replace("_", " ").lower().split())
+    for pattern, word in _WHOLES:
+        text = pattern.sub(word, text)
+    words = _WORD.findall(text)
+    split = next((SPLITS[word] for word in words if word in SPLITS), "")
+    head = words[: next((at for at, word in enumerate(words) if at and word in _AFTER), len(words))]
+    kept = [word for word in head if word not in SPLITS and word not in _FILLING]
+    kind = _kind(kept, head, words)
+    if kind == "counter":
+        return Name(head[-1], split, kind)
+    if len(kept) > 1 and kept[-1] in ("score", "scores") and is_metric(kept[-2]):
+        kept.pop()
+    kept = [_SINGULAR.get(word, word) for word in kept]
+    return Name("_".join(kept or [word for word in head if word not in SPLITS])[:60], split, kind)
+
+
+def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
+    if any(word in _VETO for word in words):
+        return "other"
+    if kept and is_metric(kept[-1]):
+        return "metric"
+    if head and head[-1] in COUNTERS:
+        return "counter"
+    if any(word in OTHER for word in kept):
+        return "other"
+    if any(is_metric(word) for word in kept):  # `loss D`
+        return "metric"
+    return "other" if any(word in OTHER for word in words) else ""
+
+
+def is_metric(word: str) -> bool:
+    """Whether a word names a metric, also as `acc@1`, `top5`, `losses`."""
+    stem = word.partition("@")[0]
+    return stem in METRICS or (stem in ("top", "prec", "hit", "hits") and stem != word)
