@@ -35,6 +35,8 @@ into: `<id>:<folder>`."""
 
 FORK_PATIENCE = 0.1
 """Seconds that a fork may wait for what we are doing."""
+IMPORT_PATIENCE = 10.0
+"""Seconds that it may wait for our imports: the child of a fork in their midst could never import these modules."""
 
 _WORKER_MARKS = ("--multiprocessing-fork", "multiprocessing.forkserver", "multiprocessing.resource_tracker")
 
@@ -199,7 +201,7 @@ class Job:
     def before_fork(self) -> None:
         """Let nobody be opening the journal (a thread that imports would leave its locks held in the child),
         and no thread of ours run: a program that forks with threads is warned about it from Python 3.12 on."""
-        if self._lock.acquire(timeout=FORK_PATIENCE):
+        if self._lock.acquire(timeout=FORK_PATIENCE if self._prepared else IMPORT_PATIENCE):
             self._forking.add(threading.get_ident())
         if self._work is not None:
             self._work.wait(FORK_PATIENCE)
@@ -260,6 +262,8 @@ class Job:
         outcome = self._outcome(disabled)
         if self.files is not None:
             shield.contain("files", self.files.finish)
+        if self.console is not None:
+            shield.contain("console", self.console.finish)
         self._ended = True
         self._main = None
         for strand in list(self.unfinished.values()):

@@ -99,7 +99,6 @@ def _watch_console(job: Job, registry: plugins.Registry) -> None:
     job.console.attach()
     registry.follow_console(job.console)
     job.at_opening.append(lambda job: job.console.begin() if job.console is not None else None)
-    job.at_end.append(job.console.finish)
 
 
 def disable() -> None:

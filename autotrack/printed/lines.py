@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autotrack.printed.words import COARSE, COUNTERS, NOTHING, SPLITS, UNITS_OF_OTHER, Name, name_of
+from autotrack.printed.words import COARSE, COUNTERS, NOTHING, PLURALS, SPLITS, UNITS_OF_OTHER, Name, name_of
 
 LONGEST = 2_000
 """Characters of a print that are looked at."""
@@ -29,7 +29,15 @@ _NO_NUMBERS = re.compile(
     r"|\b\d+\.\d+\.\d+[\w.]*|^\W*(?:[\w.]+\s*[-:|]?\s+)?\[?(?:DEBUG|INFO|WARNING|WARN)\b\]?(?::[\w.]+:)?"
 )
 """Dates, times, versions, addresses, and what a log puts before its lines."""
-_LIST = re.compile(r"[\[(]\s*[-+]?[\d.][-+.\deE]*(?:[\s,]+[-+]?[\d.][-+.\deE]*)+\s*(?:\.\.\.[^\])]*)?[\])]|\(\d+,\)")
+_LIST = re.compile(
+    r"[\[(]\s*[-+]?[\d.][-+.\deE]*(?:[\s,]+[-+]?[\d.][-+.\deE]*)+\s*(?:\.\.\.[^\])]*)?,?\s*(?:[\])]|$)|\(\d+,\)"
+)
+_OBJECT = re.compile(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)?")
+"""An object by its fields: `Namespace(lr=0.1, epochs=3)`."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_GIVEN = re.compile(r"\S+=\S+\s")
+LISTED = 20
+"""Entries of a list of values that are series each."""
 _CALLED = re.compile(r"(?<=\w)\s?\(([^()]*(?:\([^()]*\)[^()]*)?)\)(?=\s*[:=]\s*\S*$|\s*[:=])")
 _RATIO = re.compile(r"\s*(?:/|of|out of)\s*$")
 _BOUNDARY = re.compile(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n")
@@ -59,6 +67,8 @@ class Number(NamedTuple):
     """Whether it is written as an integer."""
     percent: bool
     field: Field | None
+    labels: tuple[str, ...] = ()
+    """The texts that expressions have printed beside it."""
 
 
 @dataclass(slots=True)
@@ -91,7 +101,8 @@ def numbers_in(text: str, fields: Sequence[Field] = ()) -> list[Number]:
         )
         value = made_by.value if exact and made_by is not None and made_by.value is not None else float(digits)
         whole = digits.lstrip("+-").isdigit()
-        found.append(Number(value, start, end, whole, bool(match["percent"]), made_by))
+        labels = tuple(text[f.start : f.end].strip() for f in fields if f.text)
+        found.append(Number(value, start, end, whole, bool(match["percent"]), made_by, labels))
         if len(found) == MOST:
             break
     return found
@@ -100,20 +111,27 @@ def numbers_in(text: str, fields: Sequence[Field] = ()) -> list[Number]:
 def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (), split: str = "") -> Line:
     """What one line says.  `counters`: names of variables that count the loops around the print; `split`: what the
     text before spoke of."""
-    text = _NO_NUMBERS.sub(lambda match: " " * len(match[0]), text[:LONGEST])
+    text = _COLOUR.sub(lambda match: "\0" * len(match[0]), text[:LONGEST])
+    for pattern in (_NO_NUMBERS, _OBJECT):
+        text = pattern.sub(lambda match: " " * len(match[0]), text)
     line = Line(split=_lead(text) or split)
-    numbers = _outside_lists(text, numbers_in(text, fields))
+    numbers, lists = _without_lists(text, numbers_in(text, fields))
     begin = 0
     inherited = line.split
     qualifier = _qualifier(text, fields)
     last: str | None = None
     skip, last_progress = -1, ""
+    uncertain: set[str] = set()
     for at, number in enumerate(numbers):
         if at <= skip:
             begin = number.end
             continue
         before = text[begin : number.start]
         label = _label(before)
+        if number.start in lists:
+            _read_list(line, label, lists[number.start], inherited)
+            begin = lists[number.start][-1].end
+            continue
         said = name_of(label) if label else NOTHING
         expressed = name_of(number.field.name) if number.field is not None and number.field.name else NOTHING
         partner = _partner(text, numbers, at)
@@ -123,12 +141,16 @@ def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (
             if word == "batch" == last_progress and "epoch" not in line.counters:  # `[1/25][300/782]`
                 line.counters = {"epoch": line.counters.pop("batch"), **line.counters}
             last_progress = word if not label else ""
+            if number.field is None or number.field.name not in counters:
+                uncertain.add(word)
             line.counters.setdefault(word, (int(number.value), total))
             inherited = inherited or said.split
             if partner is not None:
                 skip = at + 1
             if said.kind != "metric" or not label:
                 begin = number.end
+            else:
+                text = text[: number.start] + " " * (number.end - number.start) + text[number.end :]
             # else: `Loss after epoch 3: 0.5`, where the label goes on behind the counter
             continue
         if _DEVIATION.search(before):
@@ -151,33 +173,49 @@ def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (
             percent = next((n for n in numbers[at + 2 : at + 3] if n.percent), None)
             if percent is not None and known:
                 value, skip = percent.value, at + 2
-            elif total and number.whole and known:
-                value = number.value / total
             elif expressed.kind == "metric" or not known:
                 skip = at
         begin = number.end
         if not name.metric or (last is not None and not label and _AVERAGE.search(before) and not known):
             continue
-        split_of = name.split or expressed.split or (inherited if known else "")
+        split_of = name.split or expressed.split or (inherited if known or not label else "")
         if known:
             inherited = name.split or inherited
         full = str(Name(name.metric, split_of, ""))
         if qualifier and (number.field is None or qualifier != text[number.field.start : number.field.end]):
             full = f"{full} ({qualifier})"
-        if all(full != other for other, _, _ in line.values):
-            line.values.append((full, value, known))
+        again = sum(full == other.partition("[")[0] for other, _, _ in line.values)
+        if not again or (number.field is not None and _AVERAGE.search(before) is None and known):
+            line.values.append((f"{full}[{again}]" if again else full, value, known))
             last = full if known else last
+    if len(line.counters) > 1 or not line.values:  # `Steps: 3`: how many there are
+        named = {
+            word: entry
+            for word, entry in line.counters.items()
+            if word not in PLURALS & uncertain or entry[1] is not None
+        }
+        line.counters = named
     return line
 
 
-def _outside_lists(text: str, numbers: list[Number]) -> list[Number]:
-    """The numbers that are not entries of a list, which one expression has printed."""
+def _without_lists(text: str, numbers: list[Number]) -> tuple[list[Number], dict[int, list[Number]]]:
+    """The numbers, of lists that one expression has printed the first alone, and such lists by where they begin."""
+    lists: dict[int, list[Number]] = {}
     for match in _LIST.finditer(text):
         inside = [number for number in numbers if match.start() <= number.start < match.end()]
         makers = {number.field for number in inside}
-        if len(makers) < len(inside) or None in makers:
-            numbers = [number for number in numbers if number not in inside]
-    return numbers
+        if inside and (len(makers) < len(inside) or None in makers):
+            lists[inside[0].start] = inside
+            numbers = [number for number in numbers if number is inside[0] or number not in inside]
+    return numbers, lists
+
+
+def _read_list(line: Line, label: str, numbers: Sequence[Number], split: str) -> None:
+    """The entries of a list whose label names a metric are series each; those of others are data."""
+    said = name_of(label) if label else NOTHING
+    if said.kind == "metric" and 1 < len(numbers) <= LISTED:
+        name = str(Name(said.metric, said.split or split, ""))
+        line.values += [(f"{name}[{at}]", number.value, True) for at, number in enumerate(numbers)]
 
 
 def _lead(text: str) -> str:
@@ -193,6 +231,9 @@ def _lead(text: str) -> str:
 
 def _label(before: str) -> str:
     """The label that stands before a number: the last stretch with letters."""
+    before = before.replace("\0", "")
+    if re.search(r"=\s*$", before):
+        before = _GIVEN.sub("", before)
     before = _CALLED.sub(lambda match: "_" + re.sub(r"\W+", "_", match[1]) + "_", before)
     pieces = [piece for piece in _BOUNDARY.split(before) if _LETTER.search(piece)]
     return pieces[-1].strip(" :=~≈\"'*-#→>+") if pieces else ""
@@ -219,9 +260,11 @@ def _counter(
         and (len(tail) < 2 or tail[-2] not in ("per", "of", "number", "num", "total", "n"))
     ):
         return tail[-1]
+    name = number.field.name if number.field is not None else ""
+    if said.kind == "metric" and expressed.kind == "counter" and partner is None:
+        return expressed.metric  # `Train loss 12 0.345`
     if label and said.kind in ("metric", "other"):
         return ""
-    name = number.field.name if number.field is not None else ""
     if name and (expressed.kind == "counter" or name in counters):
         return name_of(name).metric if expressed.kind == "counter" else name
     if not label and partner is not None and partner.whole and partner.value >= number.value and not name:
@@ -244,8 +287,11 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
     """The name of a value, and whether it is known as a metric's."""
     if said.kind == "metric":
         return said, True
-    if said.kind == "other" or said.kind == "counter":
+    if said.kind == "other" or (said.kind == "counter" and expressed.kind != "metric"):
         return NOTHING, False
+    own = said.metric and label.islower() and label.isidentifier() and not _made(number, label)
+    if expressed.kind == "metric" and own and said.kind != "counter" and said.metric not in _NO_NAMES:
+        return said, True
     if expressed.kind == "metric" and number.field is not None:
         return Name(expressed.metric, expressed.split or said.split, ""), True
     if expressed.kind in ("other", "counter"):
@@ -257,9 +303,20 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
     return expressed, False
 
 
+_NO_NAMES = frozenset(
+    "result results final test train value best current average mean total overall out output".split()
+)
+
+
+def _made(number: Number, label: str) -> bool:
+    """Whether a label is a text that was printed by an expression."""
+    return label in number.labels
+
+
 def _qualifier(text: str, fields: Sequence[Field]) -> str:
     """The one text among what was printed that tells what the numbers are of: `plane`, `Random forest`."""
-    found = [text[f.start : f.end].strip() for f in fields if f.text]
+    found = [text[f.start : f.end].replace("\0", "").strip() for f in fields if f.text]
+    found = [entry for entry in found if not name_of(entry).split]
     told = [entry for entry in found if 0 < len(entry) <= 40 and _LETTER.search(entry) and "/" not in entry]
     return told[0] if len(told) == 1 and len(found) == 1 and name_of(told[0]).kind != "metric" else ""
 

@@ -38,15 +38,15 @@ def printed(call: ast.Call) -> list[str | Piece]:
     its first argument, with the others put in."""
     if called(call.func) not in ("print", "rprint"):
         arguments = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
-        texts = [argument for argument in arguments if _is_text(argument)]
+        texts = [argument for argument in arguments if is_text(argument)]
         if not texts:
-            return list(_text(arguments[0])) if arguments else []
+            return list(text_of(arguments[0])) if arguments else []
         at = arguments.index(texts[0])
         constant = texts[0].value if isinstance(texts[0], ast.Constant) else None
         rest = arguments[at + 1 :]
         if isinstance(constant, str) and rest and "%" in constant:
             return _percent(constant, rest)
-        return list(_text(texts[0]))
+        return list(text_of(texts[0]))
     if any(isinstance(argument, ast.Starred) for argument in call.args):
         return []
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -54,7 +54,7 @@ def printed(call: ast.Call) -> list[str | Piece]:
     pieces: list[str | Piece] = []
     for number, argument in enumerate(call.args):
         pieces += [between] if number else []
-        pieces += _text(argument)
+        pieces += text_of(argument)
     return [*pieces, end]
 
 
@@ -64,29 +64,30 @@ def _constant(node: ast.expr | None, default: str) -> str | Piece:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else Piece("", None, "s")
 
 
-def _is_text(node: ast.expr) -> bool:
+def is_text(node: ast.expr) -> bool:
+    """Whether an expression is a text that is put together here."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str)
     if isinstance(node, ast.BinOp):
-        return isinstance(node.op, (ast.Add, ast.Mod, ast.Mult)) and (_is_text(node.left) or _is_text(node.right))
+        return isinstance(node.op, (ast.Add, ast.Mod, ast.Mult)) and (is_text(node.left) or is_text(node.right))
     if isinstance(node, ast.Call):
         function = node.func
-        return called(function) == "str" or (isinstance(function, ast.Attribute) and _is_text(function.value))
+        return called(function) == "str" or (isinstance(function, ast.Attribute) and is_text(function.value))
     return isinstance(node, ast.JoinedStr)
 
 
-def _text(node: ast.expr) -> Iterator[str | Piece]:
+def text_of(node: ast.expr) -> Iterator[str | Piece]:
     """The pieces of the text of an expression."""
     if isinstance(node, ast.Constant):
         yield str(node.value)
     elif isinstance(node, ast.JoinedStr):
         for value in node.values:
-            yield from [_piece(value.value, _spec(value))] if isinstance(value, ast.FormattedValue) else _text(value)
-    elif isinstance(node, ast.BinOp) and _is_text(node):
+            yield from [_piece(value.value, _spec(value))] if isinstance(value, ast.FormattedValue) else text_of(value)
+    elif isinstance(node, ast.BinOp) and is_text(node):
         yield from _operation(node)
     elif isinstance(node, ast.Call) and called(node.func) == "str" and len(node.args) == 1:
         yield _piece(node.args[0], "")
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_text(node.func.value):
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_text(node.func.value):
         yield from _formatted(_literal(node.func.value), node) if node.func.attr == "format" else [_piece(node, "")]
     else:
         yield _piece(node, "")
@@ -95,8 +96,8 @@ def _text(node: ast.expr) -> Iterator[str | Piece]:
 def _operation(node: ast.BinOp) -> Iterator[str | Piece]:
     """The pieces of texts that are put together, repeated or filled in."""
     if isinstance(node.op, ast.Add):
-        yield from _text(node.left)
-        yield from _text(node.right)
+        yield from text_of(node.left)
+        yield from text_of(node.right)
     elif isinstance(node.op, ast.Mod):
         values = list(node.right.elts) if isinstance(node.right, ast.Tuple) else [node.right]
         yield from _percent(_literal(node.left), values)
@@ -109,7 +110,7 @@ def _operation(node: ast.BinOp) -> Iterator[str | Piece]:
 
 
 def _literal(node: ast.expr) -> str:
-    return "".join(piece for piece in _text(node) if isinstance(piece, str))
+    return "".join(piece for piece in text_of(node) if isinstance(piece, str))
 
 
 def _spec(value: ast.FormattedValue) -> str:

@@ -9,12 +9,12 @@ import ast
 import itertools
 import linecache
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import NamedTuple
 
 from autotrack.printed.lines import Field
-from autotrack.printed.pieces import Piece, called, printed
+from autotrack.printed.pieces import Piece, called, is_text, printed, text_of
 from autotrack.printed.words import COUNTERS, name_of
 
 FIELDS = 30
@@ -50,16 +50,14 @@ def analyse(code: CodeType, instruction: int) -> Site:
     tree, lines_before = found
     path = _path_to(tree, line - lines_before, last - lines_before)
     call = next((node for node in reversed(path) if isinstance(node, ast.Call)), None)
-    exact = [
-        node
-        for node in ast.walk(path[-1] if path else tree)
-        if isinstance(node, ast.Call) and (node.lineno + lines_before, node.end_lineno) == (line, last - lines_before)
-    ]
-    call = next((node for node in exact if _columns(node) == (column, last_column)), exact[0] if exact else call)
+    statement = next((node for node in reversed(path) if isinstance(node, ast.stmt)), tree)
+    lines = line - lines_before, last - lines_before
+    exact = [n for n in ast.walk(statement) if isinstance(n, ast.Call) and (n.lineno, n.end_lineno) == lines]
+    call = next((n for n in exact if (n.col_offset, n.end_col_offset) == (column, last_column)), (*exact, call)[0])
     if call is None:
         return nothing
     counters = _counters(path)
-    pieces = _merged(printed(call))
+    pieces = _merged([*_put_together(printed(call), path, call)])
     fields = [piece for piece in pieces if isinstance(piece, Piece)]
     names = [piece.variable for piece in fields if piece.variable is not None]
     usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
@@ -147,10 +145,6 @@ def _parsed(code: CodeType, line: int) -> tuple[ast.AST, int] | None:
         return None
 
 
-def _columns(node: ast.Call) -> tuple[int, int | None]:
-    return node.col_offset, node.end_col_offset
-
-
 def _path_to(tree: ast.AST, line: int, last: int) -> list[ast.AST]:
     """The nodes from the top to the innermost one that spans these lines."""
     path: list[ast.AST] = []
@@ -191,6 +185,35 @@ def _counters(path: Sequence[ast.AST]) -> tuple[str, ...]:
                 and _counts(statement.target.id)
             ]
     return tuple(dict.fromkeys(found))
+
+
+def _put_together(pieces: Sequence[str | Piece], path: Sequence[ast.AST], call: ast.Call) -> Iterator[str | Piece]:
+    """The pieces, those of a variable that holds a text by what was assigned to it before in the same function."""
+    function = next((node for node in reversed(path) if isinstance(node, _FUNCTIONS)), path[0] if path else call)
+    for piece in pieces:
+        parts = list(_assigned(function, piece.variable, call.lineno)) if isinstance(piece, Piece) else []
+        yield from parts or [piece]
+
+
+def _assigned(function: ast.AST, variable: str | None, line: int) -> Iterator[str | Piece]:
+    if variable is None:
+        return
+    found: list[ast.Assign | ast.AugAssign] = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and node.lineno < line:
+            target: ast.expr = node.targets[0]
+        elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and node.lineno < line:
+            target = node.target
+        else:
+            continue
+        if isinstance(target, ast.Name) and target.id == variable:
+            found.append(node)
+    found.sort(key=lambda node: node.lineno)
+    last = next((at for at in range(len(found) - 1, -1, -1) if isinstance(found[at], ast.Assign)), None)
+    if last is None or not is_text(found[last].value):
+        return
+    for node in found[last:]:
+        yield from text_of(node.value)
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

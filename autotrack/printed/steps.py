@@ -19,6 +19,12 @@ class _Unrolled:
         self.offset = 0
         self.stride = 1
 
+    def alone(self, fine: int) -> int:
+        """Where no other is known: a new round begins where it begins anew."""
+        if self.coarse is None:
+            self.coarse = self.first = 0
+        return self.step(self.coarse + (fine < self.last), fine, None)
+
     def step(self, coarse: int, fine: int, total: int | None) -> int:
         if self.first is None:
             self.first = coarse
@@ -58,8 +64,10 @@ class Steps:
         value, total = counters[fine]
         if coarse is None:
             above = next(((name, entry) for name, entry in heading.items() if name in COARSE), None)
-            if above is None or fine in ("globalstep",):
+            if fine in COARSE or fine == "globalstep":
                 return value, None
+            if above is None:
+                return self._unrolled.setdefault((site, fine), _Unrolled()).alone(value), None
             coarse, (round_, _) = above
         else:
             round_ = counters[coarse][0]

@@ -44,6 +44,9 @@ class Tables:
         if _labelled(text):
             self._headings.pop(thread, None)
             return None
+        cells = [cell for cell in _CELLS.split(text.strip(" |│")) if cell]
+        if len(cells) == len(heading):
+            return _cells(heading, cells)
         before = text[: numbers[0].start].strip(" |│\t")
         columns = heading[len(heading) - len(numbers) :]
         if len(numbers) != len(heading) and not (before and len(numbers) == len(heading) - 1):
@@ -59,6 +62,26 @@ class Tables:
             elif name.kind == "" and not number.whole and name.metric:
                 line.values.append((str(name), number.value, False))
         return line
+
+
+def _cells(heading: Sequence[str], cells: Sequence[str]) -> Line:
+    """A row with a cell for each column of the heading."""
+    line = Line()
+    told = [cell for cell in cells if not numbers_in(cell) and _LETTERS.search(cell)]
+    for column, cell in zip(heading, cells, strict=True):
+        numbers = numbers_in(cell)
+        name = name_of(column)
+        if not numbers:
+            continue
+        first = numbers[0]
+        if first.whole and name.metric in COUNTERS:
+            line.counters[name.metric] = int(first.value), None
+        elif name.kind == "metric":
+            full = str(Name(name.metric, name.split, ""))
+            line.values.append((f"{full} ({told[0]})" if len(told) == 1 else full, first.value, True))
+        elif name.kind == "" and not first.whole and name.metric:
+            line.values.append((str(name), first.value, False))
+    return line
 
 
 def _labelled(text: str) -> bool:

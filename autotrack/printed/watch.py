@@ -16,9 +16,9 @@ from autotrack.job import Job
 from autotrack.libraries import LIBRARY_FOLDERS
 from autotrack.printed import source
 from autotrack.printed.lines import Field, Line, read
-from autotrack.printed.steps import Steps
+from autotrack.printed.steps import Counters, Steps
 from autotrack.printed.tables import Tables
-from autotrack.printed.words import COARSE
+from autotrack.printed.words import COARSE, name_of
 from autotrack.strand import Strand
 
 SITES = 5_000
@@ -27,6 +27,8 @@ SERIES = 200
 """Series that one training may have from prints."""
 DULL = 20
 """Prints of a call without anything to read in them, after which it is not looked at any more."""
+REPEATED = 0.005
+"""Relative difference of two prints of one value, rounded differently."""
 HELD = 1_000
 """Points that are kept before there is a journal."""
 
@@ -51,6 +53,21 @@ class Write(NamedTuple):
         return id(self.code), self.at
 
 
+class _Point(NamedTuple):
+    name: str
+    step: int | None
+    value: float
+    time: float
+    site: tuple[int, int]
+    axis: str
+    """Whether it is one of each `coarse` round or of each `fine` step; nothing where nothing counts."""
+
+    def says(self, other: _Point) -> bool:
+        """Whether another print of the same step only repeats this."""
+        close = abs(self.value - other.value) <= REPEATED * max(abs(self.value), abs(other.value))
+        return self.step is not None and self.step == other.step and close
+
+
 class _Site:
     def __init__(self, code: CodeType, read: source.Site) -> None:
         self.code, self.read = code, read
@@ -70,12 +87,12 @@ class Watch:
         """Of each stream and thread, the writes of a print that may go on."""
         self._steps = Steps()
         self._tables = Tables()
-        self._heading: dict[int, dict[str, tuple[int, int | None]]] = {}
-        """By thread, the counters of the last print that held nothing else."""
-        self._begun: dict[int, tuple[dict[str, tuple[int, int | None]], str]] = {}
+        self._heading: dict[int, tuple[CodeType, Counters]] = {}
+        """By thread, the counters of the last print that held nothing else, and where that was."""
+        self._begun: dict[int, tuple[Counters, str]] = {}
         """By thread, the counters and the split of a line that is not at its end."""
         self._own: Strand | None = None
-        self._held: deque[tuple[str, int | None, float, float]] = deque(maxlen=HELD)
+        self._held: deque[_Point] = deque(maxlen=HELD)
         self._seen: dict[str, int] = {}
         """Of held points, how many each series has."""
 
@@ -169,52 +186,61 @@ class Watch:
     def _keep(self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object]) -> None:
         if not line.values:
             if line.counters:
-                self._heading[write.thread] = dict(line.counters)
+                self._heading[write.thread] = write.code, dict(line.counters)
             return
-        counters = dict(line.counters)
+        counters, told = dict(line.counters), bool(line.counters)
+        above, heading = self._heading.get(write.thread, (None, {}))
         if not counters:
-            for name in loops:
-                value = values.get(name)
-                if isinstance(value, int) and not isinstance(value, bool):
-                    counters[name] = value, None
-        told = bool(line.counters)
+            counters = _counting(loops, values)
+            same = {name_of(name).metric for name in counters} & heading.keys()
+            if same and above is write.code:  # `Episode 10`, and the values below it
+                counters = dict(heading)
         bar = values.get("%batch")
         if isinstance(bar, int) and not any(word not in COARSE for word in counters):
             counters["batch"] = bar, None
             told = True
-        step, cycle = self._steps.step(write.site, counters, self._heading.get(write.thread, {}))
+        step, cycle = self._steps.step(write.site, counters, heading)
+        axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         for name, value, known in line.values:
             if known or told:
-                self._record(name, step, value, write)
+                self._record(name, step, value, write, axis)
         if cycle is not None and told:
-            self._record(cycle[0], step, cycle[1], write)
+            self._record(cycle[0], step, cycle[1], write, axis)
 
-    def _record(self, name: str, step: int | None, value: float, write: Write) -> None:
+    def _record(self, name: str, step: int | None, value: float, write: Write, axis: str) -> None:
         job = self._job
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
+        point = _Point(name, step, value, write.time, write.site, axis)
         if strand is None and job.segment is None:
-            self._hold(name, step, value, write.time)
-            return
-        self._point(strand if strand is not None else self._strand(), name, step, value, write.time)
+            self._hold(point)
+        else:
+            self._put(strand if strand is not None else self._strand(), point)
 
-    def _point(self, strand: Strand | None, name: str, step: int | None, value: float, when: float) -> None:
+    def _put(self, strand: Strand | None, point: _Point) -> None:
         if strand is None:
             return
-        names = strand.memo.setdefault("printed", set())
-        if name not in names and len(names) >= SERIES:
+        known: dict[str, _Point] = strand.memo.setdefault("printed", {})
+        name = point.name
+        last = known.get(name)
+        if last is not None and last.site != point.site:
+            if last.says(point):
+                return
+            if point.axis and last.axis and point.axis != last.axis:  # of each batch, and of the epoch
+                name = f"{name}.epoch" if point.axis == "coarse" else f"{name}.step"
+        elif last is None and len(known) >= SERIES:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return
-        names.add(name)
+        known[name] = point
         series = strand.series(name, origin="print")
-        at = series.next_step if step is None else step
+        at = series.next_step if point.step is None else point.step
         series.next_step = at + 1
-        series.record_at(at, value, when)
+        series.record_at(at, point.value, point.time)
 
-    def _hold(self, name: str, step: int | None, value: float, when: float) -> None:
+    def _hold(self, point: _Point) -> None:
         """Keep a point until there is something to record, which a loop that watches a value is."""
-        self._held.append((name, step, value, when))
-        if step is not None:
-            seen = self._seen[name] = self._seen.get(name, 0) + 1
+        self._held.append(point)
+        if point.step is not None:
+            seen = self._seen[point.name] = self._seen.get(point.name, 0) + 1
             if seen == 2 and self._job.role == "main":
                 self._job.prepare()
                 self._job.opened()
@@ -224,7 +250,7 @@ class Watch:
     def release(self) -> None:
         """Record what was held."""
         while self._held:
-            self._point(self._strand(), *self._held.popleft())
+            self._put(self._strand(), self._held.popleft())
 
     def _strand(self) -> Strand | None:
         """The strand of what the program printed outside of any training."""
@@ -251,6 +277,16 @@ def _given(text: str, values: dict[str, object]) -> list[Field]:
             if exact is not None:
                 found.append(Field(start, end, key[1:], exact))
     return found
+
+
+def _counting(loops: tuple[str, ...], values: dict[str, object]) -> Counters:
+    """The counters of the loops around a print, as they stand."""
+    found = ((name, values.get(name)) for name in loops)
+    return {name: (value, None) for name, value in found if isinstance(value, int) and not isinstance(value, bool)}
+
+
+def _is_coarse(counters: Counters) -> bool:
+    return any(word in COARSE or name_of(word).metric in COARSE for word in counters)
 
 
 def _is_library(path: str) -> bool:

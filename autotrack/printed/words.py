@@ -16,8 +16,8 @@ METRICS = frozenset(
     auprc roc rocauc prauc ap map mrr ndcg score scores mse rmse mae mape smape msle rmsle r2 rsquared nll nlls bce ce
     crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2 meteor cider chrf wer cer iou
     miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness vmeasure reward rewards return
-    returns psnr ssim lpips fid is kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5
-    hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness correlation corr
+    returns psnr ssim lpips fid is kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5 hit
+    hits hr hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness correlation corr
     pearson spearman winrate em epe eer
     """.split()
 )
@@ -28,10 +28,12 @@ COARSE = frozenset("epoch epochs ep episode episodes round rounds fold folds gen
 FINE = frozenset(
     """
     step steps iter iters iteration iterations it itr batch batches minibatch update updates globalstep timestep
-    timesteps trial frame frames query t
+    timesteps trial frame frames query t idx i
     """.split()
 )
 COUNTERS = COARSE | FINE
+PLURALS = frozenset("epochs episodes rounds folds steps iters iterations batches updates timesteps frames".split())
+"""Counters that more often say how many there are."""
 
 SPLITS = {
     "train": "train", "training": "train", "tr": "train", "trn": "train",
@@ -48,10 +50,10 @@ OTHER = frozenset(
     time times took taken elapsed eta sec secs second seconds ms minute minutes hour hours duration runtime latency
     speed throughput fps memory mem gpu cpu ram mb gb kb bytes size sizes shape dim dims dimension dimensions params
     parameters samples images examples tokens version seed device port pid date path file files line lines row rows
-    column columns feature features class classes worker workers data count counts number num total n support length
+    column columns feature features classes worker workers data count counts number num total n support length
     len width height threshold patience weight weights coef coefficient index idx id rank level saved saving save
     loading loaded wrote using budget target seq vocab words chars layers hidden units heads split ratio
-    remaining progress clients clusters neighbors estimators depth components degree lambda degrees delta range
+    remaining progress clients clusters neighbors estimators depth components degree lambda degrees delta range array
     """.split()
 )
 """Words that speak of something else than a metric."""
@@ -141,7 +143,7 @@ def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
         return "other"
     if kept and is_metric(kept[-1]):
         return "metric"
-    if head and head[-1] in COUNTERS:
+    if head and head[-1] in COUNTERS and not any(is_metric(word) for word in kept):
         return "counter"
     if any(word in OTHER for word in kept):
         return "other"
@@ -152,5 +154,7 @@ def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
 
 def is_metric(word: str) -> bool:
     """Whether a word names a metric, also as `acc@1`, `top5`, `losses`."""
-    stem = word.partition("@")[0]
-    return stem in METRICS or (stem in ("top", "prec", "hit", "hits") and stem != word)
+    stem = word.partition("@")[0].rstrip("0123456789") or word
+    if word in METRICS or word.startswith("f1"):
+        return True
+    return stem in METRICS or (stem in ("top", "prec") and stem != word)
