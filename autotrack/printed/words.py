@@ -17,8 +17,8 @@ METRICS = frozenset(
     crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2 meteor cider chrf wer cer iou
     miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness vmeasure reward rewards return
     returns psnr ssim lpips fid is kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5 hit
-    hits hr hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness correlation corr
-    pearson spearman winrate em epe eer
+    hits hr hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness corr
+    correlation pearson spearman winrate em epe eer
     """.split()
 )
 """Words that name a metric as the head of a label."""
