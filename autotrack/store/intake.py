@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from autotrack.journal.folder import Folder
 from autotrack.store import edits, schema
@@ -26,6 +26,8 @@ class Intake:
 
     def __init__(self, database: Database, folder: Folder, where: Place) -> None:
         self.messages: list[str] = []
+        self.progress: Callable[[int, int], None] = lambda done, of: None
+        """Told about once a second how many jobs are taken in, and of how many."""
         self._database, self._folder, self._lock, self._owner = database, folder, where.lock, where.owner
 
     def refresh(self, wait: float = 0.1) -> bool:
@@ -94,16 +96,21 @@ class Intake:
         from autotrack.store.ingest import Ingester
 
         ingester, waiting = Ingester(self._database, self._folder, self._owner), deque(jobs)
+        self.progress(0, len(jobs))
         while True:
             with self._database.transaction():
-                if clear:
+                if clear:  # once: nothing waits after it
                     schema.clear(self._database, self._owner)
-                ingester.take(waiting, float("inf") if clear else BATCH_SECONDS)
+                ingester.take(waiting, BATCH_SECONDS)
+                while clear and waiting:
+                    self.progress(len(jobs) - len(waiting), len(jobs))
+                    ingester.take(waiting, BATCH_SECONDS)
                 if not waiting:
                     self._take_edits()
                     if listed is not None:
                         self._database.put("folders", "id, listed", [(self._owner, listed)], "id")
             ingester.close()
+            self.progress(len(jobs) - len(waiting), len(jobs))
             if not waiting:
                 break
         self.messages += ingester.messages

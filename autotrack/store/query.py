@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from autotrack.journal.folder import Folder
@@ -91,6 +91,10 @@ class Store:
         """Take in what is new.  False where another reader was at it for longer than `wait` seconds: what is
         there can be read all the same.  Raises StoreError."""
         return self._intake.refresh(wait)
+
+    def watch(self, progress: Callable[[int, int], None]) -> None:
+        """Have `progress(done, of)` called about once a second while jobs are taken in."""
+        self._intake.progress = progress
 
     def rebuild(self) -> None:
         """Make everything that came from this folder again from its journals and edits.  Raises StoreError."""
@@ -232,6 +236,24 @@ class Store:
             "job": job,
         }
 
+    def beginning(self, text: str, limit: int) -> list[tuple[str, str]]:
+        """(id, name) of the newest runs that are not nested and whose ids begin so."""
+        condition = f"id BETWEEN ? AND ? AND {_FIRST_LEVEL} AND {_VISIBLE}"
+        sql = f"SELECT id, name FROM runs WHERE {condition} ORDER BY started DESC, id LIMIT ?"
+        return [(id, name) for id, name in self._database.rows(sql, (text, text + _LAST, limit))]
+
+    def metric_names(self, beginning: str = "", limit: int = 1000) -> list[str]:
+        """The names of metrics that begin so.  Each is found in the index: there may be millions of rows."""
+        found: list[str] = []
+        sql = "SELECT MIN(name) FROM metrics WHERE name {} ? AND name <= ?"
+        while len(found) < limit:
+            operator, after = (">", found[-1]) if found else (">=", beginning)
+            row = self._database.row(sql.format(operator), (after, beginning + _LAST))
+            if row is None or row[0] is None:
+                break
+            found.append(row[0])
+        return found
+
     def names(self, ids: Sequence[str]) -> dict[str, str]:
         """Id to name, of runs."""
         return dict(self._database.within("SELECT id, name FROM runs WHERE id IN ({in})", ids))
@@ -305,8 +327,8 @@ class Store:
         """Take a tag away.  Raises StoreError."""
         self._edit(id, "tag", name, None)
 
-    def note(self, id: str, text: str) -> None:
-        """Set the note of a run.  Raises StoreError."""
+    def note(self, id: str, text: str | None) -> None:
+        """Set the note of a run, or take it away.  Raises StoreError."""
         self._edit(id, "note", "", text)
 
     def delete(self, id: str) -> None:

@@ -240,3 +240,32 @@ def test_a_folder_that_takes_no_edits(folder: Folder, store: Store) -> None:
     Path(folder.edits).write_bytes(b"a file is in the way")
     with pytest.raises(StoreError, match=r"can't be written: .*; nothing was changed"):
         store.tag(RUN, "x")
+
+
+def test_what_begins_so(store: Store) -> None:
+    assert store.beginning("aa", 10) == [("aaa_aaaaaaaaa", "last"), ("aa2aaaaaaaaaa", "high"), ("aa1aaaaaaaaaa", "low")]
+    assert store.beginning("", 1) == [("aaa_aaaaaaaaa", "last")]
+    store.delete("aa2aaaaaaaaaa")
+    assert [name for _, name in store.beginning("aa", 10)] == ["last", "low"]
+    assert store.metric_names() == ["-odd", "acc", "div", "loss"]
+    assert store.metric_names("l") == ["loss"]
+    assert store.metric_names("", 2) == ["-odd", "acc"]
+    assert store.metric_names("x") == []
+
+
+def test_a_note_is_taken_away(store: Store) -> None:
+    store.note("aa1aaaaaaaaaa", "so far")
+    store.note("aa1aaaaaaaaaa", None)
+    assert store.run("aa1aaaaaaaaaa")["note"] is None
+    store.rebuild()
+    assert store.run("aa1aaaaaaaaaa")["note"] is None
+
+
+def test_progress_is_told(folder: Folder, store: Store) -> None:
+    told: list[tuple[int, int]] = []
+    store.watch(lambda done, of: told.append((done, of)))
+    store.rebuild()
+    assert told[-1] == (2, 2)
+    Journal(folder).end()
+    assert store.refresh(wait=10.0)
+    assert told[-1] == (1, 1)
