@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "Write a run or its points for other programs.",
     "doctor": "Say what is observed, and what is not.",
     "verify": "Check that nothing recorded was changed.",
+    "completion": "Print the script that makes a shell complete.",
     "demo": "Train a few models and look at what is recorded.",
 }
 """The commands in the order of `--help`; the function of each is `autotrack.cli.NAME:command`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autotrack.cli import datasets, output
+from autotrack.cli import completing, datasets, output
 from autotrack.cli.opened import opened, reading, run_of
 
 Facts = dict[tuple[str, str], Any]
@@ -18,7 +18,7 @@ _MISSING = object()
 
 
 @click.command()
-@click.argument("references", metavar="ID ID ...", nargs=-1, required=True)
+@click.argument("references", metavar="ID ID ...", nargs=-1, required=True, shell_complete=completing.runs)
 @click.option("--all", "everything", is_flag=True, help="Also what is the same.")
 @reading
 def command(references: tuple[str, ...], everything: bool, as_json: bool, directory: str | None) -> None:
@@ -44,6 +44,12 @@ def command(references: tuple[str, ...], everything: bool, as_json: bool, direct
                                 "shared": rows that are in the first's,
                                 "of", "shared_of_first", "of_first",
                                 "exact": else estimated}
+
+    Examples:
+
+    \b
+      autotrack compare @last @best:test/accuracy
+      autotrack compare @last @best:test/accuracy --all
     """
     if len(references) < 2:
         raise click.UsageError("give two runs or more to compare: autotrack compare @last ID")

@@ -32,6 +32,11 @@ def command(folder: Path) -> None:
     Writes an ordinary scikit-learn program, with no line of autotrack in it, to FOLDER/train.py (autotrack-demo
     unless said otherwise), runs it recorded, and shows what there is to see.  A train.py that is there already is
     run as it is.
+
+    Examples:
+
+    \b
+      autotrack demo
     """
     if importlib.util.find_spec("sklearn") is None:
         raise DemoError("the demonstration needs scikit-learn: python3 -m pip install 'autotrack-ml[demo]'")

@@ -12,7 +12,7 @@ import click
 
 import autotrack
 from autotrack import plugins
-from autotrack.cli import output
+from autotrack.cli import completing, output
 from autotrack.cli.opened import opened, place, reading
 from autotrack.store import NotFound
 
@@ -20,7 +20,7 @@ NOT_IMPORTED = "not imported"
 
 
 @click.command()
-@click.argument("reference", metavar="ID", required=False)
+@click.argument("reference", metavar="ID", required=False, shell_complete=completing.runs)
 @reading
 @click.pass_context
 def command(ctx: click.Context, reference: str | None, as_json: bool, directory: str | None) -> None:
@@ -28,6 +28,12 @@ def command(ctx: click.Context, reference: str | None, as_json: bool, directory:
 
     A silent miss is the usual failure of automatic tracking: exits with 1 where something that was expected did not
     attach, failed or was switched off, or where a journal is damaged.
+
+    Examples:
+
+    \b
+      autotrack doctor
+      autotrack doctor @last --json
     """
     where, url = place(directory)
     report: dict[str, Any] = {

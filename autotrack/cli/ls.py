@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autotrack.cli import output, runtable
+from autotrack.cli import completing, output, runtable
 from autotrack.cli.opened import opened, reading
 from autotrack.store import NotFound, StoreError
 
@@ -17,7 +17,10 @@ ON_SCREEN = 50
 @click.command()
 @click.argument("filter", required=False, metavar="[FILTER]")
 @click.option(
-    "--sort", metavar="NAME", help="A column, params.NAME or a metric; the largest first, with -NAME the smallest."
+    "--sort",
+    metavar="NAME",
+    shell_complete=completing.metrics,
+    help="A column, params.NAME or a metric; the largest first, with -NAME the smallest.",
 )
 @click.option("-c", "--columns", metavar="NAMES", help="With commas between: id,status,params.C,test/accuracy.")
 @click.option(
@@ -49,6 +52,12 @@ def command(
 
     On a terminal this is a table of what tells the runs apart; in a pipe, tab-separated values with a header, always
     with the same columns; with --json, an object a line.
+
+    Examples:
+
+    \b
+      autotrack ls --sort test/accuracy -n 5
+      autotrack ls 'params.C < 1' -c id,params.C,test/accuracy
     """
     on_terminal = output.on_terminal() and not as_json
     if limit is None and on_terminal:

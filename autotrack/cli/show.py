@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autotrack.cli import datasets, output, runtable
+from autotrack.cli import completing, datasets, output, runtable
 from autotrack.cli.opened import opened, reading
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ITEMS_SHOWN = 40
 
 
 @click.command()
-@click.argument("reference", metavar="ID", default="@last")
+@click.argument("reference", metavar="ID", default="@last", shell_complete=completing.runs)
 @click.option("--all", "everything", is_flag=True, help="Leave nothing out on a terminal.")
 @click.option("--console", is_flag=True, help="What the program printed, as it printed it; --all with times.")
 @reading
@@ -34,6 +34,13 @@ def command(reference: str, everything: bool, console: bool, as_json: bool, dire
 
     In a pipe: section, name, value and details, with tabs between; of a column its name, type, nulls, NaN, infinities,
     low, mean, deviation, high and, where they are few, its values with how often each comes up.
+
+    Examples:
+
+    \b
+      autotrack show
+      autotrack show @best:test/accuracy
+      autotrack show @last --json
     """
     limit = None if everything else ITEMS_SHOWN
     trainers: dict[str, str] = {}

@@ -7,14 +7,14 @@ from dataclasses import asdict
 
 import click
 
-from autotrack.cli import output
+from autotrack.cli import completing, output
 from autotrack.cli.opened import opened, place, reading
 from autotrack.journal.verify import verify
 from autotrack.store import NotFound
 
 
 @click.command()
-@click.argument("references", metavar="[ID ...]", nargs=-1)
+@click.argument("references", metavar="[ID ...]", nargs=-1, shell_complete=completing.runs)
 @reading
 @click.pass_context
 def command(ctx: click.Context, references: tuple[str, ...], as_json: bool, directory: str | None) -> None:
@@ -24,6 +24,12 @@ def command(ctx: click.Context, references: tuple[str, ...], as_json: bool, dire
     change shows unless everything that follows it was made anew as well: whoever rewrites a whole journal, and the
     store with it, is not found, nor what was cut off the end of a journal that no command had read before: a crash
     leaves the same.  Exits with 1 where something is not as it was written.
+
+    Examples:
+
+    \b
+      autotrack verify
+      autotrack verify @last --json
     """
     where, _ = place(directory)
     with opened(directory) as store:
