@@ -22,8 +22,10 @@ COMMANDS = {
     "show": "Show everything about a run or a job.",
     "compare": "Show how runs differ.",
     "export": "Write a run or its points for other programs.",
+    "env": "Print a run's packages as a requirements file.",
     "doctor": "Say what is observed, and what is not.",
     "verify": "Check that nothing recorded was changed.",
+    "gc": "Say what the folder holds and what of it can go.",
     "completion": "Print the script that makes a shell complete.",
     "demo": "Train a few models and look at what is recorded.",
 }
