@@ -13,6 +13,7 @@ or `autotrack run train.py`, or `%load_ext autotrack` in a notebook.  By hand, f
 Back again, with its points and its fitted model:
 
     autotrack.load("@best:test/accuracy").model
+    autotrack.runs("params.C < 1", sort="test/accuracy")
 
 `hookimpl`, `Patch`, `Call`, `Opening`, `Strand` and `Dataset` are what plugins are written with.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from autotrack.events import Dataset as Dataset
     from autotrack.hookspecs import hookimpl as hookimpl
     from autotrack.loaded import load as load
+    from autotrack.loaded import runs as runs
     from autotrack.patching import Call as Call
     from autotrack.patching import Opening as Opening
     from autotrack.patching import Patch as Patch
@@ -45,6 +47,7 @@ __all__ = [
     "load",
     "log",
     "run",
+    "runs",
     "tag",
 ]
 
@@ -56,6 +59,7 @@ _LATER = {
     "Patch": "patching",
     "Strand": "strand",
     "load": "loaded",
+    "runs": "loaded",
 }
 
 

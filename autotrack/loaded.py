@@ -1,12 +1,13 @@
-"""`autotrack.load`: a recorded run as an object, with its points and its model."""
+"""`autotrack.load`: a recorded run as an object, with its points and its model; `autotrack.runs`: a table of runs."""
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import os
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from autotrack import context
 from autotrack.errors import ModelError
@@ -15,8 +16,10 @@ from autotrack.store.reading import existing, run_of
 
 if TYPE_CHECKING:
     import numpy
+    import pandas
+    import polars
 
-__all__ = ["RecordedRun", "load"]
+__all__ = ["RecordedRun", "load", "runs"]
 
 
 def load(id: str, dir: str | os.PathLike[str] | None = None) -> RecordedRun:
@@ -36,6 +39,90 @@ def load(id: str, dir: str | os.PathLike[str] | None = None) -> RecordedRun:
     with existing(dir) as store:
         store.refresh(wait=WAIT)
         return RecordedRun(store.run(run_of(store, id)), store.folder.root)
+
+
+@overload
+def runs(
+    filter: str | None = None,
+    *,
+    sort: str | None = None,
+    limit: int | None = None,
+    nested: bool = False,
+    frame: None = None,
+    dir: str | os.PathLike[str] | None = None,
+) -> Any: ...
+@overload
+def runs(
+    filter: str | None = None,
+    *,
+    sort: str | None = None,
+    limit: int | None = None,
+    nested: bool = False,
+    frame: Literal["pandas"],
+    dir: str | os.PathLike[str] | None = None,
+) -> pandas.DataFrame: ...
+@overload
+def runs(
+    filter: str | None = None,
+    *,
+    sort: str | None = None,
+    limit: int | None = None,
+    nested: bool = False,
+    frame: Literal["polars"],
+    dir: str | os.PathLike[str] | None = None,
+) -> polars.DataFrame: ...
+@overload
+def runs(
+    filter: str | None = None,
+    *,
+    sort: str | None = None,
+    limit: int | None = None,
+    nested: bool = False,
+    frame: Literal["list"],
+    dir: str | os.PathLike[str] | None = None,
+) -> list[dict[str, Any]]: ...
+def runs(
+    filter: str | None = None,
+    *,
+    sort: str | None = None,
+    limit: int | None = None,
+    nested: bool = False,
+    frame: Literal["pandas", "polars", "list"] | None = None,
+    dir: str | os.PathLike[str] | None = None,
+) -> Any:
+    """The recorded runs as a data frame, a row a run, the newest first.
+
+    `frame` says of which library; without it, a pandas DataFrame where pandas is installed, else a polars DataFrame
+    where polars is, else a list of dicts as `frame="list"` gives it: the objects of `autotrack ls --json`, see
+    `autotrack.store.Store`.
+
+    The columns are `id, job, name, framework, kind, status, started` (a moment in UTC), `duration` (seconds), `user,
+    parent`, then `params.NAME`, `metrics.NAME` (the last value) and `tags.NAME`, as far as one of the runs has them.
+    A parameter or tag is an integer, a float or a boolean where it is in all runs that have it, else a text.
+
+    `filter` and `sort` as for `autotrack ls`: `autotrack.runs('params.C < 1', sort="test/accuracy")` has the largest
+    first, `sort="-valid/loss"` the smallest; runs without it come last.  `limit`: runs at most.  `nested`: also the
+    trials of searches.  `dir` as for `load`.
+
+    Raises FilterError for a filter that can't be understood, NotFound where nothing was ever recorded, StoreError;
+    ImportError where the library that `frame` names is not installed.
+    """
+    if frame not in (None, "pandas", "polars", "list"):
+        raise ValueError(f"frame is 'pandas', 'polars' or 'list', not {frame!r}")
+    if dir is None and context.Current.job is not None:
+        dir = context.Current.job.root
+    with existing(dir) as store:
+        store.refresh(wait=WAIT)
+        descending, by = not (sort or "").startswith("-"), (sort or "").removeprefix("-") or None
+        found = store.runs(filter, sort=by, descending=descending, limit=limit, nested=nested)
+    installed = [name for name in ("pandas", "polars") if importlib.util.find_spec(name) is not None]
+    chosen = frame or (installed or ["list"])[0]
+    if chosen == "list":
+        return found
+    from autotrack.store import frame as frames
+
+    columns = frames.columns(found)
+    return frames.to_pandas(columns) if chosen == "pandas" else frames.to_polars(columns)
 
 
 WAIT = 10.0
