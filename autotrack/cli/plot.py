@@ -129,7 +129,7 @@ def _draw(runs: list[dict[str, Any]], found: list[Points], *, log: bool, axis: s
     if not charts:
         raise without_points(runs[0])
     shown = list(charts) if named else list(charts)[:CHARTS]
-    together = [(title, charts[title]) for title in shown]
+    together = [(title, some) for title in shown for some in _by_colour(charts[title])]
     if not on_terminal or os.environ.get("NO_COLOR"):
         together = [(each.label, [each]) for _, drawn in together for each in drawn]
     for at, (title, drawn) in enumerate(together):
@@ -142,6 +142,12 @@ def _draw(runs: list[dict[str, Any]], found: list[Points], *, log: bool, axis: s
             click.echo(f"  {told}")
     if len(shown) < len(charts):
         click.echo(f"\n… and, where you name them: {output.short(', '.join(list(charts)[CHARTS:]), 200)}")
+
+
+def _by_colour(drawn: list[curves.Drawn]) -> Iterator[list[curves.Drawn]]:
+    """As many at a time as there are colours to tell them apart."""
+    for start in range(0, len(drawn), len(curves.COLOURS)):
+        yield drawn[start : start + len(curves.COLOURS)]
 
 
 def _title(name: str) -> str:

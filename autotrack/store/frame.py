@@ -87,7 +87,8 @@ def to_pandas(made: Sequence[Column]) -> pandas.DataFrame:
         lacking = None in column.values
         match column.kind:
             case "time":
-                return pandas.to_datetime(pandas.Series(_microseconds(column), dtype="Int64"), unit="us", utc=True)
+                moments = pandas.Series(_microseconds(column), dtype="Int64")
+                return pandas.to_datetime(moments, unit="us", utc=True).astype("datetime64[us, UTC]")
             case "integer":
                 return pandas.Series(column.values, dtype="Int64" if lacking else "int64")
             case "boolean":

@@ -104,6 +104,22 @@ def test_several_runs_and_time(drawn: CommandLine) -> None:
     assert [p["value"] for p in points if p["run"] == second] == [1 / (step + 2) for step in range(100)]
 
 
+def test_no_chart_has_more_curves_than_colours(cli: CommandLine) -> None:
+    many = len(curves.COLOURS) + 1
+    cli.program(
+        f"import autotrack\nautotrack.enable()\nfor number in range({many}):\n"
+        "    with autotrack.run(f'net {number}'):\n"
+        "        for step in range(3):\n            autotrack.log({'loss': step * number}, step)\n"
+    )
+    cli("run", "train.py")
+    words = ("plot", *(run["id"] for run in cli.lines("ls")), "-m", "loss")
+    plain = COLOUR.sub("", cli.terminal(*words)).splitlines()
+    assert sum("──" in line and "net" in line for line in plain) == many - 1
+    assert sum(line == "loss" for line in plain) == 1
+    assert sum(line.startswith("loss  ") for line in plain) == 1  # the one that is left has a chart of its own
+    assert len([line for line in cli(*words).stdout.splitlines() if line.startswith("loss  ")]) == many
+
+
 def test_what_can_not_be_drawn_is_told(drawn: CommandLine) -> None:
     odd = run_of(drawn, "odd")
     shown = drawn("plot", odd).stdout
