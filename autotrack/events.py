@@ -101,6 +101,10 @@ class StrandStarted(Event, frozen=True, kw_only=True, tag="strand_started"):
     owner: str | None = None
     """The strand that the user opened and that this one belongs to."""
     thread: str = ""
+    generators: dict[str, Any] = {}
+    """Of a run that is nested in no other, the global random number generators (`python`, `numpy`, ...) as it began:
+    `{state, seed, fresh}`, the digest of the state, the seed that a call in this process gave it last, and whether
+    nothing was drawn since; `seed` is missing where no such call was seen."""
 
 
 class Param(msgspec.Struct, frozen=True):
@@ -194,7 +198,8 @@ class SeriesDefined(Event, frozen=True, kw_only=True, tag="series"):
     strand: str
     name: str
     origin: str = "framework"
-    """Who says so: `framework`, `metric` (a metric function the user called), `user`, `print`."""
+    """Who says so: `framework`, `metric` (a metric function the user called), `user`, `print`; `system`: a sample,
+    whose `strand` is the job itself."""
 
 
 class StrandSummary(Event, frozen=True, kw_only=True, tag="summary"):

@@ -328,10 +328,11 @@ def serves_resources() -> bool:
 
 def _import_all() -> None:
     from autotrack import artifacts, lifecycle, manual  # noqa: F401
-    from autotrack.capture import transcript  # noqa: F401
+    from autotrack.capture import gpu, surroundings, transcript  # noqa: F401
     from autotrack.identity import data, files, models  # noqa: F401
     from autotrack.printed import watch  # noqa: F401
 
+    gpu.prepare()
     if "numpy" in sys.modules:
         from autotrack.identity import profile  # noqa: F401
     if "multiprocessing.process" in sys.modules:

@@ -47,9 +47,9 @@ def open_segment(job: Job) -> None:
     job.recorder = recorder = Recorder(job, segment)
     job.segment = segment
     if job.role == "main":
-        path, cwd = list(sys.path), job.cwd
-        recorder.later("packages", lambda: job.know("packages", environment.packages(path)))
-        recorder.later("git", lambda: job.know("git", environment.git(cwd)))
+        from autotrack.capture import surroundings  # which knows of strands, and they of this
+
+        surroundings.look_around(job, recorder)
     recorder.start()
     shield.contain("notebook", notebook.follow_cells, job)
 

@@ -90,6 +90,8 @@ class Registry:
         """What to do once a module has been imported."""
         self._finder = _Finder(self)
         self.when("joblib.parallel", self._carry_through_joblib)
+        for module in ("random", "numpy.random"):
+            self.when(module, lambda module=module: self._follow_seeds(module))  # type: ignore[misc]
         for module in ("cloudpickle.cloudpickle", "joblib.externals.cloudpickle.cloudpickle"):
             self.when(module, lambda module=module: self._follow_classes(module))  # type: ignore[misc]
 
@@ -141,6 +143,11 @@ class Registry:
 
         shield.contain(module, workers.know_starters, self._own_ledger(), module, *how)
 
+    def _follow_seeds(self, module: str) -> None:
+        from autotrack.capture import seeds
+
+        shield.contain(module, seeds.follow, module)
+
     def _follow_classes(self, module: str) -> None:
         from autotrack import workers
 
@@ -160,6 +167,10 @@ class Registry:
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         self._targets.clear()
+        if "autotrack.capture.seeds" in sys.modules:
+            from autotrack.capture import seeds
+
+            seeds.leave()
         if self.ledger is not None:
             self.ledger.undo()
 

@@ -54,6 +54,7 @@ class Recorder:
         self._told = False
         self._sealer = Sealer(segment.points)
         self._receipts: list[Callable[[], None]] = []
+        self._timers: list[_Timer] = []
 
     def start(self) -> None:
         """Start the thread, unless it runs.  Where no thread can be had any more, the end does its work."""
@@ -91,6 +92,11 @@ class Recorder:
         """Call something every few seconds and at the end."""
         self._receipts.append(report)
 
+    def every(self, seconds: float, act: Callable[[], None], *, first: float) -> None:
+        """Call something every so many seconds, for the first time `first` seconds from now.  To be said before the
+        thread starts."""
+        self._timers.append(_Timer(seconds, act, time.monotonic() + first))
+
     def _loop(self) -> None:
         self._task = f"/proc/self/task/{_thread.get_native_id()}"
         try:
@@ -99,6 +105,10 @@ class Recorder:
                 self._take(FLUSH_PERIOD if buffered else self._patience())
                 self._take_timed(time.monotonic())
                 self._run_tasks(lambda: self._stop)
+                for timer in self._timers:
+                    if time.monotonic() >= timer.due and not self._stop:
+                        timer.due = time.monotonic() + timer.seconds
+                        shield.contain("recorder", timer.act)
                 if buffered:
                     shield.contain("recorder", self._flush)
                 if time.monotonic() >= self._due:
@@ -109,8 +119,8 @@ class Recorder:
 
     def _patience(self) -> float:
         """Seconds until something is due."""
-        due = min((when for when, _, _ in self._timed), default=self._due)
-        return max(min(due, self._due) - time.monotonic(), 0.01)
+        due = min(*(when for when, _, _ in self._timed), *(timer.due for timer in self._timers), self._due)
+        return max(due - time.monotonic(), 0.01)
 
     def _take_timed(self, now: float) -> None:
         """Take what is due by now, in the order in which it came."""
@@ -198,6 +208,15 @@ class Recorder:
         if stopped:
             shield.contain("recorder", lambda: self._period(last=True))
         return left
+
+
+class _Timer:
+    """Something that is done every so many seconds."""
+
+    __slots__ = ("act", "due", "seconds")
+
+    def __init__(self, seconds: float, act: Callable[[], None], due: float) -> None:
+        self.seconds, self.act, self.due = seconds, act, due
 
 
 def _nothing() -> None:

@@ -37,6 +37,8 @@ class Settings:
     """Largest fitted model that is kept."""
     keep_model_seconds: float = 0.02
     """Seconds that the identity and the pickle of a fitted model may take, however short its training was."""
+    system_seconds: float = 5.0
+    """Seconds between samples of processor, memory, disk, network and GPU; 0: none."""
 
     def __init__(self, **values: Any) -> None:
         for name, value in values.items():

@@ -9,9 +9,10 @@ import operator
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autotrack import artifacts, context, events, lifecycle
+from autotrack.capture import seeds
 from autotrack.ids import new_id
 from autotrack.journal.points import closed_window, pack_record, tail
 from autotrack.values import storable
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 _now = time.time
 
 
+class Owner(Protocol):
+    """Whose points they are: a strand's, or those of a job as a whole, under its own id."""
+
+    id: str
+    job: Job
+
+
 class Series:
     """The points of one metric.  `record(step, value)` is the hot path; keep it in a variable:
 
@@ -37,7 +45,7 @@ class Series:
 
     __slots__ = ("_origin", "_points", "_strand", "_tail", "name", "next_step")
 
-    def __init__(self, strand: Strand, name: str, origin: str) -> None:
+    def __init__(self, strand: Owner, name: str, origin: str) -> None:
         self.name = name
         self.next_step = 0
         """For those who count points rather than steps: set and read by them alone."""
@@ -163,6 +171,7 @@ class Strand(context.Place):
                 cls=storable(cls),
                 parent=parent,
                 owner=owner.id if owner is not None else None,
+                generators=seeds.states() if parent is None and owner is None and kind != "step" else {},
                 thread=storable(_thread_name()),
             )
         )

@@ -78,6 +78,8 @@ class Recording:
         for segment in segments:
             for record in segment.read_points().records:
                 strand, name = series[segment.job, segment.name, int(record["series"])]
+                if strand == segment.job:  # a sample of the system
+                    continue
                 found[strand].points.setdefault(name, []).append((int(record["step"]), float(record["value"])))
         return sorted(
             (strand for strand in found.values() if steps or strand.kind != "step"),

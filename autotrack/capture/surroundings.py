@@ -1,0 +1,65 @@
+"""What a program runs in and on, found out by the recorder once there is something to record."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from autotrack.capture import environment, gpu, hardware, seeds, system, worktree
+from autotrack.capture.worktree import Tree
+from autotrack.job import Job
+from autotrack.recorder import Recorder
+
+SLICE = 0.02
+"""Seconds that the recorder compares files with git's index at a time."""
+
+
+def look_around(job: Job, recorder: Recorder) -> None:
+    """Let the recorder find out what the program runs in, and on, and how busy that is."""
+    path, cwd, variables = list(sys.path), job.cwd, dict(os.environ)
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    beside = os.path.dirname(os.path.join(cwd, program)) if program else cwd
+    tree = environment.work_tree(cwd)
+
+    def know_environment() -> None:
+        about = {
+            **environment.build(),
+            "variables": environment.variables(variables),
+            "libraries": environment.libraries(),
+            "determinism": environment.determinism(variables),
+            "lock_files": environment.lock_files(cwd, beside, root=tree.root if tree else None),
+        }
+        job.know("environment", about)
+
+    recorder.later("packages", lambda: job.know("packages", environment.packages(path)))
+    recorder.later("environment", know_environment)
+    recorder.later("hardware", lambda: job.know("hardware", {**hardware.facts(), **gpu.facts()}))
+    recorder.later("git", lambda: _know_git(job, recorder, tree))
+    job.at_opening.append(seeds.report)
+    recorder.each_period(lambda: seeds.report(job))
+    if job.settings.system_seconds and sys.platform == "linux":
+        sampler = system.Sampler(job)
+        recorder.later("system", sampler.begin)
+        seconds = max(job.settings.system_seconds, system.LEAST)
+        recorder.every(seconds, sampler.sample, first=min(system.FIRST, seconds))
+        job.at_end.append(sampler.end)
+
+
+def _know_git(job: Job, recorder: Recorder, tree: Tree | None) -> None:
+    """Tell the commit at once, and whether the work tree is dirty when it has been compared, a slice at a time."""
+    known = environment.git(tree) if tree is not None else None
+    job.know("git", known)
+    if tree is None or known is None:
+        return
+    searching = worktree.search(tree, known["commit"])
+
+    def compare() -> None:
+        until = time.monotonic() + SLICE
+        while (answer := next(searching)) is None:
+            if time.monotonic() > until and not job.ended:
+                recorder.later("git", compare)
+                return
+        job.know("git", {**known, "dirty": answer.dirty, "why": answer.why})
+
+    compare()
