@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autotrack.cli import completing, datasets, output
+from autotrack.cli import completing, datasets, output, surroundings
 from autotrack.cli.opened import opened, reading, run_of
 
 Facts = dict[tuple[str, str], Any]
@@ -114,10 +114,12 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
     yield ("program", "argv"), job["argv"]
     for name in ("cwd", "user", "host"):
         yield ("program", name), job[name]
-    for name in ("commit", "branch"):
+    yield from surroundings.seeds(run["generators"])
+    for name in ("commit", "branch", "dirty"):
         yield ("code", name), (job["git"] or {}).get(name)
     for name in ("python", "platform"):
         yield ("environment", name), job[name]
+    yield from surroundings.compared(job)
     for name, version in (job["packages"] or {}).items():
         yield ("environment", name), version
 

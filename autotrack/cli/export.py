@@ -42,7 +42,7 @@ def command(
 
     Without --points and --runs, the run as `autotrack show --json` prints it.
 
-    Points have name, step, time (seconds since the epoch) and value.  A table of runs has the columns id, job, name,
+    Points of a job are its samples of the system.  Points have name, step, time (seconds since the epoch) and value.  A table of runs has the columns id, job, name,
     framework, kind, status, started, duration, user, parent, then params.NAME, metrics.NAME (the last value) and
     tags.NAME, as far as a run has them; FILTER as for `autotrack ls`.
 
@@ -112,6 +112,10 @@ def _write_run(run: dict[str, Any], path: str | None, force: bool) -> None:
 
 
 def _points(store: Store, reference: str) -> tables.Points:
+    kind, id = store.resolve(reference)
+    if kind == "job":
+        count = sum(metric["count"] for metric in store.job(id)["job"]["system"].values())
+        return tables.Points(store.points(id), count)
     run = store.run(run_of(store, reference))
     parts = store.points(run["id"])
     first = next(parts, None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autotrack.cli import completing, datasets, output, runtable
+from autotrack.cli import completing, datasets, output, runtable, surroundings
 from autotrack.cli.opened import opened, reading
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def _run_rows(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
         yield "summary", name, value
     for name, value in run["tags"].items():
         yield "tag", name, value
+    yield from surroundings.generator_rows(run["generators"])
+    yield from surroundings.sample_rows(run["system"])
     for what, part in datasets.parts(run):
         yield "dataset", what, part["id"], part["method"], part["kind"]
     yield from datasets.column_rows(run)
@@ -134,6 +136,7 @@ def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
         yield "git", name, value
     for name, version in (job["packages"] or {}).items():
         yield "package", name, version
+    yield from surroundings.rows(job)
     for file in job["files"]:
         yield "file", file["path"], file["digest"], file["mode"], file["bytes"]
     for name, metric in job["printed"].items():
@@ -168,6 +171,9 @@ def _run_parts(
         facts.append(("part of", output.short_id(run["parent"])))
     if run["tags"]:
         facts.append(("tags", ", ".join(_tag(name, value) for name, value in run["tags"].items())))
+    seeds = surroundings.seeds_in_words(run["generators"])
+    if seeds:
+        facts.append(("seeds", seeds))
     if run["note"]:
         facts.append(("note", run["note"]))
     yield _pairs(facts)
@@ -184,6 +190,7 @@ def _run_parts(
         yield from datasets.tables(run, limit)
     if run["model"] is not None:
         yield _section("Model", None, list(_model_rows(run, trainers)), limit=limit)
+    yield from _system_part(run["system"])
     if run["artifacts"]:
         yield _section("Files", None, [_artifact_row(file) for file in run["artifacts"]], limit=limit)
     if nested:
@@ -217,6 +224,7 @@ def _job_parts(
         *_program_facts(job)[1:],
         ("exit", _exit(exit)),
         ("platform", job["platform"]),
+        *surroundings.in_words(job),
         ("packages", f"{len(job['packages'] or {})}; all of them with --json"),
     ]
     if job["status"] == "running":
@@ -236,6 +244,7 @@ def _job_parts(
     steps = [(step["name"], output.seconds(step["seconds"]), step["params"] or "") for step in job["steps"]]
     if steps:
         yield _section("Steps", None, steps, limit=limit)
+    yield from _system_part(job["system"])
     if job["files"]:
         yield _section("Files", None, [_artifact_row(file) for file in job["files"]], limit=limit)
     yield from _gaps_part(job["gaps"])
@@ -253,7 +262,8 @@ def _program_facts(job: dict[str, Any]) -> list[tuple[str, str]]:
         place = " ".join(
             filter(None, (git["commit"][:12], git.get("branch") and f"({git['branch']})", git.get("remote")))
         )
-        facts.append(("commit", place))
+        changed = ", with changes that are not committed" if git.get("dirty") else ""
+        facts.append(("commit", place + changed))
     frameworks = ", ".join(f"{name} {version}" for name, version in job["frameworks"].items())
     if frameworks:
         facts.append(("frameworks", frameworks))
@@ -373,6 +383,11 @@ def _failure_part(failure: dict[str, str] | None) -> Iterator[RenderableType]:
     if failure is not None:
         yield Text(f"\n{failure['type']}: {output.printable(failure['message'])}", style="red")
         yield Text(output.printable(failure["traceback"].rstrip()), style="dim")
+
+
+def _system_part(system: dict[str, Any]) -> Iterator[RenderableType]:
+    if system:
+        yield _section("System", ["", "mean", "max"], surroundings.sample_lines(system), numeric=True)
 
 
 def _gaps_part(gaps: list[dict[str, str]]) -> Iterator[RenderableType]:

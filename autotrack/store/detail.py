@@ -13,7 +13,7 @@ from autotrack.store.present import presented
 from autotrack.store.project import nan, trial_metrics
 from autotrack.store.strands import Statistics, StrandView
 
-SECTIONS = ("packages", "git", "seeds")
+SECTIONS = ("packages", "git", "environment", "hardware", "seeds")
 """The facts of a job that stand in its view under their own name."""
 STEPS = 100
 """Standalone transformers that are shown at most."""
@@ -64,6 +64,7 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
             for name, value in named.items()
         },
         "failure": _failure(ended.failure) if ended is not None else None,
+        "generators": next((presented(view.started.generators) for view in group if view.started), {}),
         "gaps": _gaps(event for view in group for event in view.of(events.GapFound)),
         "trials": sum(len(view.of(events.StrandTrial)) for view in group),
     }
@@ -78,6 +79,7 @@ def _trial(trial: events.StrandTrial) -> dict[str, Any]:
         "artifacts": [],
         "summary": {},
         "failure": None,
+        "generators": {},
         "gaps": [],
         "trials": 0,
     }

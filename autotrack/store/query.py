@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,9 +51,10 @@ class Store:
     id, method, kind, rows, columns, bytes, schema, profile, parts}]`, `model: {class, id, parameters, kept, bytes,
     trained_by}` (the ids of other runs that made a model of the same id, evaluations excepted, the oldest first),
     `artifacts: [{path, mode, digest, bytes, kind, step, model}]`, `summary`, `failure: {type, message, traceback}`,
-    `trials` (their number), `note`, `job: {id, argv, cwd, host, user, python, packages, git, seeds, exit, files,
-    console, ...}`, `gaps: [{what, why}]`, `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds,
-    by}`.
+    `trials` (their number), `note`, `generators: {name: {state, seed, fresh}}` (the global generators of random
+    numbers as it began), `system: {name: {last, min, max, mean, count}}` (samples that the job took while the run went
+    on), `job: {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, exit, files, console,
+    ...}`, `gaps: [{what, why}]`, `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
 
     The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
     mean, deviation, counts}], left_out, unordered, distinct, rows}`, from whichever job reported one of data of this
@@ -230,6 +232,7 @@ class Store:
             **listed,
             **found,
             "note": note,
+            "system": self._system(listed),
             "gaps": found["gaps"] + job.pop("gaps", []),
             "receipt": job.pop("receipt", []),
             "overhead": job.pop("overhead", {"seconds": 0.0, "by": {}}),
@@ -254,6 +257,13 @@ class Store:
             found.append(row[0])
         return found
 
+    def _system(self, run: dict[str, Any]) -> dict[str, Any]:
+        """The samples of its job from the beginning of a run to its end."""
+        from autotrack.store import samples
+
+        begin, duration = run["started"] or 0.0, run["duration"]
+        return samples.summary(self._database, run["job"], begin, begin + (math.inf if duration is None else duration))
+
     def names(self, ids: Sequence[str]) -> dict[str, str]:
         """Id to name, of runs."""
         return dict(self._database.within("SELECT id, name FROM runs WHERE id IN ({in})", ids))
@@ -277,13 +287,17 @@ class Store:
 
     def job(self, id: str) -> dict[str, Any]:
         """`{"job": ..., "runs": [...]}`: a job with its runs, nested ones too, in the order they began.  Raises
-        NotFound."""
-        from autotrack.store import detail
+        NotFound.
+
+        The job has besides `system: {name: {last, min, max, mean, count}}`, the samples that it took of itself: see
+        `autotrack.capture.system` for what they are and their units."""
+        from autotrack.store import detail, samples
 
         found = detail.job(self._database, id)
         if found is None:
             raise NotFound(f"there is no job {id!r}")
         sql = f"SELECT {_LIST} FROM runs WHERE job = ? AND {_VISIBLE} ORDER BY started, LENGTH(id), id"
+        found["system"] = samples.summary(self._database, id)
         return {"job": found, "runs": _listed(self._database.rows(sql, (id,)))}
 
     def last_job(self) -> str:
@@ -304,17 +318,17 @@ class Store:
     def points(
         self, run: str, names: Sequence[str] | None = None
     ) -> Iterator[tuple[str, numpy.ndarray[Any, Any], numpy.ndarray[Any, Any], numpy.ndarray[Any, Any]]]:
-        """(name, steps, times, values) of a run's series, a chunk at a time, in the order they were written:
-        int64, seconds since the epoch, and values as float64."""
-        from autotrack.store import chunks, strands
+        """(name, steps, times, values) of the series of a run, or of a job itself, a chunk at a time, in the order they
+        were written: int64, seconds since the epoch, and values as float64."""
+        from autotrack.store import chunks, samples, strands
         from autotrack.store.present import presented
 
         group = strands.of_runs(self._database, [run])[run]
         shown = strands.series_names(group)
-        for series in sorted((series for view in group for series in view.series), key=lambda series: series.key):
-            name = shown[series.strand, presented(series.name)]
+        found = [(series.key, shown[series.strand, presented(series.name)]) for view in group for series in view.series]
+        for key, name in sorted(found) if group else ((key, name) for name, key in samples.series(self._database, run)):
             if names is None or name in names:
-                for steps, times, values in chunks.read(self._database, series.key):
+                for steps, times, values in chunks.read(self._database, key):
                     yield name, steps, times, values
 
     # Edits

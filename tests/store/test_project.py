@@ -55,6 +55,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
     journal.strand("StandardScaler", kind="step", params={"copy": True})
     journal.add(events.JobFacts, section="packages", value={"numpy": "2.0"})
     journal.add(events.JobFacts, section="git", value={"commit": "abc"})
+    journal.add(events.JobFacts, section="hardware", value={"cpu": {"cores": 2}})
     patch = events.PatchReceipt("sklearn.base:BaseEstimator.fit", True, 3, 0)
     for fired in (1, 3):
         receipt = events.PatchReceipt(patch.patch, True, fired, 0)
@@ -77,7 +78,8 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "id": journal.job, "parent": None, "how": "run", "name": "train.py", "argv": ["python", "train.py"],
         "cwd": "/work", "executable": "/usr/bin/python", "host": "host", "user": "kim", "python": "cpython 3.11",
         "platform": "Linux", "autotrack": "0.1", "started": 1_700_000_002.0, "status": "failed",
-        "packages": {"numpy": "2.0"}, "git": {"commit": "abc"}, "seeds": None, "files": [written, read],
+        "packages": {"numpy": "2.0"}, "git": {"commit": "abc"}, "seeds": None,
+        "environment": None, "hardware": {"cpu": {"cores": 2}}, "files": [written, read],
         "exit": {"code": 1, "how": "end", "failure": None}, "console": None, "frameworks": {"sklearn": "1.5"},
         "tags": {"nightly": True},
     }  # fmt: skip
@@ -110,12 +112,14 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "gaps": [{"what": "labels", "why": "no array"}, {"what": "git", "why": "no git"}],
         "trials": 0,
         "note": None,
+        "generators": {},
+        "system": {},
         "receipt": receipts,
         "overhead": {"seconds": 0.5, "by": {"observe": 0.5}},
     }  # fmt: skip
     of_job = store.job(journal.job)
     assert set(of_job) == {"job", "runs"}
-    assert set(of_job["job"]) == {*job, "duration", "steps", "gaps", "receipt", "overhead"}
+    assert set(of_job["job"]) == {*job, "duration", "steps", "gaps", "receipt", "overhead", "system"}
     assert of_job["job"]["gaps"] == [{"what": "git", "why": "no git"}]
     assert of_job["runs"] == store.runs()
 
