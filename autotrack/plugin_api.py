@@ -9,6 +9,8 @@ from typing import Any
 
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
+from autotrack.capture.seeds import know as know_generator
+from autotrack.capture.seeds import note as seed_called
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.identity import data as identity
 from autotrack.identity import models
@@ -24,6 +26,7 @@ __all__ = [
     "Tie",
     "artifact",
     "digest",
+    "know_generator",
     "like",
     "loaded",
     "made",
@@ -33,6 +36,7 @@ __all__ = [
     "raised_by_signal_handler",
     "remember",
     "role_of",
+    "seed_called",
     "strand_for",
     "strand_for_loaded",
     "strand_of",

@@ -135,12 +135,15 @@ def _called(name: str, seed: Any, frame: FrameType) -> None:
         if own and (seed is None or type(seed) in (int, list, tuple) or hasattr(seed, "__index__")):
             note(name, seed, f"{path}:{frame.f_lineno}")
         return
-    _Known.last["python" if name == "random.seed" else "numpy"] = seed
-    note(name, seed, f"{path}:{frame.f_lineno}")
+    generator = "python" if name == "random.seed" else "numpy"
+    note(name, seed, f"{path}:{frame.f_lineno}", generator=generator)
 
 
-def note(function: str, seed: Any, where: str) -> None:
-    """A call that set a seed: of `torch.manual_seed`, of `random.seed`; None is a seed of the system's choice."""
+def note(function: str, seed: Any, where: str, *, generator: str | None = None) -> None:
+    """A call that set a seed, of the global `generator` where it is of one; None is a seed of the system's choice.
+    For plugins too: `note("torch.manual_seed", 3, "train.py:12", generator="torch")`."""
+    if generator is not None:
+        _Known.last[generator] = seed
     told = _told(seed)
     key = function, repr(told), where
     known = _Known.calls.get(key)
@@ -182,7 +185,7 @@ def states() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, module, digest, made in _GENERATORS:
         source = sys.modules.get(module)
-        if not hasattr(source, _READS[module]):
+        if source is None or not hasattr(source, _READS.get(module, "__name__")):
             continue
         state = shield.contain("seeds", digest, source)
         if not isinstance(state, str):
@@ -222,9 +225,14 @@ def _digest(numbers: bytes, rest: Any) -> str:
     return hashlib.blake2b(numbers + repr(rest).encode(), digest_size=8).hexdigest()
 
 
-_GENERATORS: tuple[tuple[str, str, Callable[[Any], str], Callable[[Any, Any], Any]], ...] = (
+_GENERATORS: list[tuple[str, str, Callable[[Any], str], Callable[[Any, Any], Any]]] = [
     ("python", "random", _of_python, lambda source, seed: source.Random(seed)),
     ("numpy", "numpy.random", _of_numpy, lambda source, seed: source.RandomState(seed)),
-)
-"""Name, module, how its state is digested, and how another one is made of a seed.  Those of a framework come with
-its plugin."""
+]
+
+
+def know(name: str, module: str, digest: Callable[[Any], str], made: Callable[[Any, Any], Any]) -> None:
+    """A framework's global generator, for its plugin to say: its name, its module, how the state of such a module is
+    digested, and how another with the same functions is made of that and a seed."""
+    if all(name != known for known, *_ in _GENERATORS):
+        _GENERATORS.append((name, module, digest, made))

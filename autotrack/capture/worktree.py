@@ -26,6 +26,8 @@ LARGEST = 64 << 20
 """Bytes of a file that is compared by its content."""
 ENTRIES = 100
 """Entries of an index between two looks at the clock."""
+FILES = 10
+"""Files between two looks: asking for each may take until a busy program lets go of the interpreter, 5 ms."""
 
 _LINK, _MODULE, _FOLDER = 0o120000, 0o160000, 0o040000
 _STAT = struct.Struct(">10I")
@@ -110,7 +112,7 @@ def _looking(tree: Tree, commit: str) -> Iterator[Answer | None]:
         if entry.mode & 0o170000 not in (_MODULE, _FOLDER) and not entry.assumed and comparing.differs(entry):
             yield Answer(True)
             return
-        if number % ENTRIES == 0:
+        if number % FILES == 0:
             yield None
     yield Answer(None, comparing.unknown) if comparing.unknown else Answer(False)
 

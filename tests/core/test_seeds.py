@@ -215,3 +215,26 @@ def test_a_module_of_the_users_that_is_called_random(tmp_path: Path) -> None:
     plain = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == (plain.stdout, plain.returncode), done.stderr
     assert context.Current.job is None
+
+
+def test_a_generator_of_a_framework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a plugin says it; here of one whose state is its seed, in a module of its own."""
+    from autotrack.plugin_api import know_generator, seed_called
+
+    class Module:
+        state = 5
+
+        def __init__(self, state: int) -> None:
+            self.state = state
+
+    monkeypatch.setattr(seeds, "_GENERATORS", list(seeds._GENERATORS))
+    monkeypatch.setitem(sys.modules, "toy", Module(5))  # type: ignore[arg-type]
+    sys.modules["toy"].__name__ = "toy"
+    for _ in range(2):
+        know_generator("toy", "toy", lambda module: str(module.state), lambda module, seed: Module(seed))
+    with recorded(tmp_path):
+        seed_called("toy.seed", 5, "train.py:1", generator="toy")
+        with autotrack.run("a"):
+            pass
+    assert began(tmp_path)[0]["toy"] == {"state": "5", "seed": 5, "fresh": True}
+    assert calls(tmp_path)["calls"][0]["where"] == "train.py:1"
