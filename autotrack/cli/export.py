@@ -42,9 +42,9 @@ def command(
 
     Without --points and --runs, the run as `autotrack show --json` prints it.
 
-    Points of a job are its samples of the system.  Points have name, step, time (seconds since the epoch) and value.  A table of runs has the columns id, job, name,
-    framework, kind, status, started, duration, user, parent, then params.NAME, metrics.NAME (the last value) and
-    tags.NAME, as far as a run has them; FILTER as for `autotrack ls`.
+    Points have name, step, time (seconds since the epoch) and value; those of a job are its samples of the system.  A
+    table of runs has the columns id, job, name, framework, kind, status, started, duration, user, parent, then
+    params.NAME, metrics.NAME (the last value) and tags.NAME, as far as a run has them; FILTER as for `autotrack ls`.
 
     Formats: tsv (what a pipe gets), csv, jsonl (an object a line, also with --json), json (one list), parquet (needs
     pip install 'autotrack-ml[parquet]').  Numbers that JSON lacks are "NaN", "Infinity", "-Infinity" in all but
