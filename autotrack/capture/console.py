@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 KEPT = 50_000
 """Writes that wait at most; of more, the oldest are let go of."""
+CALLS = 20_000
+"""Calls that print which are told from one another."""
 WAITING = 8 << 20
 """Characters that wait at most."""
 PERIOD = 0.5
@@ -41,12 +43,53 @@ _ECHO = frozenset("rich click typer loguru termcolor".split())
 _LOGGING = ("logging", "absl")
 _ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals".split())
 """Whose result is the very mapping that a look at the frame's variables brings up to date."""
-_SCALARS = (int, float, bool, str)
+_SNAPSHOTS = sys.version_info < (3, 13)
+"""Whether `f_locals` is a copy that the frame keeps."""
+_same = object.__hash__
+"""The identity of a code object, as a number: its own hash takes 5 to 20 µs.  `id` would do, and is audited."""
 _OPTIMIZED = 1
 """`CO_OPTIMIZED`: the variables of such code are no mapping of the user's."""
 
-Written = tuple[float, int, str, "CodeType", int, "dict[str, object] | None", "context.Place | None", int]
-"""Time, stream, text, code, instruction, variables, training, thread."""
+Written = tuple[float, int, str, "PrintCall", "dict[str, object] | None", "context.Place | None", int]
+"""Time, stream, text, who printed it, variables, training, thread."""
+
+
+class PrintCall:
+    """One place in the program that prints."""
+
+    __slots__ = ("at", "code", "named", "names", "optimized", "passes", "site", "tried")
+
+    def __init__(self, code: CodeType, at: int, passes: bool) -> None:
+        self.code, self.at = code, at
+        self.passes = passes
+        """Whether it only hands on what another one prints."""
+        self.names: tuple[str, ...] = ()
+        """The variables that are worth reading when it prints."""
+        self.named = False
+        """Whether these are known yet; until then it is all of them."""
+        self.optimized = bool(code.co_flags & _OPTIMIZED)
+        if self.optimized and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names):
+            self.named = True
+        self.site: Any = None
+        """What the watch knows of it."""
+        self.tried = 0
+
+    def variables(self, frame: FrameType) -> dict[str, object] | None:
+        """The scalars among the variables of the frame that prints: of those that are worth it, or of all."""
+        if self.named and not self.names:
+            return None
+        variables = frame.f_locals
+        found: dict[str, object] = {}
+        for name in self.names if self.named else (variables if self.optimized else self.code.co_names):
+            value: Any = variables.get(name)
+            kind = type(value)
+            if kind is float or kind is int or kind is str or kind is bool:
+                found[name] = value
+            elif kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
+                found[name] = value.item()
+        if self.optimized and _SNAPSHOTS and sys.gettrace() is None:
+            variables.clear()  # it would keep them alive for as long as the frame is
+        return found
 
 
 class Console:
@@ -58,20 +101,15 @@ class Console:
         self._streams: list[Any] = []
         self.entries: list[Entry] = []
         """What is replaced while recording is on."""
-        self._interest: dict[tuple[int, int], tuple[str, ...]] = {}
-        """Shared with the watch: the variables to read at a call site that is known."""
-        self._passed_on: dict[tuple[int, int], bool] = {}
-        """Whether a call that writes only hands on what another one prints."""
-        self._line: dict[int, tuple[tuple[int, int], bool]] = {}
-        """Of each stream, which call wrote last and whether that was the end of a line."""
+        self._calls: dict[tuple[int, int], PrintCall] = {}
+        """By the identity of the code, which the call keeps alive, and the instruction in it."""
+        self._last: list[PrintCall | None] = [None, None, None]
+        """Of each stream, who wrote to it last, None once a line is at its end."""
         self._due = False
-        self._tried: dict[tuple[int, int], int] = {}
         self._watch: Watch | None = None
         self._lock = threading.Lock()
         self._waiting = 0
         """Characters in the entries."""
-        self._held_codes: list[CodeType] = []
-        """Whose ids are keys."""
         self._transcript: Transcript | None = None
         self._lost = 0
 
@@ -108,66 +146,52 @@ class Console:
         self._waiting = 0
         self._due = False
         self._watch = self._transcript = None
-        self._interest = {}
+        for call in self._calls.values():
+            call.site = None
 
     def _note(self, number: int, text: str, frame: FrameType | None) -> None:
         """Remember a write.  The hot path of a print."""
         if frame is None:  # the interpreter itself, at its end
             return
-        code, at = frame.f_code, frame.f_lasti
-        key = id(code), at
-        passes = self._passed_on.get(key)
-        if passes is None:
-            passes = self._passes_on(key, frame)
-        if passes:
-            frame = self._printer(frame)
-            code, at = frame.f_code, frame.f_lasti
-            key = id(code), at
-        last = self._line.get(number)
+        call = self._calls.get((_same(frame.f_code), frame.f_lasti)) or self._met(frame)
+        if call.passes:
+            call, frame = self._printer(call, frame)
         values = None
-        if last is None or last[1] or last[0] != key:
-            names = self._interest.get(key)
-            if names is None or names:
-                values = _variables(frame, names)
-        self._line[number] = key, text[-1:] == "\n"
-        place = context.here.inside
+        if self._last[number] is not call:
+            values = call.variables(frame)
+        self._last[number] = call if text[-1:] != "\n" else None
+        place = self._place()
+        if place is not context.OURS:
+            self._add((time.time(), number, text, call, values, place, threading.get_ident()))
+
+    def _place(self) -> context.Place | None:
+        """The training that the program is in."""
+        place = context.here.inside or context.opened.get()
         if place is None:
-            place = context.opened.get()
-            if place is None:
-                place = context.latest.get()
-                if place is not None and place.id not in self._job.unfinished:
-                    place = None
-        elif place is context.OURS:
-            return
-        self._add((time.time(), number, text, code, at, values, place, threading.get_ident()), key)
+            place = context.latest.get()
+            if place is not None and place.id not in self._job.unfinished:
+                return None
+        return place
 
     def said(self, text: str, frame: FrameType | None, values: dict[str, object]) -> None:
         """What the program said by other means than a stream: in a log record, on a progress bar.  `values`: under
         `%0`, `%1` and so on the values in the text where they are known, under `%batch` how often this was said."""
         while frame is not None and _package(frame) in _LOGGING:
             frame = frame.f_back
-        if frame is None:
+        place = self._place()
+        if frame is None or place is context.OURS:
             return
-        key = id(frame.f_code), frame.f_lasti
-        names = self._interest.get(key)
-        if names is None or names:
-            values = {**(_variables(frame, names) or {}), **values}
-        place = context.here.inside or context.opened.get() or context.latest.get()
-        if place is context.OURS:
-            return
-        if place is not context.here.inside and place is not None and place.id not in self._job.unfinished:
-            place = context.opened.get()
-        entry = time.time(), 0, text, frame.f_code, frame.f_lasti, values, place, threading.get_ident()
-        self._add(entry, key)
+        call = self._calls.get((_same(frame.f_code), frame.f_lasti)) or self._met(frame)
+        values = {**(call.variables(frame) or {}), **values}
+        self._add((time.time(), 0, text, call, values, place, threading.get_ident()))
 
-    def _add(self, entry: Written, key: tuple[int, int]) -> None:
-        text = entry[2]
+    def _add(self, entry: Written) -> None:
         self._entries.append(entry)
-        self._waiting += len(text)
+        self._waiting += len(entry[2])
         if self._waiting > WAITING or len(self._entries) == KEPT:
             self._let_go()
         if not self._due:
-            self._schedule(key, text, entry[5])
+            self._schedule(entry)
 
     def _let_go(self) -> None:
         """Of more than can wait, the oldest half goes."""
@@ -186,54 +210,54 @@ class Console:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
 
-    def _schedule(self, key: tuple[int, int], text: str, values: dict[str, object] | None) -> None:
+    def _schedule(self, entry: Written) -> None:
         recorder = self._job.recorder
         if recorder is not None:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
-        elif values is not None and any(map(str.isdigit, text)):
-            tried = self._tried.get(key, 0)
-            self._tried[key] = tried + 1
-            if 0 < tried < TRIES and len(self._tried) < KEPT:
+            return
+        call = entry[3]
+        if entry[4] is not None and call.tried <= TRIES and any(map(str.isdigit, entry[2])):
+            call.tried += 1
+            if call.tried > 1:
                 self._take()
 
-    def _passes_on(self, key: tuple[int, int], frame: FrameType) -> bool:
-        """Whether it is another one that prints: this is the `write` of a stream that the program has put before
-        its own, or a library for printing."""
+    def _met(self, frame: FrameType) -> PrintCall:
+        """A call that prints for the first time.  It only hands on what another one prints where it is the `write` of
+        a stream that the program has put before its own, or of a library for printing."""
         package, name = _package(frame), frame.f_code.co_name
         if package == "tqdm":  # whose `write` prints for the caller, and whose bars are followed themselves
             passes = name in ("write", "inner")
         else:
             passes = package in _ECHO or (name in ("write", "writelines") and package not in _LOGGING)
-        if len(self._passed_on) < KEPT:
-            self._passed_on[key] = passes
-            self._held_codes.append(frame.f_code)
-        return passes
+        call = PrintCall(frame.f_code, frame.f_lasti, passes)
+        if len(self._calls) < CALLS:
+            self._calls[_same(frame.f_code), frame.f_lasti] = call
+        return call
 
-    def _printer(self, frame: FrameType) -> FrameType:
-        outer = frame
+    def _printer(self, call: PrintCall, frame: FrameType) -> tuple[PrintCall, FrameType]:
+        """Who prints what a call hands on."""
+        outer: FrameType | None = frame
         for _ in range(DEPTH):
-            if outer.f_back is None:
-                return frame
-            outer = outer.f_back
-            key = id(outer.f_code), outer.f_lasti
-            passes = self._passed_on.get(key)
-            if passes is None:
-                passes = self._passes_on(key, outer)
-            if not passes:
-                return outer
-        return frame
+            outer = outer.f_back if outer is not None else None
+            if outer is None:
+                break
+            above = self._calls.get((_same(outer.f_code), outer.f_lasti)) or self._met(outer)
+            if not above.passes:
+                return above, outer
+        return call, frame
 
     def _take(self) -> None:
         """Read and record what is waiting."""
         from autotrack.capture.transcript import Transcript
         from autotrack.printed.watch import Watch, Write
 
-        with self._lock:
+        if not self._lock.acquire(blocking=self._job.recorder is not None):
+            return  # a signal handler that prints, in the midst of this
+        try:
             self._due = False
             if self._watch is None or self._transcript is None:
                 self._watch, self._transcript = Watch(self._job), Transcript(self._job)
-                self._interest = self._watch.interest
             taken = []
             while self._entries:
                 entry = self._entries.popleft()
@@ -246,6 +270,8 @@ class Console:
             if self._job.segment is not None:
                 self._watch.release()
                 self._transcript.write()
+        finally:
+            self._lock.release()
 
     def finish(self) -> None:
         """The program is over."""
@@ -261,29 +287,3 @@ class Console:
 def _package(frame: FrameType) -> str:
     name = frame.f_globals.get("__name__")
     return name.partition(".")[0] if isinstance(name, str) else ""
-
-
-def _variables(frame: FrameType, names: tuple[str, ...] | None) -> dict[str, object] | None:
-    """The scalars among a frame's variables: of these names, or of all that the code knows."""
-    code = frame.f_code
-    if not code.co_flags & _OPTIMIZED:  # a module or the body of a class: a mapping of its own
-        space = frame.f_locals
-        return _scalars((name, space.get(name)) for name in (code.co_names if names is None else names))
-    if not _ASKS_FOR_LOCALS.isdisjoint(code.co_names) or sys.gettrace() is not None:
-        return {}
-    variables = frame.f_locals
-    found = _scalars(variables.items() if names is None else ((name, variables.get(name)) for name in names))
-    if sys.version_info < (3, 13):
-        variables.clear()  # which would keep them alive for as long as the frame is
-    return found
-
-
-def _scalars(pairs: Any) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        kind = type(value)
-        if kind in _SCALARS:
-            found[name] = value
-        elif kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
-            found[name] = value.item()
-    return found

@@ -26,8 +26,6 @@ _LOOPS = (ast.For, ast.AsyncFor)
 class Site(NamedTuple):
     """A call that prints."""
 
-    code: CodeType
-    """Kept, so that its id stays its own."""
     pieces: tuple[str | Piece, ...]
     """Texts and expressions in turn; none where the source does not tell."""
     pattern: re.Pattern[str] | None
@@ -40,7 +38,7 @@ class Site(NamedTuple):
 def analyse(code: CodeType, instruction: int) -> Site:
     """The call that a code object is at."""
     position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
-    nothing = Site(code, (), None, (), ())
+    nothing = Site((), None, (), ())
     line, last, column, last_column = position
     if line is None or last is None or column is None or last_column is None:
         return nothing
@@ -61,9 +59,7 @@ def analyse(code: CodeType, instruction: int) -> Site:
     fields = [piece for piece in pieces if isinstance(piece, Piece)]
     names = [piece.variable for piece in fields if piece.variable is not None]
     usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
-    return Site(
-        code, tuple(pieces), _pattern(pieces) if usable else None, (*dict.fromkeys((*names, *counters)),), counters
-    )
+    return Site(tuple(pieces), _pattern(pieces) if usable else None, (*dict.fromkeys((*names, *counters)),), counters)
 
 
 def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from types import CodeType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import context, lifecycle, shield
 from autotrack.job import Job
@@ -21,8 +20,11 @@ from autotrack.printed.tables import Tables
 from autotrack.printed.words import COARSE, name_of
 from autotrack.strand import Strand
 
-SITES = 5_000
-"""Call sites that are known at most."""
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from autotrack.capture.console import PrintCall
+
 SERIES = 200
 """Series that one training may have from prints."""
 DULL = 20
@@ -34,23 +36,17 @@ HELD = 1_000
 
 
 class Write(NamedTuple):
-    """One `write` to a stream."""
+    """One `write` to a stream; stream 0 is for what was said by other means."""
 
     time: float
     stream: int
     text: str
-    code: CodeType
-    at: int
-    """The instruction of the code that writes."""
+    call: PrintCall
     values: dict[str, object] | None
     """Variables of the frame, at the first write of a print."""
     place: context.Place | None
     """The training that it happened in."""
     thread: int
-
-    @property
-    def site(self) -> tuple[int, int]:
-        return id(self.code), self.at
 
 
 class _Point(NamedTuple):
@@ -58,7 +54,7 @@ class _Point(NamedTuple):
     step: int | None
     value: float
     time: float
-    site: tuple[int, int]
+    call: PrintCall
     axis: str
     """Whether it is one of each `coarse` round or of each `fine` step; nothing where nothing counts."""
 
@@ -69,8 +65,8 @@ class _Point(NamedTuple):
 
 
 class _Site:
-    def __init__(self, code: CodeType, read: source.Site) -> None:
-        self.code, self.read = code, read
+    def __init__(self, read: source.Site) -> None:
+        self.read = read
         self.barren = 0
         """Prints in a row that held nothing."""
 
@@ -80,9 +76,6 @@ class Watch:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self.interest: dict[tuple[int, int], tuple[str, ...]] = {}
-        """The variables that are worth reading at a call site, once it is known: none where nothing is."""
-        self._sites: dict[tuple[int, int], _Site] = {}
         self._pending: dict[tuple[int, int], list[Write]] = {}
         """Of each stream and thread, the writes of a print that may go on."""
         self._steps = Steps()
@@ -101,7 +94,7 @@ class Watch:
         for write in writes:
             key = write.stream, write.thread
             pending = self._pending.get(key)
-            if pending and (pending[0].site != write.site or _whole(pending)):
+            if pending and (pending[0].call is not write.call or _whole(pending)):
                 self._print(pending)
                 pending = None
             if pending:
@@ -137,19 +130,19 @@ class Watch:
         found = self.read(text, first, site.read, values)
         site.barren = 0 if found else site.barren + 1
         if site.barren >= DULL:
-            self.interest[first.site] = ()
+            first.call.named, first.call.names = True, ()
 
     def _site(self, write: Write) -> _Site | None:
         """The call that printed; None for one of a library, and for one that never printed a number."""
-        site = self._sites.get(write.site)
+        call = write.call
+        site: _Site | None = call.site
         if site is None:
-            if len(self._sites) >= SITES:
-                return None
-            theirs = _is_library(write.code.co_filename)
-            read = source.Site(write.code, (), None, (), ()) if theirs else source.analyse(write.code, write.at)
-            site = self._sites[write.site] = _Site(write.code, read)
+            theirs = _is_library(call.code.co_filename)
+            read = source.Site((), None, (), ()) if theirs else source.analyse(call.code, call.at)
+            site = call.site = _Site(read)
             site.barren = DULL if theirs else 0
-            self.interest[write.site] = () if theirs else read.names
+            if not call.named:
+                call.named, call.names = True, read.names
         return site if site.barren < DULL else None
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
@@ -186,20 +179,20 @@ class Watch:
     def _keep(self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object]) -> None:
         if not line.values:
             if line.counters:
-                self._heading[write.thread] = write.code, dict(line.counters)
+                self._heading[write.thread] = write.call.code, dict(line.counters)
             return
         counters, told = dict(line.counters), bool(line.counters)
         above, heading = self._heading.get(write.thread, (None, {}))
         if not counters:
             counters = _counting(loops, values)
             same = {name_of(name).metric for name in counters} & heading.keys()
-            if same and above is write.code:  # `Episode 10`, and the values below it
+            if same and above is write.call.code:  # `Episode 10`, and the values below it
                 counters = dict(heading)
         bar = values.get("%batch")
         if isinstance(bar, int) and not any(word not in COARSE for word in counters):
             counters["batch"] = bar, None
             told = True
-        step, cycle = self._steps.step(write.site, counters, heading)
+        step, cycle = self._steps.step(write.call, counters, heading)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         for name, value, known in line.values:
             if known or told:
@@ -210,7 +203,7 @@ class Watch:
     def _record(self, name: str, step: int | None, value: float, write: Write, axis: str) -> None:
         job = self._job
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
-        point = _Point(name, step, value, write.time, write.site, axis)
+        point = _Point(name, step, value, write.time, write.call, axis)
         if strand is None and job.segment is None:
             self._hold(point)
         else:
@@ -222,7 +215,7 @@ class Watch:
         known: dict[str, _Point] = strand.memo.setdefault("printed", {})
         name = point.name
         last = known.get(name)
-        if last is not None and last.site != point.site:
+        if last is not None and last.call is not point.call:
             if last.says(point):
                 return
             if point.axis and last.axis and point.axis != last.axis:  # of each batch, and of the epoch
