@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from autotrack import exits, shield
+from autotrack import exits, libraries, shield
 from autotrack.ids import new_id
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from autotrack.capture.arguments import Arguments
     from autotrack.capture.console import Console
     from autotrack.capture.files import Files
     from autotrack.events import Event
@@ -33,7 +34,7 @@ VARIABLE = "AUTOTRACK_JOB"
 """Environment variable by which child processes know the job that started them, and the folder that it records
 into: `<id>:<folder>`."""
 
-FORK_PATIENCE = 0.1
+FORK_PATIENCE = 0.5
 """Seconds that a fork may wait for what we are doing."""
 IMPORT_PATIENCE = 10.0
 """Seconds that it may wait for our imports: the child of a fork in their midst could never import these modules."""
@@ -53,6 +54,8 @@ class Job:
         self._inherited = os.environ.get(VARIABLE)
         starter, _, its_root = (self._inherited or "").partition(":")
         self.role = "spawn" if starter and is_worker() else "main"
+        self.tells = self.role == "main"
+        """Whether this process tells what the program was given: the first one that has something to record."""
         self.id = starter if self.role == "spawn" else new_id()
         self.parent = starter or None if self.role == "main" else None
         self.pid = os.getpid()
@@ -72,6 +75,13 @@ class Job:
         """Path of each file on record, and whether it was written."""
         self.at_opening: list[Callable[[Job], None]] = []
         """Called when the journal of a process has been opened, in the thread that had the first thing to record."""
+        self.before_opening: list[Callable[[], None]] = []
+        """Called before that: to `know` what is kept until there is something to record."""
+        self.before_training: list[Callable[[], None]] = []
+        """Called once, before the next training begins, in its thread."""
+        self.before_next_training: list[Callable[[], None]] = []
+        """Called so before the one after that."""
+        self.arguments: Arguments | None = None
         self.at_end: list[Callable[[], None]] = []
         """Called when the process ends, before the journal is closed."""
         self.unfinished: dict[str, Strand] = {}
@@ -151,6 +161,13 @@ class Job:
         if self.segment is not None:
             self._report_fact(section, value)
 
+    def training_begins(self) -> None:
+        """A training is about to begin."""
+        self.prepare()
+        while self.before_training:
+            shield.contain("before training", self.before_training.pop(0))
+        self.before_training, self.before_next_training = self.before_next_training, []
+
     def _report_fact(self, section: str, value: object) -> None:
         from autotrack import events
 
@@ -178,6 +195,8 @@ class Job:
         if self._ended:
             raise OSError(None, "recording had ended")
         self.prepare()
+        for tell in self.before_opening:
+            shield.contain("opening", tell)
         try:
             self._do(self._open_once)
         except OSError as error:
@@ -229,7 +248,10 @@ class Job:
         self.role, self.pid = "fork", os.getpid()
         self._artifacts = 0
         self.artifacts = set()
-        self._facts = {}
+        if segment is not None:  # else the parent has not written them, and may never have anything to record
+            self._facts = {}
+            self.before_opening, self.before_training, self.arguments = [], [], None
+            self.tells = False
         self.lost = 0
         self._trouble = ""
         self._refused = None
@@ -328,11 +350,12 @@ def serves_resources() -> bool:
 
 def _import_all() -> None:
     from autotrack import artifacts, lifecycle, manual  # noqa: F401
-    from autotrack.capture import gpu, surroundings, transcript  # noqa: F401
+    from autotrack.capture import arguments, gpu, surroundings, transcript, variables  # noqa: F401
     from autotrack.identity import data, files, models  # noqa: F401
     from autotrack.printed import watch  # noqa: F401
 
     gpu.prepare()
+    libraries.folders()  # found once, which takes a while
     if "numpy" in sys.modules:
         from autotrack.identity import profile  # noqa: F401
     if "multiprocessing.process" in sys.modules:

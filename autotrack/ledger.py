@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from autotrack import context, shield
+from autotrack import context, libraries, shield
 from autotrack.entries import MISSING, Entry
 from autotrack.frames import transparent
-from autotrack.libraries import LIBRARY_FOLDERS
 from autotrack.patching import Patch, Site, driver
 from autotrack.shield import Meter
 from autotrack.wrappers import ObservedFunction
@@ -266,5 +265,5 @@ def _is_own(name: str, module: Any) -> bool:
     own = _own.get(name)
     if own is None:
         path = getattr(module, "__file__", None)
-        own = _own[name] = isinstance(path, str) and not path.startswith(LIBRARY_FOLDERS)
+        own = _own[name] = isinstance(path, str) and not path.startswith(libraries.folders())
     return own and isinstance(module, ModuleType)

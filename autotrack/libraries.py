@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import sysconfig
 
-LIBRARY_FOLDERS = tuple(
-    os.path.join(folder(path), "")
-    for path in {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    for folder in (os.path.abspath, os.path.realpath)
-)
+
+@functools.cache
+def folders() -> tuple[str, ...]:
+    """The folders of the standard library and of what is installed."""
+    import sysconfig
+
+    paths = sysconfig.get_paths()
+    return tuple(
+        os.path.join(folder(path), "")
+        for path in {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+        for folder in (os.path.abspath, os.path.realpath)
+    )

@@ -109,9 +109,13 @@ def failure(error: BaseException) -> events.Failure:
 
 
 def values(mapping: dict[str, object]) -> dict[str, object]:
-    """A mapping as an event holds it; a value that can't be described is named by its class."""
+    """A mapping as an event holds it; a value that can't be described is named by its class, and
+    secrets are hidden."""
     kept = {}
     for name, value in mapping.items():
         described = shield.contain("value", plain, value)
-        kept[storable(str(name))] = {"$repr": type(value).__qualname__} if described is shield.FAILED else described
+        failed = described is shield.FAILED
+        kept[storable(str(name))] = (
+            {"$repr": type(value).__qualname__} if failed else secrets.hidden(str(name), described)
+        )
     return kept

@@ -32,6 +32,12 @@ def _shell() -> Any:
     return module.InteractiveShell.instance()
 
 
+def cells() -> list[str] | None:
+    """The sources of the cells that were executed, and of the one that runs; None where this is no kernel."""
+    shell = _shell()
+    return list(shell.history_manager.input_hist_parsed) if shell is not None else None
+
+
 def follow_cells(job: Job) -> None:
     """After each cell, let the next ones know of the strand that was begun in it, until the job ends: a cell that
     awaits runs in a task of its own, whose context variables end with it."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import click
 
     from autotrack.capture.console import Console
+    from autotrack.capture.parsers import Watch
     from autotrack.ledger import Ledger
     from autotrack.settings import Settings
 
@@ -36,6 +37,13 @@ _STARTERS = (
     ("concurrent.futures.process", "ProcessPoolExecutor", "_start_executor_manager_thread", "_executor_manager_thread"),
 )
 """The pools of processes, and in which of their methods and attributes the thread is begun that starts more."""
+
+
+_PARSERS = (
+    "argparse", "jsonargparse._core", "click.core", "typer._click.core", "absl.flags._flagvalues", "fire.core",
+    "tyro._calling", "hydra.core.hydra_config",
+)  # fmt: skip
+"""The modules by which programs read their arguments: see `capture.parsers`."""
 
 
 class Found:
@@ -89,6 +97,9 @@ class Registry:
         self._targets: dict[str, list[Callable[[], None]]] = {}
         """What to do once a module has been imported."""
         self._finder = _Finder(self)
+        self._watch: Watch | None = None
+        for module in _PARSERS:
+            self.when(module, lambda module=module: self._watch_arguments(module))  # type: ignore[misc]
         self.when("joblib.parallel", self._carry_through_joblib)
         for module in ("random", "numpy.random"):
             self.when(module, lambda module=module: self._follow_seeds(module))  # type: ignore[misc]
@@ -127,6 +138,12 @@ class Registry:
             act()
         else:
             self._targets.setdefault(module, []).append(act)
+
+    def _watch_arguments(self, module: str) -> None:
+        from autotrack.capture import parsers
+
+        self._watch = self._watch or parsers.Watch()
+        shield.contain(module, self._watch.attach, module)
 
     def _carry_through_joblib(self) -> None:
         from autotrack import workers
@@ -171,6 +188,8 @@ class Registry:
             from autotrack.capture import seeds
 
             seeds.leave()
+        if self._watch is not None:
+            self._watch.undo()
         if self.ledger is not None:
             self.ledger.undo()
 

@@ -159,6 +159,8 @@ class Strand(context.Place):
         of the user's raises as such a key dies is lost."""
         self._roles: Roles | None = None
         owner = context.opened.get() if kind != "run" else None
+        if kind not in ("step", "printed") and job.before_training:
+            job.training_begins()
         if kind not in ("step", "printed") and owner is None and parent is None:
             job.runs += 1
         self._report(

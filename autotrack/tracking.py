@@ -82,6 +82,7 @@ def _enable(chosen: Settings, how: str) -> None:
     if not serves_resources():
         _watch_console(job, registry)
     job.watch_exit()
+    job.before_training.append(lambda: _read_variables(job))
     registry.start()
     if job.role == "spawn" and not serves_resources():
         registry.follow_workers()
@@ -99,6 +100,13 @@ def _watch_console(job: Job, registry: plugins.Registry) -> None:
     job.console.attach()
     registry.follow_console(job.console)
     job.at_opening.append(lambda job: job.console.begin() if job.console is not None else None)
+
+
+def _read_variables(job: Job) -> None:
+    if job.tells:
+        from autotrack.capture import variables
+
+        variables.Variables(job).look()
 
 
 def disable() -> None:

@@ -24,10 +24,9 @@ import threading
 import time
 from collections import deque
 
-from autotrack import context, shield
+from autotrack import context, libraries, shield
 from autotrack.entries import Entry
 from autotrack.frames import transparent
-from autotrack.libraries import LIBRARY_FOLDERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ KEPT = 100_000
 
 _SOURCES = (".py", ".pyc", ".pyi", ".pyo", ".so", ".pth", ".ipynb", ".egg-link", ".lock", ".pid", ".sock")
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/", "/lib/", "/lib64/", "/var/lib/", "/var/cache/")
-_FOREIGN = (*_SYSTEM, *LIBRARY_FOLDERS)
 _DATA_CACHES = (".cache/huggingface/", ".cache/torch/hub/", ".keras/datasets/", ".keras/models/", ".cache/kagglehub/")
 """Hidden folders that hold data and models that were fetched for the program."""
 _PASSING = ("joblib_memmapping_folder", "pymp-", "torch_", "wandb-")
@@ -126,7 +124,7 @@ class Files:
 
     def touched(self, path: str, writing: bool) -> None:
         """A file that was read or written."""
-        if not self._on or "://" in path or path.endswith(_SOURCES) or path.startswith(_FOREIGN):
+        if not self._on or "://" in path or path.endswith(_SOURCES) or path.startswith(_foreign()):
             return
         if context.here.inside is context.OURS or threading.get_ident() == self._recorder_thread:
             return
@@ -199,7 +197,7 @@ class Files:
                     del self._known[file.path, writing]
 
     def _is_the_programs(self, path: str) -> bool:
-        if path.endswith(_SOURCES) or path.startswith((*_FOREIGN, self._job.root + os.sep)):
+        if path.endswith(_SOURCES) or path.startswith((*_foreign(), self._job.root + os.sep)):
             return False
         if path.startswith(os.path.join(self._home, "")):
             rest = path[len(self._home) + 1 :]
@@ -286,6 +284,11 @@ def _report_folder(job: Job, folder: str, writing: bool, names: set[str]) -> Non
     from autotrack.artifacts import report_manifest
 
     report_manifest(job, folder, "written" if writing else "read", sorted(names))
+
+
+@functools.cache
+def _foreign() -> tuple[str, ...]:
+    return (*_SYSTEM, *libraries.folders())
 
 
 def is_temporary(path: str) -> bool:

@@ -1,38 +1,140 @@
-"""Secrets are taken out before anything is written: by the name they go under, and by their look."""
+"""Secrets are taken out before anything is written: by the name they go under, by their look, and, once one is known,
+wherever else it comes up."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from typing import Any
 
 HIDDEN = "[redacted]"
 
 _NAME = re.compile(
-    r"(pass(word|wd|phrase)?|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth)s?$",
+    r"(pass(word|wd|phrase|code)?|pwd|pswd|secret([-_]?key)?|token|credential|bearer|authorization|"
+    r"(api|access|private|account|encryption|signing|auth|master|shared|ssh|wandb|license)[-_]?key|auth)s?$",
     re.IGNORECASE,
 )
+_NO_SECRET = re.compile(
+    r"(^|[-_.])((pad|eos|bos|unk|mask|cls|sep|stop|start|end|special|image|prompt|max|min|num|n|new|total|skip|"
+    r"by|com|low|high|band|all|multi|per|batch|vocab|context|generated|input|output)[-_]?(tokens?|pass)|"
+    r"(SUDO|GIT|SSH)_ASKPASS)$",
+    re.IGNORECASE,
+)
+"""What ends like the name of a secret and is none: of vocabularies, and of programs."""
 _URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^/\s@:]*):(?P<secret>[^/\s]+)@")
 _URL_TOKEN = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<secret>[^/\s@:]{16,})@")
-_QUERY = re.compile(r"(?P<name>[?&][\w.-]*(?:token|key|secret|signature|password|sig)=)[^&\s]+", re.IGNORECASE)
+_QUERY = re.compile(
+    r"(?P<name>[?&#;][\w.-]*(?:token|key|secret|signature|password|passwd|pwd|credential|auth|sig)=)[^&#\s\"']+",
+    re.IGNORECASE,
+)
+_PAIR = re.compile(
+    r"(?P<name>\b(?:password|passwd|pwd|secret|api[-_]?key|access[-_]?key|access[-_]?token|auth[-_]?token|"
+    r"AccountKey|SharedAccessKey|SharedAccessSignature)[\"']?\s*[=:]\s*[\"']?)(?P<secret>[^\s\"'&,;(){}\[\]]{4,})(?![\w.]*\()",
+    re.IGNORECASE,
+)
+"""In texts such as the connection strings of databases."""
 _LOOKS = re.compile(
     r"\b(?:A(?:KIA|SIA|GPA|IDA|ROA)[0-9A-Z]{16}"  # AWS key ids
     r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
-    r"|hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{35}"
+    r"|hf_[A-Za-z0-9]{30,}|[sr]k[-_][A-Za-z0-9_-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}"
+    r"|npm_[A-Za-z0-9]{36}|pypi-[\w-]{20,}|dckr_pat_[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|wandb_v1_\w{20,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"  # JSON web tokens
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+    re.DOTALL,
 )
+_BEARER = re.compile(r"(?P<name>\b(?:Bearer|Basic) )(?P<secret>[\w.~+/-]{16,}=*)")
+_KEY_OF_AWS = re.compile(r"(?<![\w/+])[A-Za-z0-9/+]{40}(?![\w/+=])")
+"""The secret of an AWS key has no mark: 40 letters, digits, + and /."""
+
+_CERTAIN = 8
+"""Characters from which on a known secret is hidden within texts: a password such as `test` would hide too much."""
+
+
+class _Known:
+    """Secrets that have come up under their names."""
+
+    environment = False
+    words: set[str] = set()
+    within: re.Pattern[str] | None = None
+
+
+def learn(secret: object) -> None:
+    """Hide a value from now on wherever it comes up: as a whole word of the command line, and within texts where it
+    is long enough."""
+    if isinstance(secret, (int, str)) and not isinstance(secret, bool) and str(secret) not in ("", HIDDEN):
+        _learn({str(secret)})
+
+
+def _learn(secrets: set[str]) -> None:
+    if secrets <= _Known.words:
+        return
+    _Known.words |= secrets
+    certain = sorted((word for word in _Known.words if _is_certain(word)), key=len, reverse=True)
+    _Known.within = re.compile("|".join(map(re.escape, certain))) if certain else None
+
+
+def _is_certain(word: str) -> bool:
+    mixed = any(letter.isdigit() for letter in word) and any(letter.isalpha() for letter in word)
+    return len(word) >= (6 if mixed else _CERTAIN)
+
+
+def _learn_environment() -> None:
+    _Known.environment = True
+    found = {value for name, value in os.environ.items() if is_secret_name(name)}
+    _learn({value for value in found if len(value) >= _CERTAIN and not value.startswith(os.sep)})  # PWD is a folder
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a value that goes under this name is to be hidden: `--api-key`, `DB_PASSWORD`."""
-    return _NAME.search(name) is not None
+    return _NAME.search(name) is not None and _NO_SECRET.search(name) is None
 
 
 def redact(text: str) -> str:
-    """The text without credentials in URLs and without what looks like a key."""
-    text = _URL.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", text)
-    text = _URL_TOKEN.sub(rf"\g<scheme>{HIDDEN}@", text)
-    text = _QUERY.sub(rf"\g<name>{HIDDEN}", text)
-    return _LOOKS.sub(HIDDEN, text)
+    """The text without credentials in URLs, without what looks like a key, and without the secrets that are known."""
+    if not _Known.environment:
+        _learn_environment()
+    if "://" in text or "=" in text:
+        text = _URL.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", text)
+        text = _URL_TOKEN.sub(rf"\g<scheme>{HIDDEN}@", text)
+        text = _QUERY.sub(rf"\g<name>{HIDDEN}", text)
+    if len(text) < 6:
+        return text
+    text = _PAIR.sub(rf"\g<name>{HIDDEN}", text)
+    text = _BEARER.sub(rf"\g<name>{HIDDEN}", text)
+    text = _LOOKS.sub(HIDDEN, text)
+    if len(text) >= 40:
+        text = _KEY_OF_AWS.sub(_unless_a_digest, text)
+    return _Known.within.sub(HIDDEN, text) if _Known.within is not None else text
+
+
+def _unless_a_digest(match: re.Match[str]) -> str:
+    """Random ones have capitals, small letters and digits; a path has words, and a digest is hexadecimal."""
+    word = match[0]
+    capitals, digits = (sum(map(test, word)) for test in (str.isupper, str.isdigit))
+    return HIDDEN if capitals >= 5 and digits and not word.isupper() and word.count("/") <= 3 else word
+
+
+def hidden(name: str, value: Any) -> Any:
+    """A value as `values.plain` makes it, without the secrets in it: all of it where its name says so, `password`."""
+    secret = is_secret_name(name)
+    if isinstance(value, str):
+        if secret:
+            learn(value)
+            return HIDDEN if value else value
+        return redact(value)
+    if isinstance(value, dict):
+        marked = next(iter(value), "").startswith("$")
+        return {key: hidden(name if secret or marked else key, entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        if not secret and all(isinstance(entry, str) for entry in value):
+            return list(redact_arguments(value))
+        return [hidden(name, entry) for entry in value]
+    counts = isinstance(value, bool) or name.lower().endswith("tokens")
+    if secret and isinstance(value, (int, float)) and not counts:
+        learn(value)
+        return HIDDEN
+    return value
 
 
 def redact_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -45,6 +147,8 @@ def redact_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
             shown.append(HIDDEN)
         elif equals and is_secret_name(option):
             shown.append(f"{option}={HIDDEN}")
+        elif word in _Known.words:
+            shown.append(HIDDEN)
         else:
             shown.append(redact(word))
         hide_next = not equals and word.startswith("-") and is_secret_name(word)

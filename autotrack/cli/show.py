@@ -132,6 +132,9 @@ def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
     for name in ("id", "parent", "name", "status", "started", "duration", "cwd", "user", "host", "python", "platform"):
         yield "job", name, job[name]
     yield "job", "argv", job["argv"]
+    for part in job["arguments"]:
+        for name, value in part["values"].items():
+            yield "argument", name, value, part["source"], _given_by(part), part["parsed"].get(name)
     for name, value in (job["git"] or {}).items():
         yield "git", name, value
     for name, version in (job["packages"] or {}).items():
@@ -241,6 +244,10 @@ def _job_parts(
         yield Text(f"  … {len(runs) - len(listed)} more with --all", style="dim")
     if job["printed"]:
         yield _metrics_part("Printed values", job["printed"])
+
+    arguments = [row for part in job["arguments"] for row in _argument_rows(part)]
+    if arguments:
+        yield _section("Arguments", None, arguments, limit=limit)
     steps = [(step["name"], output.seconds(step["seconds"]), step["params"] or "") for step in job["steps"]]
     if steps:
         yield _section("Steps", None, steps, limit=limit)
@@ -248,6 +255,17 @@ def _job_parts(
     if job["files"]:
         yield _section("Files", None, [_artifact_row(file) for file in job["files"]], limit=limit)
     yield from _gaps_part(job["gaps"])
+
+
+def _argument_rows(part: dict[str, Any]) -> Iterator[Row]:
+    for name, value in part["values"].items():
+        before = f", parsed {output.short(part['parsed'][name])}" if name in part["parsed"] else ""
+        yield name, value, f"{part['source']}: {_given_by(part)}{before}"
+
+
+def _given_by(part: dict[str, Any]) -> str:
+    """Which parser has resolved an argument, of which command."""
+    return " ".join(filter(None, (part["parser"], part["name"])))
 
 
 def _program_facts(job: dict[str, Any]) -> list[tuple[str, str]]:

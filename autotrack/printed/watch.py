@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from autotrack import context, lifecycle, shield
+from autotrack import context, libraries, lifecycle, shield
 from autotrack.job import Job
-from autotrack.libraries import LIBRARY_FOLDERS
 from autotrack.printed import source
 from autotrack.printed.lines import Field, Line, read
 from autotrack.printed.steps import Counters, Steps
@@ -283,4 +282,4 @@ def _is_coarse(counters: Counters) -> bool:
 
 
 def _is_library(path: str) -> bool:
-    return path.startswith((*LIBRARY_FOLDERS, "<frozen"))
+    return path.startswith((*libraries.folders(), "<frozen"))

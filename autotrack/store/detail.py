@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autotrack import events
-from autotrack.store import profiles, strands
+from autotrack.store import given, profiles, strands
 from autotrack.store.database import Database
 from autotrack.store.present import presented
 from autotrack.store.project import nan, trial_metrics
@@ -52,7 +52,7 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
     return {
         "params": [
             {"name": name, "value": presented(value), "source": source}
-            for name, (value, source) in strands.params_of(group).items()
+            for name, (value, source) in strands.params_of(group, given.of(database, job).of_run(group)).items()
         ],
         "metrics": _metrics(strands.metrics_of(group), strands.origins_of(group)),
         "datasets": [{"role": event.role, **_described(event.dataset, described)} for event in used],
@@ -116,6 +116,7 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         "started": begun,
         "duration": duration,
         "status": status,
+        "arguments": [given.described(part) for part in given.of(database, id).of_job()],
         **{section: presented(sections.get(section)) for section in SECTIONS},
         "exit": {"code": ended.code, "how": ended.how, "failure": _failure(ended.failure)} if ended else None,
         "files": [_artifact(segment, event, digests) for segment, event in artifacts],

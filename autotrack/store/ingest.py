@@ -16,6 +16,7 @@ from autotrack.journal.points import RECORD
 from autotrack.journal.process import machine
 from autotrack.store import profiles
 from autotrack.store.database import Database
+from autotrack.store.given import is_given
 from autotrack.store.project import project
 
 BEGINNING = 60.0
@@ -61,6 +62,8 @@ class Ingester:
         row = self._database.row("SELECT open FROM jobs WHERE id = ?", (job,))
         if segments and (row is None or row[0] or anything):
             touched = {strand for segment in segments for strand in segment.strands}
+            if any(segment.given for segment in segments):  # all runs of the job have it among their parameters
+                touched |= {id for (id,) in self._database.rows("SELECT strand FROM strands WHERE job = ?", (job,))}
             project(self._database, self._owner, job, touched, alive, is_open, now)
         beginning = not segments and heartbeat is not None and now - heartbeat < BEGINNING
         if not any(alive.values()) and not beginning:
@@ -96,6 +99,8 @@ class _Segment:
         self.name = file.name
         self.strands: set[str] = set()
         """Those that have news."""
+        self.given = False
+        """Whether there are news of what the job was given."""
         self.changed = False
         self.messages: list[str] = []
         self.passing: str | None = None
@@ -168,6 +173,7 @@ class _Segment:
         if not isinstance(event, _NO_FACTS):
             tag = type(event).__struct_config__.tag
             self._facts.append((*self._key, position, tag, strand, events.encode(event).decode()))
+        self.given = self.given or is_given(event)
         if isinstance(event, events.StrandStarted):
             self._begun.append((event.strand, *self._key, position, event.owner or event.strand, event.kind, 0))
         elif isinstance(event, events.StrandEnded):

@@ -17,7 +17,7 @@ from typing import Any
 
 from autotrack import events
 from autotrack.journal.process import machine
-from autotrack.store import strands
+from autotrack.store import given, strands
 from autotrack.store.database import Database
 from autotrack.store.present import number_of, presented, text_of
 from autotrack.store.strands import Statistics, StrandView
@@ -125,8 +125,10 @@ def _job_status(
 def _write_runs(database: Database, job: str, runs: Sequence[str], life: Life, author: str | None) -> None:
     sql = "SELECT 1 FROM strands WHERE job = ? AND kind NOT IN ('step', 'printed') LIMIT 1"
     no_runs = ("step", "printed") if database.row(sql, (job,)) is not None else ("step",)
+
+    arguments = given.of(database, job)
     for start in range(0, len(runs), 1000):
-        rows = _Rows(job, presented(author))
+        rows = _Rows(job, presented(author), arguments)
         for run, group in strands.of_runs(database, runs[start : start + 1000]).items():
             root = next((view for view in group if view.id == run), None)
             if root is not None and root.started is not None and root.started.kind not in no_runs:
@@ -165,6 +167,7 @@ class _Rows:
 
     job: str
     author: str | None
+    arguments: given.Arguments
     runs: list[tuple[Any, ...]] = field(default_factory=list)
     params: list[tuple[Any, ...]] = field(default_factory=list)
     metrics: list[tuple[Any, ...]] = field(default_factory=list)
@@ -177,7 +180,7 @@ class _Rows:
         status, duration = _status(root, started, group, life)
         name = presented(started.name)
         framework = started.framework or next((v.started.framework for v in group[1:] if v.started), "")
-        params = {name: value for name, (value, _) in strands.params_of(group).items()}
+        params = {name: value for name, (value, _) in strands.params_of(group, self.arguments.of_run(group)).items()}
         self.aliases |= {view.id: root.id for view in group}
         about = name, framework, started.kind, status, started.time, duration, started.parent
         model = strands.model_of(group)

@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotrack import events
 from autotrack.store.database import Database
 from autotrack.store.present import presented
+
+if TYPE_CHECKING:
+    from autotrack.store.given import Given
 
 Statistics = tuple[float | None, float | None, float | None, int, int, int]
 """Last (None: NaN), least and greatest finite value (None where there is none), count, first and last step."""
@@ -143,14 +146,18 @@ def job_facts(database: Database, job: str, tags: Sequence[str]) -> list[tuple[s
     return [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (job, *tags)))]
 
 
-def params_of(group: Sequence[StrandView]) -> dict[str, tuple[Any, str]]:
-    """The parameters of a run: name in the run to recorded value and source."""
-    named = [(view, view.params()) for view in group]
-    names = names_in_run([(v.id, v.label, {n: value for n, (value, _) in params.items()}) for v, params in named])
+def params_of(group: Sequence[StrandView], given: Sequence[Given] = ()) -> dict[str, tuple[Any, str]]:
+    """The parameters of a run: name in the run to recorded value and source.  What the job was given comes after its
+    own; under a name that is taken by another value it is called `args.NAME`."""
+    named = [(view.id, view.label, view.params()) for view in group]
+    for number, part in enumerate(given):
+        params = {presented(name): (value, part.source) for name, value in part.values.items()}
+        named.append((f"given {number}", part.source, params))
+    names = names_in_run([(id, label, {n: value for n, (value, _) in params.items()}) for id, label, params in named])
     merged: dict[str, tuple[Any, str]] = {}
-    for view, params in named:
+    for id, _, params in named:
         for name, param in params.items():
-            merged.setdefault(names[view.id, name], param)
+            merged.setdefault(names[id, name], param)
     return merged
 
 

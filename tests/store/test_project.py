@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
     job = {
         "id": journal.job, "parent": None, "how": "run", "name": "train.py", "argv": ["python", "train.py"],
         "cwd": "/work", "executable": "/usr/bin/python", "host": "host", "user": "kim", "python": "cpython 3.11",
-        "platform": "Linux", "autotrack": "0.1", "started": 1_700_000_002.0, "status": "failed",
+        "platform": "Linux", "arguments": [], "autotrack": "0.1", "started": 1_700_000_002.0, "status": "failed",
         "packages": {"numpy": "2.0"}, "git": {"commit": "abc"}, "seeds": None,
         "environment": None, "hardware": {"cpu": {"cores": 2}}, "files": [written, read],
         "exit": {"code": 1, "how": "end", "failure": None}, "console": None, "frameworks": {"sklearn": "1.5"},
@@ -312,3 +313,37 @@ def test_a_job_of_which_only_workers_recorded(folder: Folder, opened: Open) -> N
     assert (job["name"], job["argv"], job["host"]) == ("", [], store.run(strand)["job"]["host"])
     fork.add(events.SegmentEnded)
     assert store.run(strand)["status"] == "finished"
+
+
+def test_what_a_job_was_given_is_among_the_params_of_its_runs(folder: Folder, opened: Open) -> None:
+    """Also where it comes to be known after they were projected; each run has what was the last when it began."""
+    journal = Journal(folder, alive=True)
+    first = journal.strand("Ridge", params={"alpha": 1.0, "lr": 3.0})
+    nested = journal.strand("Ridge", parent=first)
+    store = opened()
+    assert set(store.run(first)["params"][0]) == {"name", "value", "source"}
+
+    def give(number: int, time: float, parser: str, source: str, **values: Any) -> None:
+        value = {"source": source, "parser": parser, "name": "", "time": time, "values": values}
+        journal.add(events.JobFacts, section=f"arguments/{number}", value=value)
+
+    give(1, 0.0, "argparse", "args", lr=0.1, alpha=1.0, late=False)
+    give(2, 0.0, "variables", "global", lr=0.2, seed=1)
+    give(3, journal.time + 0.5, "argparse", "args", lr=0.5)
+    journal.add(events.JobFacts, section="arguments/4", value="nonsense")
+    Path(folder.live, journal.job).touch()
+    store.refresh()
+    found = {param["name"]: (param["value"], param["source"]) for param in store.run(first)["params"]}
+    assert found == {
+        "alpha": (1.0, "estimator"), "lr": (3.0, "estimator"), "args.lr": (0.1, "args"), "late": (False, "args"),
+        "global.lr": (0.2, "global"), "seed": (1, "global"),
+    }  # fmt: skip
+    assert not store.run(nested)["params"]
+    second = journal.strand("Ridge")
+    Path(folder.live, journal.job).touch()
+    store.refresh()
+    assert {param["name"]: param["value"] for param in store.run(second)["params"]} == {
+        "lr": 0.5, "global.lr": 0.2, "seed": 1,
+    }  # fmt: skip
+    assert [run["id"] for run in store.runs("params.seed == 1 and params.lr < 1")] == [second]
+    assert [part["parser"] for part in store.job(journal.job)["job"]["arguments"]] == ["argparse"] * 2 + ["variables"]

@@ -1,0 +1,249 @@
+"""The settings that stand at the top of a program: `batch_size = 64` is a hyperparameter.
+
+Read where the first training begins.  Which variables are settings is told by the code of the main program: what it
+assigns itself, once, outside of loops.  A value that changes from one pass of a loop to the next, a counter, the time,
+or what was imported from a library is none.
+"""
+
+from __future__ import annotations
+
+import opcode
+import sys
+import time
+from types import CodeType, FunctionType, ModuleType
+
+from autotrack import notebook
+from autotrack.capture import arguments, configuration, program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from autotrack.job import Job
+
+ITEMS = 20
+"""Entries of a list or dict that is a setting: a longer one is data."""
+TEXT = 200
+"""Characters of a text that are kept; one that was read from somewhere is none beyond."""
+SLACK = 5.0
+"""Seconds that a program may have run before recording began."""
+
+_STORE, _EXTENDED = (opcode.opmap[name] for name in ("STORE_NAME", "EXTENDED_ARG"))
+_STORE_GLOBAL = opcode.opmap["STORE_GLOBAL"]
+_IMPORT = frozenset(opcode.opmap[name] for name in ("IMPORT_NAME", "IMPORT_FROM"))
+_BACK = frozenset(number for name, number in opcode.opmap.items() if "JUMP_BACKWARD" in name)
+_CALLS = frozenset(number for name, number in opcode.opmap.items() if name in ("CALL", "CALL_KW", "CALL_FUNCTION_EX"))
+_CACHE = opcode.opmap["CACHE"]
+HOLDERS = frozenset(
+    "args arguments cfg conf config configs configuration flags hparams hparam hyperparameters hyperparams hps hp opt "
+    "opts options params parameters settings setup".split()
+)
+"""Names under which programs keep an object that holds their settings."""
+_WRITERS = frozenset(("exec", "globals", "vars", "locals"))
+
+
+def settings(
+    variables: Mapping[str, Any], codes: Sequence[Assigned], age: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The scalars, and the settings in objects, of a main program with these variables."""
+    scalars: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
+    own = [(name, value) for name, value in list(variables.items()) if type(name) is str and _is_set(name, codes)]
+    made = {type(value) for _, value in own}
+    for name, value in own:
+        if name.startswith("_") or (type(value) is type and value in made):  # the object counts, not its class
+            continue
+        holder = _settings_in(name, value)
+        if holder is not None:
+            objects[name] = holder
+        elif _is_setting(value) and not (_comes_of_itself(value, age) and any(name in code.called for code in codes)):
+            cut = isinstance(value, str) and len(value) > TEXT
+            scalars[name] = {"$cut": value[:TEXT], "length": len(value)} if cut else value
+    return scalars, objects
+
+
+def _is_set(name: str, codes: Sequence[Assigned]) -> bool:
+    return any(code.sets(name) for code in codes) and not any(name in code.changing for code in codes)
+
+
+def _is_scalar(value: Any) -> bool:
+    return type(value) in (bool, int, float, str)
+
+
+def _is_setting(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return 0 < len(value) <= ITEMS and all(_is_scalar(entry) or entry is None for entry in value)
+    return _is_scalar(value)
+
+
+def _comes_of_itself(value: Any, age: float) -> bool:
+    """Whether what a call has returned is data that was read, or the time of a clock since the program began, which
+    was `age` seconds ago."""
+    if isinstance(value, float):
+        return any(0 <= now - value <= age for now in (time.time(), time.monotonic(), time.perf_counter()))
+    return isinstance(value, str) and len(value) > TEXT
+
+
+def _settings_in(name: str, value: Any) -> dict[str, Any] | None:
+    """The settings in a variable's object; of a class as programs write them, `class Config: lr = 0.1`, where the
+    name says what it is."""
+    kind = type(value)
+    if kind in (bool, int, float, str, list, tuple, type(None), ModuleType, FunctionType):
+        return None
+    if kind is dict:
+        flat = 0 < len(value) <= ITEMS * 2 and all(type(key) is str for key in value)
+        return value if flat and all(_may_hold(entry) for entry in value.values()) else None
+    held = configuration.members(value) if kind is not type else None
+    if held is not None or name.lower() not in HOLDERS:
+        return held or None
+    cls = value if kind is type else kind
+    if not program.owns(cls.__module__) or (kind is type and "__dataclass_fields__" in vars(cls)):
+        return None
+    stored = {key: entry for base in reversed(cls.__mro__[:-1]) for key, entry in vars(base).items()}
+    if kind is not type:
+        stored.update(getattr(value, "__dict__", {}))
+    return {key: entry for key, entry in stored.items() if key[0] != "_" and _may_hold(entry)} or None
+
+
+def _may_hold(value: Any) -> bool:
+    return _is_setting(value) or value is None or (type(value) is dict and len(value) <= ITEMS)
+
+
+class Assigned:
+    """What the code of a module assigns, and how: read from its bytecode, which takes no parsing."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.called: set[str] = set()
+        """Names that are given what a call returns, or what is made of that."""
+        self.changing: set[str] = set()
+        """Names whose values come and go: in loops, or from within functions."""
+        self._settings: set[str] = set()
+        self._imported: set[str] = set()
+        inner = list(_functions(code))
+        for function in inner:
+            self.changing.update(_stored(function, _STORE_GLOBAL))
+        self._used = set(code.co_names).union(*(function.co_names for function in inner))
+        self._writes = not _WRITERS.isdisjoint(code.co_names)
+        self._read(code)
+
+    def sets(self, name: str) -> bool:
+        """Whether a variable of this name is one of the program's settings."""
+        if name in self._settings:
+            return True
+        # A configuration file that the program executes sets what the program uses.
+        return self._writes and name in self._used and name not in self._imported
+
+    def _read(self, code: CodeType) -> None:
+        words = code.co_code
+        operations, arguments = words[0::2], words[1::2]
+        loops = list(_loops(operations, arguments))
+        module, last = "", 0
+        for at, number in _stores(operations, arguments, _STORE):
+            name = code.co_names[number]
+            before = _before(operations, at)
+            if operations[before] in _IMPORT:
+                module = _module_of(code, operations, arguments, before) or module
+                if not (module and operations[before] == opcode.opmap["IMPORT_FROM"] and program.owns(module)):
+                    self._imported.add(name)
+                    self._settings.discard(name)
+                    continue
+            if any(begin <= at <= end for begin, end in loops):
+                self.changing.add(name)
+            else:
+                self._settings.add(name)
+            if not _CALLS.isdisjoint(operations[last:at]):
+                self.called.add(name)
+            last = at
+
+
+def _functions(code: CodeType) -> Iterator[CodeType]:
+    waiting = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    while waiting:
+        function = waiting.pop()
+        yield function
+        waiting.extend(constant for constant in function.co_consts if isinstance(constant, CodeType))
+
+
+def _stored(code: CodeType, operation: int) -> Iterator[str]:
+    words = code.co_code
+    return (code.co_names[number] for _, number in _stores(words[0::2], words[1::2], operation))
+
+
+def _stores(operations: bytes, arguments: bytes, operation: int) -> Iterator[tuple[int, int]]:
+    at = operations.find(operation)
+    while at >= 0:
+        yield at, _argument(operations, arguments, at)
+        at = operations.find(operation, at + 1)
+
+
+def _argument(operations: bytes, arguments: bytes, at: int) -> int:
+    number, shift, before = arguments[at], 8, at - 1
+    while before >= 0 and operations[before] == _EXTENDED:
+        number |= arguments[before] << shift
+        shift, before = shift + 8, before - 1
+    return number
+
+
+def _before(operations: bytes, at: int) -> int:
+    """The instruction before another one."""
+    at -= 1
+    while at > 0 and operations[at] in (_CACHE, _EXTENDED):
+        at -= 1
+    return max(at, 0)
+
+
+def _loops(operations: bytes, arguments: bytes) -> Iterator[tuple[int, int]]:
+    """Where loops begin and end."""
+    for back in _BACK:
+        for at, distance in _stores(operations, arguments, back):
+            yield max(0, at + 1 - distance), at
+
+
+def _module_of(code: CodeType, operations: bytes, arguments: bytes, at: int) -> str:
+    """The module that is imported from here: of the nearest IMPORT_NAME."""
+    number = opcode.opmap["IMPORT_NAME"]
+    found = operations.rfind(number, 0, at + 1)
+    return code.co_names[_argument(operations, arguments, found)] if found >= 0 else ""
+
+
+class Variables:
+    """The settings of a job's main program.  In a notebook they are read again for each cell that trains."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._cells: list[Assigned] = []
+        self._read_at = -1
+
+    def look(self) -> None:
+        """Read them, as the next training begins."""
+        cells = notebook.cells()
+        if cells is None:
+            code = program.main_code()
+            self._record([Assigned(code)] if code is not None else [])
+            return
+        if self._read_at != len(cells):
+            self._read_at = len(cells)
+            for source in cells[len(self._cells) :]:
+                self._cells.append(Assigned(_compiled(source)))
+            self._record(self._cells)
+        self._job.before_next_training.append(self.look)
+
+    def _record(self, codes: Sequence[Assigned]) -> None:
+        scalars, objects = settings(vars(sys.modules["__main__"]), codes, time.time() - self._job.started + SLACK)
+        given = arguments.given(self._job)
+        for name, values in objects.items():
+            if not given.update(values):
+                named = values if name.lower() in HOLDERS else {name: values}
+                given.add("config", "variable", name, named)
+        given.add("global", "variables", "", scalars)
+
+
+def _compiled(source: str) -> CodeType:
+    """The code of a cell, which may await."""
+    code: CodeType
+    try:
+        code = compile(source, "<cell>", "exec", flags=0x2000, dont_inherit=True)  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    except (SyntaxError, ValueError):
+        code = compile("", "<cell>", "exec")
+    return code
