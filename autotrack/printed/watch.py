@@ -6,6 +6,7 @@ that prints numbers again and again: a loop that watches a loss is something to 
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
@@ -113,6 +114,8 @@ class Watch:
         pending, self._pending = self._pending, {}
         for writes in pending.values():
             self._print(writes)
+        if self._own is not None:
+            self._look_around()
 
     def _print(self, writes: list[Write]) -> None:
         shield.contain("printed values", self._read_print, writes)
@@ -248,8 +251,15 @@ class Watch:
         """The strand of what the program printed outside of any training."""
         job = self._job
         if self._own is None and job.role == "main" and not job.ended:
+            if threading.get_ident() == threading.main_thread().ident:
+                self._look_around()
             self._own = Strand(job, framework="", kind="printed", name=lifecycle.program_name(), cls="printed")
         return self._own
+
+    def _look_around(self) -> None:
+        """Read the program's settings as for a training, where there was none: a loop that it wrote itself."""
+        if self._job.before_training:
+            shield.contain("settings", self._job.training_begins)
 
 
 def _whole(writes: list[Write]) -> bool:
