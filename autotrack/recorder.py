@@ -119,7 +119,7 @@ class Recorder:
 
     def _patience(self) -> float:
         """Seconds until something is due."""
-        due = min(*(when for when, _, _ in self._timed), *(timer.due for timer in self._timers), self._due)
+        due = min([*(when for when, _, _ in self._timed), *(timer.due for timer in self._timers), self._due])
         return max(due - time.monotonic(), 0.01)
 
     def _take_timed(self, now: float) -> None:

@@ -33,8 +33,8 @@ WAITING = 8 << 20
 """Characters that wait at most."""
 PERIOD = 0.5
 """Seconds between looks of the recorder at what was printed."""
-TRIES = 8
-"""Prints of one call that are looked at while there is nothing else to record."""
+TRIES = 30
+"""Numbers that one call prints which are looked at while there is nothing else to record."""
 DEPTH = 20
 """Frames between a print and the stream that are looked through."""
 
@@ -105,7 +105,7 @@ class Console:
         """By the identity of the code, which the call keeps alive, and the instruction in it."""
         self._last: list[PrintCall | None] = [None, None, None]
         """Of each stream, who wrote to it last, None once a line is at its end."""
-        self._due = False
+        self._due = self._hurried = False
         self._watch: Watch | None = None
         self._lock = threading.Lock()
         self._waiting = 0
@@ -144,7 +144,7 @@ class Console:
         self._entries.clear()
         self._lock = threading.Lock()
         self._waiting = 0
-        self._due = False
+        self._due = self._hurried = False
         self._watch = self._transcript = None
         for call in self._calls.values():
             call.site = None
@@ -188,13 +188,18 @@ class Console:
     def _add(self, entry: Written) -> None:
         self._entries.append(entry)
         self._waiting += len(entry[2])
-        if self._waiting > WAITING or len(self._entries) == KEPT:
-            self._let_go()
+        if self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
+            self._hurry()
         if not self._due:
             self._schedule(entry)
 
-    def _let_go(self) -> None:
-        """Of more than can wait, the oldest half goes."""
+    def _hurry(self) -> None:
+        """Have the recorder take what waits now; of more than can wait, the oldest half goes."""
+        if not self._hurried and self._job.recorder is not None:
+            self._hurried = True
+            self._job.recorder.later("console", self._take)
+        if self._waiting <= WAITING and len(self._entries) < KEPT:
+            return
         try:
             while self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
                 text = self._entries.popleft()[2]
@@ -217,7 +222,7 @@ class Console:
             recorder.soon("console", self._take, PERIOD)
             return
         call = entry[3]
-        if entry[4] is not None and call.tried <= TRIES and any(map(str.isdigit, entry[2])):
+        if call.tried <= TRIES and any(map(str.isdigit, entry[2])):
             call.tried += 1
             if call.tried > 1:
                 self._take()
@@ -255,7 +260,7 @@ class Console:
         if not self._lock.acquire(blocking=self._job.recorder is not None):
             return  # a signal handler that prints, in the midst of this
         try:
-            self._due = False
+            self._due = self._hurried = False
             if self._watch is None or self._transcript is None:
                 self._watch, self._transcript = Watch(self._job), Transcript(self._job)
             taken = []

@@ -182,7 +182,8 @@ class Files:
                 continue
             parent = os.path.dirname(path)
             if os.path.isdir(path):
-                self._folders[key] = set(os.listdir(path))
+                if not writing:  # tables in parts; `tempfile` opens its folder for writing
+                    self._folders[key] = set(os.listdir(path))
                 continue
             names = self._folders.get((parent, writing))
             if names is not None:

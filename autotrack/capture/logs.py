@@ -29,7 +29,9 @@ def follow_logging(console: Console) -> None:
         shield.contain("logging", _logged, console, record, getframe().f_back)
         return result
 
-    console.entries.append(Entry(logger, "callHandlers", transparent(callHandlers)))
+    # `Handler.handleError` prints the stack from the first frame that is not in the folder of `logging`.
+    file = sys.modules["logging"].__file__ or ""
+    console.entries.append(Entry(logger, "callHandlers", transparent(callHandlers, file)))
 
 
 def _logged(console: Console, record: Any, frame: FrameType | None) -> None:
@@ -38,7 +40,10 @@ def _logged(console: Console, record: Any, frame: FrameType | None) -> None:
     if text is None:  # no handler has put it together
         if not isinstance(record.msg, str) or not all(type(value) in _SCALARS for value in arguments):
             return
-        text = record.msg % arguments if arguments else record.msg
+        try:
+            text = record.msg % arguments if arguments else record.msg
+        except (TypeError, ValueError):  # which the handlers have told of
+            return
     if any(map(str.isdigit, text)):
         values = {f"%{at}": value for at, value in enumerate(arguments) if type(value) in (int, float)}
         console.said(text, frame, values)

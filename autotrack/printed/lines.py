@@ -35,6 +35,7 @@ _LIST = re.compile(
 _OBJECT = re.compile(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)?")
 """An object by its fields: `Namespace(lr=0.1, epochs=3)`."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_LEVEL = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b\]?:?")
 _GIVEN = re.compile(r"\S+=\S+\s")
 LISTED = 20
 """Entries of a list of values that are series each."""
@@ -231,7 +232,7 @@ def _lead(text: str) -> str:
 
 def _label(before: str) -> str:
     """The label that stands before a number: the last stretch with letters."""
-    before = before.replace("\0", "")
+    before = _LEVEL.sub("", before.replace("\0", ""))
     if re.search(r"=\s*$", before):
         before = _GIVEN.sub("", before)
     before = _CALLED.sub(lambda match: "_" + re.sub(r"\W+", "_", match[1]) + "_", before)

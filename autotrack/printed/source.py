@@ -11,7 +11,7 @@ import linecache
 import re
 from collections.abc import Iterator, Sequence
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autotrack.printed.lines import Field
 from autotrack.printed.pieces import Piece, called, is_text, printed, text_of
@@ -46,7 +46,7 @@ def analyse(code: CodeType, instruction: int) -> Site:
     if found is None:
         return nothing
     tree, lines_before = found
-    path = _path_to(tree, line - lines_before, last - lines_before)
+    path = _path_to(tree, (line - lines_before, column), (last - lines_before, last_column))
     call = next((node for node in reversed(path) if isinstance(node, ast.Call)), None)
     statement = next((node for node in reversed(path) if isinstance(node, ast.stmt)), tree)
     lines = line - lines_before, last - lines_before
@@ -141,21 +141,20 @@ def _parsed(code: CodeType, line: int) -> tuple[ast.AST, int] | None:
         return None
 
 
-def _path_to(tree: ast.AST, line: int, last: int) -> list[ast.AST]:
-    """The nodes from the top to the innermost one that spans these lines."""
+def _path_to(tree: ast.AST, begin: tuple[int, int], end: tuple[int, int]) -> list[ast.AST]:
+    """The nodes from the top to the innermost one that spans this stretch of lines and columns."""
     path: list[ast.AST] = []
     node: ast.AST | None = tree
     while node is not None:
         path.append(node)
-        node = next(
-            (
-                child
-                for child in ast.iter_child_nodes(node)
-                if hasattr(child, "lineno") and child.lineno <= line and (child.end_lineno or 0) >= last  # type: ignore[attr-defined]
-            ),
-            None,
-        )
+        node = next((child for child in ast.iter_child_nodes(node) if _spans(child, begin, end)), None)
     return path
+
+
+def _spans(node: Any, begin: tuple[int, int], end: tuple[int, int]) -> bool:
+    if not hasattr(node, "lineno"):
+        return False
+    return (node.lineno, node.col_offset) <= begin and (node.end_lineno, node.end_col_offset) >= end
 
 
 def _counters(path: Sequence[ast.AST]) -> tuple[str, ...]:

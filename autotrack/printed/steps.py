@@ -42,12 +42,15 @@ class Steps:
     """The steps of each call that prints."""
 
     def __init__(self) -> None:
-        self._unrolled: dict[tuple[object, str], _Unrolled] = {}
+        self._unrolled: dict[tuple[object, str], tuple[object, _Unrolled]] = {}
 
-    def step(self, site: object, counters: Counters, heading: Counters) -> tuple[int | None, tuple[str, float] | None]:
+    def step(
+        self, site: object, place: object, counters: Counters, heading: Counters
+    ) -> tuple[int | None, tuple[str, float] | None]:
         """The step of what is printed with these counters, and the round that it is in where two count.
 
-        None where nothing counts.  `heading`: the counters that were printed last with nothing else.
+        None where nothing counts.  `place`: the training that prints, each of which counts for itself.  `heading`:
+        the counters that were printed last with nothing else.
         """
         if not counters:
             if not heading:
@@ -67,9 +70,15 @@ class Steps:
             if fine in COARSE or fine == "globalstep":
                 return value, None
             if above is None:
-                return self._unrolled.setdefault((site, fine), _Unrolled()).alone(value), None
+                return self._of(site, place, fine).alone(value), None
             coarse, (round_, _) = above
         else:
             round_ = counters[coarse][0]
-        unrolled = self._unrolled.setdefault((site, fine), _Unrolled())
-        return unrolled.step(round_, value, total), (coarse, float(round_))
+        return self._of(site, place, fine).step(round_, value, total), (coarse, float(round_))
+
+    def _of(self, site: object, place: object, fine: str) -> _Unrolled:
+        before, unrolled = self._unrolled.get((site, fine), (None, None))
+        if unrolled is None or before is not place:
+            unrolled = _Unrolled()
+            self._unrolled[site, fine] = place, unrolled
+        return unrolled

@@ -194,7 +194,7 @@ class Watch:
         if isinstance(bar, int) and not any(word not in COARSE for word in counters):
             counters["batch"] = bar, None
             told = True
-        step, cycle = self._steps.step(write.call, counters, heading)
+        step, cycle = self._steps.step(write.call, write.place, counters, heading)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         for name, value, known in line.values:
             if known or told:

@@ -46,15 +46,17 @@ class Store:
     kind, status, started` (seconds since the epoch), `duration` (seconds; None while it runs), `user, params`
     (name to value), `metrics` (name to last value), `tags, parent` (id of the run it is nested in).
 
-    That of `run` has besides: `params: [{name, value, source}]`, `metrics: {name: {last, min, max, count,
-    first_step, last_step}}` (min and max of the finite values, None where there is none), `datasets: [{role, name,
-    id, method, kind, rows, columns, bytes, schema, profile, parts}]`, `model: {class, id, parameters, kept, bytes,
-    trained_by}` (the ids of other runs that made a model of the same id, evaluations excepted, the oldest first),
-    `artifacts: [{path, mode, digest, bytes, kind, step, model}]`, `summary`, `failure: {type, message, traceback}`,
-    `trials` (their number), `note`, `generators: {name: {state, seed, fresh}}` (the global generators of random
-    numbers as it began), `system: {name: {last, min, max, mean, count}}` (samples that the job took while the run went
-    on), `job: {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, exit, files, console,
-    ...}`, `gaps: [{what, why}]`, `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
+    That of `run` has besides: `params: [{name, value, source}]`, `metrics: {name: {origin, last, min, max, count,
+    first_step, last_step}}` (min and max of the finite values, None where there is none; origin is `framework`,
+    `metric` for functions such as `accuracy_score`, `inferred`, `user` for what was logged, `print`), `datasets:
+    [{role, name, id, method, kind, rows, columns, bytes, schema, profile, parts}]`, `model: {class, id, parameters,
+    kept, bytes, trained_by}` (the ids of other runs that made a model of the same id, evaluations excepted, the oldest
+    first), `artifacts: [{path, mode, digest, bytes, kind, step, model}]`, `summary`, `failure: {type, message,
+    traceback}`, `trials` (their number), `note`, `generators: {name: {state, seed, fresh}}` (the global generators of
+    random numbers as it began), `system: {name: {last, min, max, mean, count}}` (samples that the job took while the
+    run went on), `job: {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, exit, files,
+    console: [{time, stream, text}], printed, ...}` (printed: metrics that were printed outside of any run), `gaps:
+    [{what, why}]`, `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
 
     The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
     mean, deviation, counts}], left_out, unordered, distinct, rows}`, from whichever job reported one of data of this

@@ -61,8 +61,8 @@ class Recording:
     def events(self) -> list[Any]:
         return [event for segment in self.segments() for _, event in segment.events(segment.start_cursor())]
 
-    def strands(self, *, steps: bool = False) -> list[Strand]:
-        """The strands in the order they began; those of kind `step` only on request."""
+    def strands(self, *, steps: bool = False, printed: bool = False) -> list[Strand]:
+        """The strands in the order they began; those of kind `step` and `printed` only on request."""
         found: dict[str, Strand] = {}
         series: dict[tuple[str, str, int], tuple[str, str]] = {}
         segments = self.segments()
@@ -82,7 +82,7 @@ class Recording:
                     continue
                 found[strand].points.setdefault(name, []).append((int(record["step"]), float(record["value"])))
         return sorted(
-            (strand for strand in found.values() if steps or strand.kind != "step"),
+            (s for s in found.values() if (steps or s.kind != "step") and (printed or s.kind != "printed")),
             key=lambda strand: strand.started.time,
         )
 

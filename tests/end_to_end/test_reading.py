@@ -91,7 +91,7 @@ def test_show_json_has_every_documented_key(trained: CommandLine) -> None:
     assert set(run["receipt"][0]) >= {"patch", "attached", "fired", "failed"}
     assert set(run["overhead"]) == {"seconds", "by"}
     metric = run["metrics"]["test/accuracy"]
-    assert set(metric) == {"last", "min", "max", "count", "first_step", "last_step"}
+    assert set(metric) == {"origin", "last", "min", "max", "count", "first_step", "last_step"}
 
 
 def test_show_a_job_a_trial_and_a_pipe(trained: CommandLine) -> None:

@@ -96,7 +96,7 @@ def test_a_process_that_lives(folder: Folder, opened: Open) -> None:
     journal.points(strand, "loss", [0.125], number=number, first=2)
     store.refresh()
     assert store.run(strand)["metrics"]["loss"] == {
-        "last": 0.125, "min": 0.125, "max": 0.5, "count": 3, "first_step": 0, "last_step": 2,
+        "origin": "framework", "last": 0.125, "min": 0.125, "max": 0.5, "count": 3, "first_step": 0, "last_step": 2,
     }  # fmt: skip
     journal.add(events.StrandEnded, strand=strand, status="finished", seconds=1.0)
     journal.end()

@@ -81,8 +81,8 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "platform": "Linux", "arguments": [], "autotrack": "0.1", "started": 1_700_000_002.0, "status": "failed",
         "packages": {"numpy": "2.0"}, "git": {"commit": "abc"}, "seeds": None,
         "environment": None, "hardware": {"cpu": {"cores": 2}}, "files": [written, read],
-        "exit": {"code": 1, "how": "end", "failure": None}, "console": None, "frameworks": {"sklearn": "1.5"},
-        "tags": {"nightly": True},
+        "exit": {"code": 1, "how": "end", "failure": None}, "console": [], "printed": {},
+        "frameworks": {"sklearn": "1.5"}, "tags": {"nightly": True},
     }  # fmt: skip
     (step,) = run["job"].pop("steps")
     assert (step["name"], step["class"], step["params"], step["seconds"]) == (
@@ -93,7 +93,9 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
     assert run["job"] == job
     assert {name: value for name, value in run.items() if name not in LISTED - {"params", "metrics"} | {"job"}} == {
         "params": [{"name": "alpha", "value": 1.5, "source": "estimator"}],
-        "metrics": {"loss": {"last": 0.5, "min": 0.5, "max": 2.0, "count": 3, "first_step": 0, "last_step": 2}},
+        "metrics": {"loss": {
+            "origin": "framework", "last": 0.5, "min": 0.5, "max": 2.0, "count": 3, "first_step": 0, "last_step": 2,
+        }},
         "datasets": [
             {
                 "role": "train", "name": None, "id": "xxh3:2", "method": "whole", "kind": "data", "rows": None,
@@ -178,7 +180,7 @@ def test_a_series_that_several_processes_wrote(folder: Folder, opened: Open) -> 
     main.end()
     store = opened()
     assert store.run(strand)["metrics"]["loss"] == {
-        "last": "NaN", "min": 1.0, "max": 4.0, "count": 4, "first_step": 0, "last_step": 1,
+        "origin": "framework", "last": "NaN", "min": 1.0, "max": 4.0, "count": 4, "first_step": 0, "last_step": 1,
     }  # fmt: skip
     assert [name for name, *_ in store.points(strand)] == ["loss", "loss"]
 
@@ -211,7 +213,8 @@ def test_trials_of_a_search(folder: Folder, opened: Open) -> None:
     shown = store.run(f"{search}.11")
     assert shown["params"] == [{"name": "alpha", "value": 11, "source": "estimator"}]
     assert shown["metrics"]["inf"] == {
-        "last": "Infinity", "min": None, "max": None, "count": 1, "first_step": 0, "last_step": 0,
+        "origin": "framework", "last": "Infinity", "min": None, "max": None, "count": 1, "first_step": 0,
+        "last_step": 0,
     }  # fmt: skip
     assert shown["job"]["id"] == journal.job
     assert store.run(search)["trials"] == 12

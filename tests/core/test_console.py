@@ -1,0 +1,164 @@
+"""What a program prints: the same to the byte with recording, and on record."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotrack import events
+from autotrack.launch import environment
+from autotrack.testing import Recording
+
+BEGIN = "import autotrack; autotrack.log({'x': 1})\n"
+
+TQDM = "from tqdm import tqdm\n"
+LOG = "import logging; logging.basicConfig()\n"
+
+PROGRAMS = {
+    "colours": r"print('\x1b[31mred\x1b[0m', '\x1b[1mbold\x1b[0m')",
+    "carriage returns": r"""
+import sys
+for i in range(50):
+    sys.stdout.write(f'\rstep {i} loss {1 / (i + 1):.3f}'); sys.stdout.flush()
+print()""",
+    "tqdm": TQDM + "for i in tqdm(range(100), mininterval=0, bar_format='{l_bar}{bar}|{n}'): pass",
+    "tqdm.write": TQDM + "for i in tqdm(range(3), disable=True): tqdm.write(f'step {i} loss {i}')",
+    "rich": "from rich.console import Console\nConsole(force_terminal=True).print('[bold]loss[/] 0.5')",
+    "buffer": r"import sys; sys.stdout.buffer.write(b'\xff\xfe raw\n'); sys.stdout.flush(); print('text')",
+    "subprocess": """
+import subprocess, sys
+print('a', flush=True)
+subprocess.run([sys.executable, '-S', '-c', 'print(1)'])""",
+    "descriptors": "import os, sys; print('a'); sys.stdout.flush(); os.write(1, b'b\\n'); os.write(2, b'c\\n')",
+    "replaced": "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'utf-8'); print('grün loss 0.5')",
+    "redirected": """
+import contextlib, io
+with contextlib.redirect_stdout(io.StringIO()) as s: print('loss 1')
+print(s.getvalue())""",
+    "writelines": "import sys; sys.stdout.writelines(['a', 'b\\n']); print(sys.stdout.write('abc\\n'))",
+    "not a text": "import sys\ntry: sys.stdout.write(3)\nexcept TypeError as error: print(error)",
+    "surrogates": "import sys\ntry: print('\\ud800')\nexcept UnicodeEncodeError as error: print('caught', error)",
+    "closed": """
+import sys; sys.stdout.close()
+try: print('x')
+except ValueError as error: sys.stderr.write(f'{error}\\n')""",
+    "no streams": "import sys; sys.stdout = sys.stderr = None; print('x')",
+    "warnings": "import warnings\ndef f(): warnings.warn('w', stacklevel=2)\nf()",
+    "logging": LOG + "logging.getLogger('a').error('loss %d', 3); logging.warning('b')",
+    "logging error": LOG + "logging.error('loss %d', 'x', 'y')",
+    "stream": "import sys; print(sys.stdout.name, sys.stdout.isatty(), sys.stdout.fileno(), sys.stdout.encoding)",
+    "threads": "import threading\nt = threading.Thread(target=print, args=(1,))\nt.start(); t.join()",
+    "fork": """
+import os, sys
+if os.fork() == 0:
+    print('child'); sys.stdout.flush(); os._exit(0)
+os.wait(); print('parent')""",
+    "pytest": r"""
+import pathlib, sys, pytest
+lines = [
+    'def test_captured(capsys):', "    print('loss 1')", "    assert capsys.readouterr().out == 'loss 1\\n'",
+    'def test_of_descriptors(capfd):', "    print('loss 1')", "    assert capfd.readouterr().out == 'loss 1\\n'",
+    'def test_that_fails():', "    print('loss 2')", '    assert 0',
+]
+pathlib.Path('test_it.py').write_text('\n'.join(lines))
+sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '--color=no', 'test_it.py']))""",
+}
+
+
+def run(source: str, folder: Path, *, tracked: bool, terminal: bool = False) -> tuple[int, bytes, bytes]:
+    script = folder / "program.py"
+    script.write_text(source)
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK_")}
+    env = environment({**given, "AUTOTRACK_QUIET": "1", "AUTOTRACK_STRICT": "1"}) if tracked else given
+    command = [sys.executable, str(script)]
+    if not terminal:
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, timeout=120, check=False)
+        return done.returncode, done.stdout, done.stderr
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    read = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        read += part
+    os.close(ours)
+    return process.wait(120), read, b""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+def test_the_output_is_the_same_to_the_byte(name: str, terminal: bool, tmp_path: Path) -> None:
+    source = PROGRAMS[name].lstrip()
+    plain = run("\n" + source, tmp_path, tracked=False, terminal=terminal)
+    tracked = run(BEGIN + source, tmp_path, tracked=True, terminal=terminal)
+    seconds = re.compile(rb" in [\d.]+s")
+    assert tracked[0] == plain[0]
+    assert [seconds.sub(b"", out) for out in tracked[1:]] == [seconds.sub(b"", out) for out in plain[1:]]
+
+
+def parts(folder: Path) -> list[tuple[float, int, str]]:
+    recorded = Recording(folder / ".autotrack").events()
+    return [part for event in recorded if isinstance(event, events.ConsoleText) for part in event.parts]
+
+
+def console(folder: Path) -> str:
+    return "".join(text for _, _, text in parts(folder))
+
+
+def test_it_is_on_record_with_its_streams(tmp_path: Path) -> None:
+    run(BEGIN + "import sys; print('one'); print('two', file=sys.stderr); print('three')", tmp_path, tracked=True)
+    assert [(stream, text) for _, stream, text in parts(tmp_path)] == [(1, "one\n"), (2, "two\n"), (1, "three\n")]
+
+
+def test_what_was_printed_before_there_was_something_to_record(tmp_path: Path) -> None:
+    run("print('early')\n" + BEGIN + "print('late')", tmp_path, tracked=True)
+    assert console(tmp_path) == "early\nlate\n"
+
+
+def test_lines_that_are_written_over_are_kept_as_they_end(tmp_path: Path) -> None:
+    run(BEGIN + PROGRAMS["carriage returns"].lstrip(), tmp_path, tracked=True)
+    assert console(tmp_path) == "step 49 loss 0.020\n"
+
+
+def test_of_more_than_fits_the_beginning_and_the_end_are_kept(tmp_path: Path) -> None:
+    run(BEGIN + "for i in range(70000):\n    print(f'{i:07d}', 'x' * 92)", tmp_path, tracked=True)
+    recorded = [e for e in Recording(tmp_path / ".autotrack").events() if isinstance(e, events.ConsoleText)]
+    text = console(tmp_path)
+    assert text.startswith("0000000 x")
+    assert "\n0069999 x" in text
+    assert len(text) + sum(event.left_out for event in recorded) == 70000 * 101
+    assert (3 << 20) < len(text) < (9 << 20)
+
+
+def test_a_secret_that_is_printed(tmp_path: Path) -> None:
+    source = "print('key AKIAIOSFODNN7EXAMPLE https://u:hunter22@host/')"
+    run(BEGIN + source, tmp_path, tracked=True)
+    assert "AKIA" not in console(tmp_path)
+    assert "hunter22" not in console(tmp_path)
+    assert "key" in console(tmp_path)
+
+
+def test_disable_gives_the_streams_back(tmp_path: Path) -> None:
+    source = """
+import sys, logging, builtins, io
+before = logging.Logger.callHandlers, builtins.open, io.open
+import autotrack
+autotrack.disable()
+autotrack.enable()
+assert 'write' in vars(sys.stdout) and builtins.open is io.open is not before[1]
+autotrack.disable()
+assert 'write' not in vars(sys.stdout) and 'write' not in vars(sys.stderr)
+print(before == (logging.Logger.callHandlers, builtins.open, io.open))
+"""
+    assert run(source, tmp_path, tracked=False) == (0, b"True\n", b"")

@@ -1,0 +1,178 @@
+"""The files that a program reads and writes: which, with what content, and which are none of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from autotrack import events
+from autotrack.testing import Recording, run_program
+
+ENV = {"AUTOTRACK_STRICT": "1", "TMPDIR": "/nowhere"}  # pytest's own folders are temporary ones
+
+
+def files(folder: Path) -> dict[tuple[str, str], events.ArtifactDigested | None]:
+    """(name, mode) to what was digested."""
+    seen: dict[tuple[str, int], tuple[str, str]] = {}
+    found: dict[tuple[str, str], events.ArtifactDigested | None] = {}
+    for segment in Recording(folder / ".autotrack").segments():
+        for _, event in segment.events(segment.start_cursor()):
+            if isinstance(event, events.ArtifactSeen):
+                key = os.path.relpath(event.path, folder), event.mode
+                seen[segment.name, event.artifact] = key
+                found[key] = None
+            elif isinstance(event, events.ArtifactDigested):
+                found[seen[segment.name, event.artifact]] = event
+    return found
+
+
+def digest(content: bytes) -> str:
+    return f"blake3:{blake3(content).hexdigest()}"
+
+
+def digests(folder: Path) -> dict[tuple[str, str], str | None]:
+    return {key: event.digest if event is not None else None for key, event in files(folder).items()}
+
+
+WRITERS = {
+    "open": "open('out', 'w').write('content')",
+    "binary": "f = open('out', 'wb')\nf.write(b'content'); f.close()",
+    "path": "import pathlib; pathlib.Path('out').write_text('content')",
+    "exclusive": "open('out', mode='x').write('content')",
+    "renamed": "import os\nopen('beside', 'w').write('content'); os.replace('beside', 'out')",
+    "moved": "import shutil\nopen('beside', 'w').write('content'); shutil.move('beside', 'out')",
+    "copied": "import shutil, pathlib\npathlib.Path('in').write_text('content'); shutil.copy('in', 'out')",
+    "elsewhere": "import os; os.mkdir('sub'); os.chdir('sub'); open('../out', 'w').write('content')",
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_is_written(name: str, tmp_path: Path) -> None:
+    done = run_program(WRITERS[name], tmp_path, env=ENV)
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path)["out", "written"] == digest(b"content")
+    assert ("beside", "written") not in files(tmp_path)
+
+
+def test_a_file_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
+    run_program("print(open('data.csv').read())", tmp_path, env=ENV)
+    assert digests(tmp_path) == {("data.csv", "read"): digest(b"a,b\n1,2\n")}
+
+
+def test_a_file_that_is_read_and_then_written_to(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("before")
+    source = "text = open('data').read()\nopen('data', 'w').write('after')"
+    run_program(source, tmp_path, env=ENV)
+    found = files(tmp_path)
+    read = found["data", "read"]
+    assert read is not None
+    assert (read.digest, read.why) == (None, "it was written to after it was read")
+    assert digests(tmp_path)["data", "written"] == digest(b"after")
+
+
+def test_a_csv_becomes_parquet(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("x,y\n1,2\n")
+    run_program("import pandas\npandas.read_csv('in.csv').to_parquet('out.parquet')", tmp_path, env=ENV)
+    assert digests(tmp_path) == {
+        ("in.csv", "read"): digest(b"x,y\n1,2\n"),
+        ("out.parquet", "written"): digest((tmp_path / "out.parquet").read_bytes()),
+    }
+
+
+NATIVE = {
+    "pandas": "import pandas\npandas.read_parquet('in.parquet').to_feather('out')",
+    "polars": "import polars\npolars.read_parquet('in.parquet').write_ipc('out')",
+    "polars, lazily": "import polars\npolars.scan_parquet('in.parquet').collect().write_csv('out')",
+    "Arrow": "import pyarrow.parquet as pq\npq.write_table(pq.read_table('in.parquet'), 'out')",
+    "Arrow, in parts": """
+import pyarrow.parquet as pq
+table = pq.ParquetFile('in.parquet').read()
+with pq.ParquetWriter('out', table.schema) as writer: writer.write_table(table)""",
+}
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_readers_that_open_their_files_themselves(name: str, tmp_path: Path) -> None:
+    import polars
+
+    polars.DataFrame({"a": [1]}).write_parquet(tmp_path / "in.parquet")
+    done = run_program(NATIVE[name], tmp_path, env=ENV)
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path) == {
+        ("in.parquet", "read"): digest((tmp_path / "in.parquet").read_bytes()),
+        ("out", "written"): digest((tmp_path / "out").read_bytes()),
+    }
+
+
+def test_many_files_of_a_folder_are_one_manifest(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number in range(80):
+        (tmp_path / "images" / f"{number}.png").write_text(str(number))
+    source = "for i in range(80): open(f'images/{i}.png').read()"
+    run_program(source, tmp_path, env=ENV)
+    found = files(tmp_path)
+    assert found.keys() == {("images", "read")}
+    first = found["images", "read"]
+    assert first is not None
+    assert (first.why, first.bytes) == ("80 files", 10 + 70 * 2)
+    (tmp_path / "images" / "7.png").write_text("8")
+    shutil.rmtree(tmp_path / ".autotrack")
+    run_program(source, tmp_path, env=ENV)
+    assert digests(tmp_path)["images", "read"] != first.digest
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "pass",
+        "import json, sklearn.linear_model",
+        "open('.hidden', 'w').write('x')",
+        "import os; os.mkdir('.cache'); open('.cache/x', 'w').write('x')",
+        "open('gone', 'w').write('x'); import os; os.remove('gone')",
+        "import tempfile\nwith tempfile.NamedTemporaryFile() as f: f.write(b'x')",
+        "open('setup.cfg').read()",
+        "open('program.py').read()",
+        "try: open('missing')\nexcept FileNotFoundError as error: assert error.filename == 'missing'",
+        "open('/proc/self/status').read(); open('/dev/null', 'w').write('x')",
+        "import os; r, w = os.pipe(); open(w, 'w').close(); open(r).read()",
+    ],
+)
+def test_what_leaves_nothing(source: str, tmp_path: Path) -> None:
+    (tmp_path / "setup.cfg").write_text("[x]")
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / ".autotrack").exists()
+
+
+def test_open_is_as_it_was(tmp_path: Path) -> None:
+    source = """
+import copy, inspect, io, os, pickle, builtins
+print(open.__name__, inspect.signature(open), pickle.loads(pickle.dumps(open)) is open, io.open is open)
+for wrong in ((), ('missing',), (3.5,), ('x', 'what')):
+    try: open(*wrong)
+    except Exception as error: print(type(error).__name__, error)
+with open('a', 'w', encoding='utf-8') as file: print(file.name, file.mode, file.encoding)
+print(os.replace('a', 'b'), os.path.exists('b'), os.rename(src='b', dst='c'))
+"""
+    outputs = [run_program(source, tmp_path, tracked=tracked, env=ENV) for tracked in (False, True)]
+    assert outputs[1].stdout == outputs[0].stdout
+    assert outputs[1].stderr == outputs[0].stderr
+    assert "FileNotFoundError" in outputs[0].stdout
+
+
+def test_the_digest_of_a_large_file_is_kept_for_the_next(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(17 << 20))
+    run_program("open('large').close()", tmp_path, env=ENV)
+    (kept,) = (tmp_path / ".autotrack" / "digests").iterdir()
+    assert kept.read_text() == digest(bytes(17 << 20))
+    kept.write_text("blake3:known")
+    run_program("open('large').close()", tmp_path, env=ENV)
+    assert digests(tmp_path)["large", "read"] in ("blake3:known", digest(bytes(17 << 20)))
+    os.utime(tmp_path / "large")
+    run_program("open('large').close()", tmp_path, env=ENV)
+    assert len(list((tmp_path / ".autotrack" / "digests").iterdir())) == 2

@@ -1,0 +1,271 @@
+"""Numbers that a program prints: under which label, at which step, and which are no metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotrack.printed.lines import read
+from autotrack.testing import Recording, run_program
+
+NAN = float("nan")
+
+LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
+    ("Epoch 3/10, Loss: 0.5, Acc: 93.2%", {"epoch": 3}, {"loss": 0.5, "acc": 93.2}),
+    ("epoch=5 train_loss=0.2 val_loss=0.3 val_acc=.9",
+     {"epoch": 5}, {"train/loss": 0.2, "valid/loss": 0.3, "valid/acc": 0.9}),
+    ("Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.3", {"epoch": 1, "batch": 640}, {"train/loss": 2.3}),
+    ("Test set: Average loss: 0.03, Accuracy: 9905/10000 (99%)", {}, {"test/loss": 0.03, "test/accuracy": 99}),
+    ("Accuracy of the network on the 10000 test images: 54 %", {}, {"test/accuracy": 54}),
+    ("| epoch   1 |   200/ 2928 batches | lr 5.00 | ms/batch 12.3 | loss  6.90 | ppl  1000.05",
+     {"epoch": 1, "batch": 200}, {"lr": 5.0, "loss": 6.9, "ppl": 1000.05}),
+    ("[1/25][300/782] Loss_D: 0.1 D(x): 0.9", {"epoch": 1, "batch": 300}, {"loss_d": 0.1, "d_x": 0.9}),
+    ("Epoch: [0][10/5005] Time 0.12 (0.23) Loss 6.9e+00 (7.0e+00) Acc@1 0.25 (0.10)",
+     {"epoch": 0, "batch": 10}, {"loss": 6.9, "acc@1": 0.25}),
+    ("Mean CV accuracy: 0.95 (+/- 0.02)", {}, {"cv/accuracy": 0.95, "cv/accuracy.std": 0.02}),
+    ("R2 Score: 0.85, Mean squared error: 12.1", {}, {"r2": 0.85, "mse": 12.1}),
+    ("Best val acc: 0.93 at epoch 12", {"epoch": 12}, {"valid/best_acc": 0.93}),
+    ("Loss after epoch 3: 0.5", {"epoch": 3}, {"loss": 0.5}),
+    ("2024-01-02 12:30:45 INFO loss=0.31 step=200", {"step": 200}, {"loss": 0.31}),
+    ("{'loss': 0.25, 'epoch': 3}", {"epoch": 3}, {"loss": 0.25}),
+    ("scores: [0.9 0.8 0.95]", {}, {"score[0]": 0.9, "score[1]": 0.8, "score[2]": 0.95}),
+    ("\x1b[94mtest\x1b[0m loss: 0.5", {}, {"test/loss": 0.5}),
+    ("Epoch: 1, Steps: 3 | Loss: 0.6", {"epoch": 1}, {"loss": 0.6}),
+    ("loss -inf", {}, {"loss": -float("inf")}),
+    ("ds=a:b mode=fast auc=0.99", {}, {"auc": 0.99}),
+]  # fmt: skip
+
+NO_METRICS = [
+    "X shape: (100, 20)",
+    "Using device: cuda:0",
+    "Saved checkpoint to model_10.pt",
+    "number of parameters: 10.65M",
+    "Training on 50000 samples",
+    "Batch size: 64",
+    "Using seed 42",
+    "Epoch 1 completed in 12.3s",
+    "Time taken for epoch 1: 12.3 sec",
+    "Early stopping at epoch 12",
+    "Namespace(lr=0.1, epochs=3, dropout=0.4)",
+    "Loss weight: 0.5",
+    "Accuracy threshold: 0.9",
+    "torch 2.1.0, python 3.11.7",
+    "192.168.0.1:8080",
+    "Elapsed: 0:01:23",
+    "[0.1, 0.2, 0.3]",
+    "split0: array([0.1, 0.2,",
+]
+
+
+@pytest.mark.parametrize(("text", "counters", "values"), LINES, ids=[text for text, _, _ in LINES])
+def test_a_line(text: str, counters: dict[str, int], values: dict[str, float]) -> None:
+    line = read(text)
+    assert {word: value for word, (value, _) in line.counters.items()} == counters
+    assert {name: value for name, value, _ in line.values} == pytest.approx(values)
+
+
+@pytest.mark.parametrize("text", NO_METRICS)
+def test_what_is_no_metric(text: str) -> None:
+    line = read(text)
+    assert [name for name, _, known in line.values if known or line.counters] == []
+
+
+def printed(source: str, folder: Path, env: dict[str, str] | None = None) -> dict[str, list[tuple[int, float]]]:
+    """The points of what a program prints, which prints the same with and without."""
+    plain = run_program(source, folder, tracked=False)
+    given = {"AUTOTRACK_STRICT": "1", "AUTOTRACK_QUIET": "1", **(env or {})}
+    done = run_program(source, folder, env=given)
+    assert (done.returncode, done.stdout, done.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+    found: dict[str, list[tuple[int, float]]] = {}
+    if (folder / ".autotrack").exists():
+        for strand in Recording(folder / ".autotrack").strands(printed=True):
+            found |= strand.points
+    return found
+
+
+LOOP = """
+def train():
+    for epoch in range(3):
+        loss, acc = 1 / (epoch + 3), 1 - 1 / (epoch + 7)
+        {}
+train()
+"""
+LOSS = [(epoch, 1 / (epoch + 3)) for epoch in range(3)]
+ACC = [(epoch, 1 - 1 / (epoch + 7)) for epoch in range(3)]
+
+PRINTS = [
+    'print(f"epoch {epoch} loss {loss:.2f} acc {acc:.2%}")',
+    'print("epoch %d loss %.2f acc %.3f" % (epoch, loss, acc))',
+    'print("epoch {} loss {:.2f} acc {a:.3f}".format(epoch, loss, a=acc))',
+    'print("epoch", epoch, "loss", loss, "acc", acc)',
+    'print("epoch", epoch, "loss", loss, "acc:", acc, sep="\\t")',
+    'print("epoch " + str(epoch) + " loss " + str(loss) + ", acc " + str(acc))',
+    'print(f"loss {loss:.2f} acc {acc:.2f}")',
+    'print(loss, acc)',
+    'print(f"epoch {epoch}", end=" "); print(f"loss {loss:.3f}, acc {acc:.3f}")',
+    'print(f"Epoch {epoch}\\n-------\\n loss: {loss:>8f} \\n acc: {acc:.4f}")',
+    'text = f"epoch {epoch}: loss {loss:.2f}, "\n        text += f"acc {acc:.2f}"\n        print(text)',
+    'import sys; sys.stdout.write("epoch=%d loss=%.2f acc=%.2f\\n" % (epoch, loss, acc))',
+    'import logging; logging.warning("epoch %d loss %.2f acc %.2f", epoch, loss, acc)',
+    'import logging; logging.getLogger("x").warning(f"epoch {epoch} loss {loss:.2f} acc {acc:.2f}")',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", PRINTS)
+def test_a_plain_variable_has_its_full_precision_and_its_step(statement: str, tmp_path: Path) -> None:
+    found = printed(LOOP.format(statement), tmp_path)
+    assert found["loss"] == LOSS
+    assert found["acc"] == ACC
+    assert found.keys() == {"loss", "acc"}
+
+
+def test_a_batch_counts_on_over_the_epochs(tmp_path: Path) -> None:
+    source = """
+for epoch in range(2):
+    for i in range(3):
+        print(f"[{epoch + 1}, {i + 1:5d}] loss: {1 / (1 + i + epoch):.3f}")
+    val = 0.5 - epoch / 10
+    print(f"epoch {epoch + 1}: loss {0.1 * (epoch + 1):.1f}, val loss {val}")
+"""
+    found = printed(source, tmp_path)
+    assert [step for step, _ in found["loss"]] == [1, 2, 3, 4, 5, 6]
+    assert found["epoch"] == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0), (5, 2.0), (6, 2.0)]
+    assert found["loss.epoch"] == [(1, 0.1), (2, 0.2)]
+    assert found["valid/loss"] == [(1, 0.5), (2, 0.4)]
+
+
+def test_a_table_has_its_labels_in_the_heading(tmp_path: Path) -> None:
+    source = """
+import autotrack; autotrack.tag("x")
+print("Epoch | Train Loss | Val Acc")
+print("-" * 30)
+for epoch in range(2):
+    print(f"{epoch:5d} | {0.5 - epoch / 4:10.3f} | {0.25 + epoch / 4:7.3f}")
+"""
+    found = printed(source, tmp_path)
+    assert found == {"train/loss": [(0, 0.5), (1, 0.25)], "valid/acc": [(0, 0.25), (1, 0.5)]}
+
+
+def test_a_classification_report(tmp_path: Path) -> None:
+    source = """
+import autotrack; autotrack.tag("x")
+from sklearn.metrics import classification_report
+print(classification_report([0, 1, 1, 0], [0, 1, 0, 0], target_names=["cat", "wild dog"]))
+"""
+    found = printed(source, tmp_path)
+    assert found["precision (cat)"] == [(0, 0.67)]
+    assert found["recall (wild dog)"] == [(0, 0.5)]
+    assert found["f1-score (macro avg)"] == [(0, 0.73)]
+    assert found["accuracy"] == [(0, 0.75)]
+    assert len(found) == 3 * 4 + 1
+
+
+def test_progress_bars(tmp_path: Path) -> None:
+    source = """
+import io
+from tqdm import tqdm
+for epoch in range(2):
+    bar = tqdm(range(3), desc=f"Epoch {epoch}", file=io.StringIO())
+    for i in bar:
+        bar.set_postfix(loss=1 / (3 * epoch + i + 3), acc=f"{i / 4:.2f}")
+"""
+    found = printed(source, tmp_path)
+    assert found["loss"] == [(step, 1 / (step + 3)) for step in range(6)]
+    assert found["acc"] == [(step, step % 3 / 4) for step in range(6)]
+    assert found["epoch"] == [(step, float(step // 3)) for step in range(6)]
+
+
+def test_a_tee_and_a_function_that_prints(tmp_path: Path) -> None:
+    source = """
+import sys
+class Tee:
+    def __init__(self, stream): self.stream = stream
+    def write(self, text): self.stream.write(text)
+    def flush(self): self.stream.flush()
+sys.stdout = Tee(sys.stdout)
+def log(text):
+    print(text)
+for step in range(3):
+    loss = 1 / (step + 3)
+    print(f"step {step} loss {loss:.2f}")
+    log(f"step {step} reward {step * 2.5}")
+"""
+    found = printed(source, tmp_path)
+    assert found["loss"] == LOSS
+    assert found["reward"] == [(0, 0.0), (1, 2.5), (2, 5.0)]
+
+
+def test_it_belongs_to_the_training_that_prints(tmp_path: Path) -> None:
+    source = """
+from sklearn.base import BaseEstimator
+class Own(BaseEstimator):
+    def fit(self, X, y=None):
+        for step in range(2):
+            loss = 0.5 ** step
+            print(f"step {step}: loss {loss}")
+        return self
+    def predict(self, X): return [0] * len(X)
+Own().fit([[1]])
+Own().fit([[2]])
+print("loss: 3.0")
+"""
+    printed(source, tmp_path)
+    strands = Recording(tmp_path / ".autotrack").strands(printed=True)
+    assert [(s.kind, s.points) for s in strands] == [
+        ("fit", {"loss": [(0, 1.0), (1, 0.5)]}),
+        ("fit", {"loss": [(0, 1.0), (1, 0.5)]}),
+        ("printed", {"loss": [(0, 3.0)]}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print('loss: 0.5')",  # once, and nothing else to record
+        "for i in range(9): print(i, 'hello')",
+        "import sklearn.linear_model\nfor i in range(5): print('size', i * 1.5)",
+    ],
+)
+def test_what_is_not_watched_records_nothing(source: str, tmp_path: Path) -> None:
+    assert printed(source, tmp_path) == {}
+    assert not (tmp_path / ".autotrack").exists()
+
+
+def test_prints_of_libraries_are_not_metrics(tmp_path: Path) -> None:
+    source = """
+from sklearn.linear_model import SGDClassifier
+SGDClassifier(verbose=1, max_iter=3, tol=None).fit([[0], [1]], [0, 1])
+from sklearn.neural_network import MLPClassifier
+MLPClassifier(verbose=True, max_iter=3).fit([[0], [1]], [0, 1])
+"""
+    run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    series: Any = [set(s.points) for s in Recording(tmp_path / ".autotrack").strands(printed=True)]
+    assert all(not any("iteration" in name or name == "loss" for name in names) for names in series)
+
+
+def test_the_users_locals_are_left_alone(tmp_path: Path) -> None:
+    source = """
+import weakref, gc
+class Big: pass
+def f():
+    held = locals()
+    big = Big()
+    there = weakref.ref(big)
+    for step in range(3):
+        loss = 0.5 / (step + 1)
+        print(f"step {step} loss {loss}")
+    del big
+    print(there() is None, sorted(held))
+def g():
+    big = Big()
+    there = weakref.ref(big)
+    for step in range(3):
+        loss = 0.25 / (step + 1)
+        print(f"step {step} loss {loss}")
+    del big
+    print(there() is None)
+f(); g()
+"""
+    assert printed(source, tmp_path)["loss"][-1] == (2, 0.25 / 3)
