@@ -7,6 +7,8 @@ child processes, is not seen.
 
 from __future__ import annotations
 
+import itertools
+import re
 import sys
 import threading
 import time
@@ -35,6 +37,8 @@ PERIOD = 0.5
 """Seconds between looks of the recorder at what was printed."""
 TRIES = 30
 """Numbers that one call prints which are looked at while there is nothing else to record."""
+CALLERS = 5
+"""Functions around a print in which a counter is looked for."""
 DEPTH = 20
 """Frames between a print and the stream that are looked through."""
 
@@ -57,7 +61,7 @@ Written = tuple[float, int, str, "PrintCall", "dict[str, object] | None", "conte
 class PrintCall:
     """One place in the program that prints."""
 
-    __slots__ = ("at", "code", "named", "names", "optimized", "passes", "site", "tried")
+    __slots__ = ("at", "code", "counted", "named", "names", "optimized", "passes", "site", "tried")
 
     def __init__(self, code: CodeType, at: int, passes: bool) -> None:
         self.code, self.at = code, at
@@ -72,6 +76,8 @@ class PrintCall:
             self.named = True
         self.site: Any = None
         """What the watch knows of it."""
+        self.counted = False
+        """Whether it is known to stand in a loop that counts, or to print the counter."""
         self.tried = 0
 
     def variables(self, frame: FrameType) -> dict[str, object] | None:
@@ -89,7 +95,49 @@ class PrintCall:
                 found[name] = value.item()
         if self.optimized and _SNAPSHOTS and sys.gettrace() is None:
             variables.clear()  # it would keep them alive for as long as the frame is
+        if not self.counted:
+            _count(frame, found)
         return found
+
+
+def _count(frame: FrameType, found: dict[str, object]) -> None:
+    """Add under `^` and its name the counter that the function around a print has, or one that calls it."""
+    outer: FrameType | None = frame
+    for _ in range(CALLERS):
+        if outer is None:
+            return
+        code = outer.f_code
+        names = _counters.get(_same(code))
+        if names is None:
+            names = _counters_of(code)
+        variables = outer.f_locals if names else {}
+        name = next((name for name in names if type(variables.get(name)) is int), None)
+        if name is not None:
+            found[f"^{name}"] = variables[name]
+        if names and code.co_flags & _OPTIMIZED and _SNAPSHOTS and sys.gettrace() is None:
+            variables.clear()
+        if name is not None:
+            return
+        outer = outer.f_back
+
+
+_COUNTER = re.compile(
+    r"(?:i_|cur_|current_|this_)?(?:epoch|ep|episode|round|iteration|global_step)(?:_?(?:idx|i|num|id|count))?"
+)
+_counters: dict[int, tuple[str, ...]] = {}
+"""By the identity of a code object, its variables that count rounds."""
+_held: list[CodeType] = []
+"""Whose identities are keys."""
+
+
+def _counters_of(code: CodeType) -> tuple[str, ...]:
+    asks = bool(code.co_flags & _OPTIMIZED) and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names)
+    names = code.co_varnames if code.co_flags & _OPTIMIZED else code.co_names
+    found = () if asks else tuple(name for name in names if _COUNTER.fullmatch(name))
+    if len(_held) < CALLS:
+        _held.append(code)
+        _counters[_same(code)] = found
+    return found
 
 
 class Console:
@@ -103,6 +151,8 @@ class Console:
         """What is replaced while recording is on."""
         self._calls: dict[tuple[int, int], PrintCall] = {}
         """By the identity of the code, which the call keeps alive, and the instruction in it."""
+        self._places: dict[tuple[int, tuple[int | None, ...] | None], PrintCall] = {}
+        """The same by where it stands in the source."""
         self._last: list[PrintCall | None] = [None, None, None]
         """Of each stream, who wrote to it last, None once a line is at its end."""
         self._due = self._hurried = False
@@ -237,6 +287,9 @@ class Console:
             passes = package in _ECHO or (name in ("write", "writelines") and package not in _LOGGING)
         call = PrintCall(frame.f_code, frame.f_lasti, passes)
         if len(self._calls) < CALLS:
+            # CPython 3.11 makes a call at one of two instructions, PRECALL once it is specialized.
+            where = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
+            call = self._places.setdefault((_same(frame.f_code), where), call)
             self._calls[_same(frame.f_code), frame.f_lasti] = call
         return call
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autotrack.printed.words import COARSE, COUNTERS, NOTHING, PLURALS, SPLITS, UNITS_OF_OTHER, Name, name_of
+from autotrack.printed.words import COARSE, COUNTERS, NOTHING, OTHER, PLURALS, SPLITS, UNITS_OF_OTHER, Name, name_of
 
 LONGEST = 2_000
 """Characters of a print that are looked at."""
@@ -45,6 +45,8 @@ _BOUNDARY = re.compile(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n
 _LETTER = re.compile(r"[^\W\d_]")
 _LEAD = re.compile(r"^\W*(?P<words>[A-Za-z][A-Za-z _-]*?)\s*(?:[:|\]>)]|-+\s|\s-)")
 _DEVIATION = re.compile(r"(?:±|\+\s?/\s?-|\+-)\s*$")
+_BOTH = re.compile(r".*?(\w+)/(\w+)\s+(\w+)")
+_BEHIND = re.compile(r"[\d%]\s*\(\s*$")
 _AVERAGE = re.compile(r"\s\(\s*$")
 
 
@@ -70,6 +72,8 @@ class Number(NamedTuple):
     field: Field | None
     labels: tuple[str, ...] = ()
     """The texts that expressions have printed beside it."""
+    enclosed: bool = False
+    """Whether it stands in parentheses behind another number."""
 
 
 @dataclass(slots=True)
@@ -103,15 +107,21 @@ def numbers_in(text: str, fields: Sequence[Field] = ()) -> list[Number]:
         value = made_by.value if exact and made_by is not None and made_by.value is not None else float(digits)
         whole = digits.lstrip("+-").isdigit()
         labels = tuple(text[f.start : f.end].strip() for f in fields if f.text)
-        found.append(Number(value, start, end, whole, bool(match["percent"]), made_by, labels))
+        found.append(
+            Number(
+                value, start, end, whole, bool(match["percent"]), made_by, labels, bool(_BEHIND.search(text[:start]))
+            )
+        )
         if len(found) == MOST:
             break
     return found
 
 
-def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (), split: str = "") -> Line:
+def read(
+    text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (), split: str = "", fallback: str = ""
+) -> Line:
     """What one line says.  `counters`: names of variables that count the loops around the print; `split`: what the
-    text before spoke of."""
+    text before spoke of; `fallback`: what else it may speak of."""
     text = _COLOUR.sub(lambda match: "\0" * len(match[0]), text[:LONGEST])
     for pattern in (_NO_NUMBERS, _OBJECT):
         text = pattern.sub(lambda match: " " * len(match[0]), text)
@@ -128,7 +138,7 @@ def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (
             begin = number.end
             continue
         before = text[begin : number.start]
-        label = _label(before)
+        label = _label(before, number.labels)
         if number.start in lists:
             _read_list(line, label, lists[number.start], inherited)
             begin = lists[number.start][-1].end
@@ -144,6 +154,9 @@ def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (
             last_progress = word if not label else ""
             if number.field is None or number.field.name not in counters:
                 uncertain.add(word)
+            if number.field is not None and word in PLURALS and word in uncertain and partner is None:
+                begin = number.end  # `Test Episodes: 10`: how many there are
+                continue
             line.counters.setdefault(word, (int(number.value), total))
             inherited = inherited or said.split
             if partner is not None:
@@ -165,10 +178,19 @@ def read(text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (
         if counted and not number.percent and said.kind != "metric":
             begin = number.end
             continue
+        if not line.values and not inherited:
+            inherited = _only_split(text[: number.start]) or fallback
         name, known = _named(said, expressed, number, label)
         if partner is not None and not number.whole and expressed.metric and not known:
             name = expressed  # `D(G(z)): 0.04 / 0.03`
         value = number.value
+        both = _BOTH.fullmatch(label) if partner is not None and not number.whole else None
+        if both is not None and partner is not None:  # `mean/median reward 24.7/24.5`
+            for which, of in ((both[1], number), (both[2], partner)):
+                line.values.append((f"{inherited}/{which}_{both[3]}".lstrip("/").lower(), of.value, True))
+            skip = at + 1
+            begin = partner.end
+            continue
         if partner is not None:
             skip = at + 1
             percent = next((n for n in numbers[at + 2 : at + 3] if n.percent), None)
@@ -230,13 +252,24 @@ def _lead(text: str) -> str:
     return next((SPLITS[word] for word in words if word in SPLITS), "") if len(words) <= 4 else ""
 
 
-def _label(before: str) -> str:
-    """The label that stands before a number: the last stretch with letters."""
+def _only_split(text: str) -> str:
+    """The one split that a text speaks of."""
+    found = {SPLITS[word] for word in re.findall(r"[a-z]+", text.lower()) if word in SPLITS}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _label(before: str, printed: Sequence[str]) -> str:
+    """The label that stands before a number: the last stretch with letters that is not `printed` by an expression."""
     before = _LEVEL.sub("", before.replace("\0", ""))
     if re.search(r"=\s*$", before):
         before = _GIVEN.sub("", before)
     before = _CALLED.sub(lambda match: "_" + re.sub(r"\W+", "_", match[1]) + "_", before)
-    pieces = [piece for piece in _BOUNDARY.split(before) if _LETTER.search(piece)]
+    found = [piece for piece in _BOUNDARY.split(before) if _LETTER.search(piece)]
+    pieces = [piece for piece in found if piece.strip(" :=") not in printed] or found
+    if pieces and ":" in pieces[-1].rstrip(" :"):
+        tail = pieces[-1].rstrip(" :").rpartition(":")[2]
+        if name_of(tail).kind == "metric":
+            pieces.append(tail)
     return pieces[-1].strip(" :=~≈\"'*-#→>+") if pieces else ""
 
 
@@ -264,10 +297,14 @@ def _counter(
     name = number.field.name if number.field is not None else ""
     if said.kind == "metric" and expressed.kind == "counter" and partner is None:
         return expressed.metric  # `Train loss 12 0.345`
+    if name in counters and tail and tail[-1] not in OTHER and said.kind != "metric":
+        return name_of(name).metric if expressed.kind == "counter" else name
     if label and said.kind in ("metric", "other"):
         return ""
     if name and (expressed.kind == "counter" or name in counters):
         return name_of(name).metric if expressed.kind == "counter" else name
+    if not label and partner is not None and number.enclosed:  # `Acc: 14.7% (18/128)`: what that is of
+        return ""
     if not label and partner is not None and partner.whole and partner.value >= number.value and not name:
         return "batch"
     if not label and partner is not None and partner.whole and expressed.kind == "":
@@ -317,7 +354,7 @@ def _made(number: Number, label: str) -> bool:
 def _qualifier(text: str, fields: Sequence[Field]) -> str:
     """The one text among what was printed that tells what the numbers are of: `plane`, `Random forest`."""
     found = [text[f.start : f.end].replace("\0", "").strip() for f in fields if f.text]
-    found = [entry for entry in found if not name_of(entry).split]
+    found = [entry for entry in found if not name_of(entry).split and ":" not in entry]
     told = [entry for entry in found if 0 < len(entry) <= 40 and _LETTER.search(entry) and "/" not in entry]
     return told[0] if len(told) == 1 and len(found) == 1 and name_of(told[0]).kind != "metric" else ""
 

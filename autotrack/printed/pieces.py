@@ -82,7 +82,7 @@ def text_of(node: ast.expr) -> Iterator[str | Piece]:
         yield str(node.value)
     elif isinstance(node, ast.JoinedStr):
         for value in node.values:
-            yield from [_piece(value.value, _spec(value))] if isinstance(value, ast.FormattedValue) else text_of(value)
+            yield from _filled_in(value) if isinstance(value, ast.FormattedValue) else text_of(value)
     elif isinstance(node, ast.BinOp) and is_text(node):
         yield from _operation(node)
     elif isinstance(node, ast.Call) and called(node.func) == "str" and len(node.args) == 1:
@@ -91,6 +91,18 @@ def text_of(node: ast.expr) -> Iterator[str | Piece]:
         yield from _formatted(_literal(node.func.value), node) if node.func.attr == "format" else [_piece(node, "")]
     else:
         yield _piece(node, "")
+
+
+def _filled_in(value: ast.FormattedValue) -> Iterator[str | Piece]:
+    """A value in an f-string; a constant text as it is shown."""
+    spec = _spec(value)
+    if isinstance(value.value, ast.Constant) and isinstance(value.value.value, str) and spec != "?":
+        try:
+            yield format(value.value.value, spec)
+            return
+        except ValueError:  # which the program has met
+            pass
+    yield _piece(value.value, spec)
 
 
 def _operation(node: ast.BinOp) -> Iterator[str | Piece]:

@@ -190,8 +190,8 @@ def _put_together(pieces: Sequence[str | Piece], path: Sequence[ast.AST], call: 
         yield from parts or [piece]
 
 
-def _assigned(function: ast.AST, variable: str | None, line: int) -> Iterator[str | Piece]:
-    if variable is None:
+def _assigned(function: ast.AST, variable: str | None, line: int, depth: int = 3) -> Iterator[str | Piece]:
+    if variable is None or not depth:
         return
     found: list[ast.Assign | ast.AugAssign] = []
     for node in ast.walk(function):
@@ -208,7 +208,9 @@ def _assigned(function: ast.AST, variable: str | None, line: int) -> Iterator[st
     if last is None or not is_text(found[last].value):
         return
     for node in found[last:]:
-        yield from text_of(node.value)
+        for piece in text_of(node.value):
+            inner = _assigned(function, piece.variable, node.lineno, depth - 1) if isinstance(piece, Piece) else ()
+            yield from list(inner) or [piece]
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

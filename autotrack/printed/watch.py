@@ -57,6 +57,8 @@ class _Point(NamedTuple):
     call: PrintCall
     axis: str
     """Whether it is one of each `coarse` round or of each `fine` step; nothing where nothing counts."""
+    implicit: bool
+    """Whether the counter was not printed beside it: there may be several values of one round."""
 
     def says(self, other: _Point) -> bool:
         """Whether another print of the same step only repeats this."""
@@ -145,6 +147,7 @@ class Watch:
             site.barren = DULL if theirs else 0
             if not call.named:
                 call.named, call.names = True, read.names
+            call.counted = bool(read.counters)
         return site if site.barren < DULL else None
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
@@ -157,9 +160,12 @@ class Watch:
     ) -> bool:
         """Read a text of which some stretches are known to be somebody's value."""
         found, offset, split = False, 0, ""
+        above: Counters = {}
+        fallback = _split_of(write.call.code)
         thread = write.thread
         before, begun_split = self._begun.pop(thread, ({}, ""))
         lines = text.split("\n")
+        ends = text.endswith("\r")
         for number, row in enumerate(lines):
             here = [
                 f._replace(start=f.start - offset, end=f.end - offset)
@@ -168,28 +174,39 @@ class Watch:
             ]
             offset += len(row) + 1
             table = self._tables.row(thread, row, here, counters)
-            line = table if table is not None else read(row, here, counters=counters, split=split or begun_split)
+            split = split or begun_split
+            line = table if table is not None else read(row, here, counters=counters, split=split, fallback=fallback)
             split = line.split or split
             if number == 0:
                 line.counters = {**before, **line.counters}
+            above = line.counters = line.counters or dict(above)
             found = bool(line.values or line.counters) or found
-            if number == len(lines) - 1 and row and write.stream:
+            if number == len(lines) - 1 and row and write.stream and not ends:
                 self._begun[thread] = line.counters, line.split
             self._keep(line, write, counters, values)
         return found
 
     def _keep(self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object]) -> None:
         if not line.values:
-            if line.counters:
+            _, above = self._heading.get(write.thread, (None, {}))
+            if line.counters and (_is_coarse(line.counters) or not _is_coarse(above)):
                 self._heading[write.thread] = write.call.code, dict(line.counters)
             return
         counters, told = dict(line.counters), bool(line.counters)
-        above, heading = self._heading.get(write.thread, (None, {}))
+        code, heading = self._heading.get(write.thread, (None, {}))
         if not counters:
             counters = _counting(loops, values)
             same = {name_of(name).metric for name in counters} & heading.keys()
-            if same and above is write.call.code:  # `Episode 10`, and the values below it
+            if same and code is write.call.code:  # `Episode 10`, and the values below it
                 counters = dict(heading)
+        outer = next(
+            ((key[1:], value) for key, value in values.items() if key[:1] == "^" and isinstance(value, int)), None
+        )
+        implicit = not counters
+        if outer is not None and not counters and not heading:
+            counters = {outer[0]: (outer[1], None)}
+        elif outer is not None and not _is_coarse(counters) and not heading and name_of(outer[0]).metric in COARSE:
+            heading = {"epoch": (outer[1], None)}
         bar = values.get("%batch")
         if isinstance(bar, int) and not any(word not in COARSE for word in counters):
             counters["batch"] = bar, None
@@ -198,14 +215,16 @@ class Watch:
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         for name, value, known in line.values:
             if known or told:
-                self._record(name, step, value, write, axis)
-        if cycle is not None and told:
+                self._record(name, step, value, write, axis, implicit)
+        if cycle is not None and told and cycle[0] in COARSE:
             self._record(cycle[0], step, cycle[1], write, axis)
 
-    def _record(self, name: str, step: int | None, value: float, write: Write, axis: str) -> None:
+    def _record(
+        self, name: str, step: int | None, value: float, write: Write, axis: str, implicit: bool = False
+    ) -> None:
         job = self._job
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
-        point = _Point(name, step, value, write.time, write.call, axis)
+        point = _Point(name, step, value, write.time, write.call, axis, implicit)
         if strand is None and job.segment is None:
             self._hold(point)
         else:
@@ -215,6 +234,7 @@ class Watch:
         if strand is None:
             return
         known: dict[str, _Point] = strand.memo.setdefault("printed", {})
+        counted: set[str] = strand.memo.setdefault("printed, counted", set())
         name = point.name
         last = known.get(name)
         if last is not None and last.call is not point.call:
@@ -222,12 +242,17 @@ class Watch:
                 return
             if point.axis and last.axis and point.axis != last.axis:  # of each batch, and of the epoch
                 name = f"{name}.epoch" if point.axis == "coarse" else f"{name}.step"
+            elif last.axis and not point.axis:  # after the loop
+                name = f"{name}.final"
         elif last is None and len(known) >= SERIES:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return
-        known[name] = point
         series = strand.series(name, origin="print")
-        at = series.next_step if point.step is None else point.step
+        again = point.implicit and last is not None and last.call is point.call and last.step == point.step
+        at = series.next_step if point.step is None or again or name in counted else point.step
+        if again:
+            counted.add(name)
+        known[name] = point
         series.next_step = at + 1
         series.record_at(at, point.value, point.time)
 
@@ -279,6 +304,14 @@ def _given(text: str, values: dict[str, object]) -> list[Field]:
             if exact is not None:
                 found.append(Field(start, end, key[1:], exact))
     return found
+
+
+def _split_of(code: CodeType) -> str:
+    """The data that a function is for by its name: `validate`, `test_epoch`."""
+    return "" if code.co_name == "<module>" else _FUNCTIONS.get(code.co_name, name_of(code.co_name).split)
+
+
+_FUNCTIONS = {"validate": "valid", "evaluate": "eval", "eval_": "eval"}
 
 
 def _counting(loops: tuple[str, ...], values: dict[str, object]) -> Counters:

@@ -16,9 +16,9 @@ METRICS = frozenset(
     auprc roc rocauc prauc ap map mrr ndcg score scores mse rmse mae mape smape msle rmsle r2 rsquared nll nlls bce ce
     crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2 meteor cider chrf wer cer iou
     miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness vmeasure reward rewards return
-    returns psnr ssim lpips fid is kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5 hit
+    returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5 hit
     hits hr hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness corr
-    correlation pearson spearman winrate em epe eer
+    correlation pearson spearman winrate em ed epe eer
     """.split()
 )
 """Words that name a metric as the head of a label."""
@@ -50,15 +50,17 @@ OTHER = frozenset(
     time times took taken elapsed eta sec secs second seconds ms minute minutes hour hours duration runtime latency
     speed throughput fps memory mem gpu cpu ram mb gb kb bytes size sizes shape dim dims dimension dimensions params
     parameters samples images examples tokens version seed device port pid date path file files line lines row rows
-    column columns feature features classes worker workers data count counts number num total n support length
-    len width height threshold patience weight weights coef coefficient index idx id rank level saved saving save
-    loading loaded wrote using budget target seq vocab words chars layers hidden units heads split ratio
+    column columns feature features classes worker workers data count counts number num total n support
+    width height threshold patience weight weights coef coefficient index idx id rank level saved saving save
+    loading loaded wrote using budget target seq vocab words chars layers hidden units heads split
     remaining progress clients clusters neighbors estimators depth components degree lambda degrees delta range array
     """.split()
 )
 """Words that speak of something else than a metric."""
 
 _SINGULAR = {"losses": "loss", "scores": "score", "rewards": "reward", "returns": "return", "accuracies": "accuracy"}
+_RATES = frozenset("learning dropout drop sample sampling frame decay refresh mutation crossover exploration".split())
+"""Whose rates are settings."""
 _VETO = frozenset(
     "threshold target patience weight weights coef coefficient coefficients budget function criterion limit".split()
 )
@@ -74,12 +76,12 @@ UNITS_OF_OTHER = re.compile(
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W_]+(?:@\d+)?")
-_AFTER = frozenset("of for on at in from over after by with using per across between so is was are were has be".split())
+_AFTER = frozenset("of for on at in from over after per across between so is was are were has be".split())
 """Words with which begins what a label says more about its head."""
 _FILLING = frozenset(
     """
     the a an so far equals equal to current curr value avg average mean final overall model network set data our my
-    running now got here reached new result results
+    running now got here reached new result results using with by via
     """.split()
 )
 """Words that the name of a metric does without."""
@@ -141,11 +143,11 @@ def name_of(label: str) -> Name:
 def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
     if any(word in _VETO for word in words):
         return "other"
-    if kept and is_metric(kept[-1]):
+    if kept and (is_metric(kept[-1]) or (kept[-1] == "rate" and len(kept) > 1 and kept[-2] not in _RATES)):
         return "metric"
     if head and head[-1] in COUNTERS and not any(is_metric(word) for word in kept):
         return "counter"
-    if any(word in OTHER for word in kept):
+    if any(word in OTHER or word.endswith("time") for word in kept):
         return "other"
     if any(is_metric(word) for word in kept):  # `loss D`
         return "metric"
