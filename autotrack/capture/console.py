@@ -21,7 +21,7 @@ from autotrack.frames import transparent
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from autotrack.capture.transcript import Transcript
     from autotrack.job import Job
@@ -54,8 +54,10 @@ _same = object.__hash__
 _OPTIMIZED = 1
 """`CO_OPTIMIZED`: the variables of such code are no mapping of the user's."""
 
-Written = tuple[float, int, str, "PrintCall", "dict[str, object] | None", "context.Place | None", int]
-"""Time, stream, text, who printed it, variables, training, thread."""
+Line: TypeAlias = "list[Any]"
+"""What a call writes at once.  A plain list, since several are made for each print: instruction, code, thread, text,
+time, stream, `PrintCall`, variables, training."""
+TEXT, CALL = 3, 6
 
 
 class PrintCall:
@@ -84,10 +86,11 @@ class PrintCall:
         """The scalars among the variables of the frame that prints: of those that are worth it, or of all."""
         if self.named and not self.names:
             return None
-        variables = frame.f_locals
+        variables: Any = frame.f_locals
+        get = variables.get
         found: dict[str, object] = {}
         for name in self.names if self.named else (variables if self.optimized else self.code.co_names):
-            value: Any = variables.get(name)
+            value: Any = get(name)
             kind = type(value)
             if kind is float or kind is int or kind is str or kind is bool:
                 found[name] = value
@@ -145,7 +148,7 @@ class Console:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._entries: deque[Written] = deque(maxlen=KEPT)
+        self._entries: deque[Line] = deque(maxlen=KEPT)
         self._streams: list[Any] = []
         self.entries: list[Entry] = []
         """What is replaced while recording is on."""
@@ -153,8 +156,8 @@ class Console:
         """By the identity of the code, which the call keeps alive, and the instruction in it."""
         self._places: dict[tuple[int, tuple[int | None, ...] | None], PrintCall] = {}
         """The same by where it stands in the source."""
-        self._last: list[PrintCall | None] = [None, None, None]
-        """Of each stream, who wrote to it last, None once a line is at its end."""
+        self._lines: list[Line | None] = [None, None, None]
+        """What a call has written to each stream and not ended."""
         self._due = self._hurried = False
         self._watch: Watch | None = None
         self._lock = threading.Lock()
@@ -171,10 +174,25 @@ class Console:
 
     def _attach(self, number: int, stream: Any) -> None:
         original, note, contain, getframe = stream.write, self._note, shield.contain, sys._getframe
+        lines, thread, add = self._lines, threading.get_ident, self._add
 
         def write(text: str, /) -> Any:
             result = original(text)
-            contain("console", note, number, text, getframe().f_back)
+            frame = getframe().f_back
+            line = lines[number]
+            if (  # more of what a call prints at once: `print` writes each argument by itself
+                line is not None
+                and frame is not None
+                and line[0] == frame.f_lasti
+                and line[1] is frame.f_code
+                and line[2] == thread()
+            ):
+                line[3] += text
+                if text == "\n":
+                    lines[number] = None
+                    contain("console", add, line)
+            else:
+                contain("console", note, number, text, frame)
             return result
 
         try:
@@ -194,6 +212,7 @@ class Console:
         self._entries.clear()
         self._lock = threading.Lock()
         self._waiting = 0
+        self._lines[:] = [None, None, None]
         self._due = self._hurried = False
         self._watch = self._transcript = None
         for call in self._calls.values():
@@ -203,16 +222,22 @@ class Console:
         """Remember a write.  The hot path of a print."""
         if frame is None:  # the interpreter itself, at its end
             return
-        call = self._calls.get((_same(frame.f_code), frame.f_lasti)) or self._met(frame)
+        line = self._lines[number]
+        if line is not None:
+            self._lines[number] = None
+            self._add(line)
+        code, at = frame.f_code, frame.f_lasti
+        call = self._calls.get((_same(code), at)) or self._met(frame)
         if call.passes:
             call, frame = self._printer(call, frame)
-        values = None
-        if self._last[number] is not call:
-            values = call.variables(frame)
-        self._last[number] = call if text[-1:] != "\n" else None
         place = self._place()
-        if place is not context.OURS:
-            self._add((time.time(), number, text, call, values, place, threading.get_ident()))
+        if place is context.OURS:
+            return
+        line = [at, code, threading.get_ident(), text, time.time(), number, call, call.variables(frame), place]
+        if text[-1:] == "\n":
+            self._add(line)
+        else:
+            self._lines[number] = line
 
     def _place(self) -> context.Place | None:
         """The training that the program is in."""
@@ -233,15 +258,15 @@ class Console:
             return
         call = self._calls.get((_same(frame.f_code), frame.f_lasti)) or self._met(frame)
         values = {**(call.variables(frame) or {}), **values}
-        self._add((time.time(), 0, text, call, values, place, threading.get_ident()))
+        self._add([0, None, threading.get_ident(), text, time.time(), 0, call, values, place])
 
-    def _add(self, entry: Written) -> None:
-        self._entries.append(entry)
-        self._waiting += len(entry[2])
+    def _add(self, line: Line) -> None:
+        self._entries.append(line)
+        self._waiting += len(line[TEXT])
         if self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
             self._hurry()
         if not self._due:
-            self._schedule(entry)
+            self._schedule(line)
 
     def _hurry(self) -> None:
         """Have the recorder take what waits now; of more than can wait, the oldest half goes."""
@@ -252,9 +277,9 @@ class Console:
             return
         try:
             while self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
-                text = self._entries.popleft()[2]
-                self._waiting -= len(text)
-                self._lost += len(text)
+                length = len(self._entries.popleft()[TEXT])
+                self._waiting -= length
+                self._lost += length
         except IndexError:
             self._waiting = 0
 
@@ -265,14 +290,14 @@ class Console:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
 
-    def _schedule(self, entry: Written) -> None:
+    def _schedule(self, line: Line) -> None:
         recorder = self._job.recorder
         if recorder is not None:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
             return
-        call = entry[3]
-        if call.tried <= TRIES and any(map(str.isdigit, entry[2])):
+        call = line[CALL]
+        if call.tried <= TRIES and any(map(str.isdigit, line[TEXT])):
             call.tried += 1
             if call.tried > 1:
                 self._take()
@@ -318,9 +343,9 @@ class Console:
                 self._watch, self._transcript = Watch(self._job), Transcript(self._job)
             taken = []
             while self._entries:
-                entry = self._entries.popleft()
-                self._waiting -= len(entry[2])
-                taken.append(Write(*entry))
+                _, _, thread, text, when, stream, call, values, place = self._entries.popleft()
+                self._waiting -= len(text)
+                taken.append(Write(when, stream, text, call, values, place, thread))
             lost, self._lost = self._lost, 0
             self._transcript.take(taken, lost)
             self._watch.take(taken)
@@ -333,6 +358,10 @@ class Console:
 
     def finish(self) -> None:
         """The program is over."""
+        for number, line in enumerate(self._lines):
+            if line is not None:
+                self._lines[number] = None
+                self._add(line)
         if self._job.segment is None:
             return
         self._take()

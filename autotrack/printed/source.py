@@ -57,9 +57,16 @@ def analyse(code: CodeType, instruction: int) -> Site:
     counters = _counters(path)
     pieces = _merged([*_put_together(printed(call), path, call)])
     fields = [piece for piece in pieces if isinstance(piece, Piece)]
-    names = [piece.variable for piece in fields if piece.variable is not None]
+    names = [piece.variable for piece in fields if piece.variable is not None and _worth_reading(piece)]
+    if not any(piece.name in counters or name_of(piece.name).kind == "counter" for piece in fields):
+        names += counters
     usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
-    return Site(tuple(pieces), _pattern(pieces) if usable else None, (*dict.fromkeys((*names, *counters)),), counters)
+    return Site(tuple(pieces), _pattern(pieces) if usable else None, tuple(dict.fromkeys(names)), counters)
+
+
+def _worth_reading(piece: Piece) -> bool:
+    """Whether the variable says more than its text: a format rounds, and a text may tell what numbers are of."""
+    return bool(piece.spec) or name_of(piece.name).kind not in ("metric", "counter")
 
 
 def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] | None:

@@ -179,7 +179,9 @@ class Watch:
             split = line.split or split
             if number == 0:
                 line.counters = {**before, **line.counters}
-            above = line.counters = line.counters or dict(above)
+            above = line.counters or above
+            if line.values:
+                line.counters = dict(above)
             found = bool(line.values or line.counters) or found
             if number == len(lines) - 1 and row and write.stream and not ends:
                 self._begun[thread] = line.counters, line.split

@@ -86,11 +86,11 @@ def printed(source: str, folder: Path, env: dict[str, str] | None = None) -> dic
 
 
 LOOP = """
-def train():
+def work():
     for epoch in range(3):
         loss, acc = 1 / (epoch + 3), 1 - 1 / (epoch + 7)
         {}
-train()
+work()
 """
 LOSS = [(epoch, 1 / (epoch + 3)) for epoch in range(3)]
 ACC = [(epoch, 1 - 1 / (epoch + 7)) for epoch in range(3)]
@@ -119,6 +119,20 @@ def test_a_plain_variable_has_its_full_precision_and_its_step(statement: str, tm
     assert found["loss"] == LOSS
     assert found["acc"] == ACC
     assert found.keys() == {"loss", "acc"}
+
+
+def test_what_the_function_and_those_that_call_it_say(tmp_path: Path) -> None:
+    source = """
+def validate(n):
+    loss = 1 / (n + 3)
+    print(f"loss: {loss:.3f}")
+def run():
+    for epoch in range(5, 8):
+        validate(epoch - 5)
+run()
+"""
+    found = printed(source, tmp_path)
+    assert found == {"valid/loss": [(epoch + 5, loss) for epoch, loss in LOSS]}
 
 
 def test_a_batch_counts_on_over_the_epochs(tmp_path: Path) -> None:
