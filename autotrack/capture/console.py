@@ -188,7 +188,7 @@ class Console:
                 and line[2] == thread()
             ):
                 line[3] += text
-                if text == "\n":
+                if text == "\n" or text == "\r":
                     lines[number] = None
                     contain("console", add, line)
             else:
@@ -234,7 +234,7 @@ class Console:
         if place is context.OURS:
             return
         line = [at, code, threading.get_ident(), text, time.time(), number, call, call.variables(frame), place]
-        if text[-1:] == "\n":
+        if text[-1:] in ("\n", "\r"):
             self._add(line)
         else:
             self._lines[number] = line

@@ -53,6 +53,8 @@ _PASSING = ("joblib_memmapping_folder", "pymp-", "torch_", "wandb-")
 _TEMPORARY = tuple(
     os.path.join(folder, "") for folder in (os.environ.get("TMPDIR") or "/tmp", "/var/tmp", "/dev/shm") if folder
 )
+_TOOLS = frozenset("pyproject.toml setup.cfg tox.ini pytest.ini mypy.ini ruff.toml .coveragerc pyvenv.cfg".split())
+"""Settings of tools, which read them in whatever folder they are used."""
 _SETTINGS = (".toml", ".cfg", ".ini", ".yaml", ".yml", ".md", ".rst")
 """Files that every tool reads: no reason to record a program that does nothing else."""
 
@@ -199,6 +201,8 @@ class Files:
 
     def _is_the_programs(self, path: str) -> bool:
         if path.endswith(_SOURCES) or path.startswith((*_foreign(), self._job.root + os.sep)):
+            return False
+        if os.path.basename(path) in _TOOLS:
             return False
         if path.startswith(os.path.join(self._home, "")):
             rest = path[len(self._home) + 1 :]

@@ -199,6 +199,8 @@ def read(
             elif expressed.kind == "metric" or not known:
                 skip = at
         begin = number.end
+        if not name.metric and said.split and not said.kind and last is not None and expressed.kind != "other":
+            name, known = Name(last.rpartition("/")[2], said.split, ""), True  # `loss train: 2.2, val: 2.0`
         if not name.metric or (last is not None and not label and _AVERAGE.search(before) and not known):
             continue
         split_of = name.split or expressed.split or (inherited if known or not label else "")
@@ -218,6 +220,10 @@ def read(
             if word not in PLURALS & uncertain or entry[1] is not None
         }
         line.counters = named
+    if not any("/" in name for name, _, _ in line.values) and len(line.values) > 1:
+        said_so = _only_split(re.sub(r"\w*_\w*", " ", text))  # `..., 'component': 'dev'}`
+        if said_so:
+            line.values = [(f"{said_so}/{name}", value, known) for name, value, known in line.values]
     return line
 
 

@@ -38,6 +38,7 @@ def printed(call: ast.Call) -> list[str | Piece]:
     its first argument, with the others put in."""
     if called(call.func) not in ("print", "rprint"):
         arguments = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
+        arguments = arguments or [keyword.value for keyword in call.keywords if keyword.arg is not None]
         texts = [argument for argument in arguments if is_text(argument)]
         if not texts:
             return list(text_of(arguments[0])) if arguments else []
@@ -62,6 +63,14 @@ def _constant(node: ast.expr | None, default: str) -> str | Piece:
     if node is None or (isinstance(node, ast.Constant) and node.value is None):
         return default
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else Piece("", None, "s")
+
+
+def forwarded(call: ast.Call) -> str | None:
+    """The variable that is all that a call prints, which is its text where it is a parameter of the function."""
+    if len(call.args) != 1:
+        return None
+    argument = call.args[0].value if isinstance(call.args[0], ast.Starred) else call.args[0]
+    return argument.id if isinstance(argument, ast.Name) else None
 
 
 def is_text(node: ast.expr) -> bool:

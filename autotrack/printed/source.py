@@ -6,6 +6,7 @@ Read once a call site, off the training thread.  Only the function around the ca
 from __future__ import annotations
 
 import ast
+import inspect
 import itertools
 import linecache
 import re
@@ -14,8 +15,8 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from autotrack.printed.lines import Field
-from autotrack.printed.pieces import Piece, called, is_text, printed, text_of
-from autotrack.printed.words import COUNTERS, name_of
+from autotrack.printed.pieces import Piece, called, forwarded, is_text, printed, text_of
+from autotrack.printed.words import COARSE, COUNTERS, name_of
 
 FIELDS = 30
 """Expressions of one print that are told apart at most."""
@@ -33,6 +34,8 @@ class Site(NamedTuple):
     """The variables that are worth reading when it prints: of expressions, and the counters of loops around it."""
     counters: tuple[str, ...]
     """The counters of the loops around it, the innermost last."""
+    forwards: bool = False
+    """Whether it prints what its function was given: what that is, the call of the function says."""
 
 
 def analyse(code: CodeType, instruction: int) -> Site:
@@ -58,10 +61,16 @@ def analyse(code: CodeType, instruction: int) -> Site:
     pieces = _merged([*_put_together(printed(call), path, call)])
     fields = [piece for piece in pieces if isinstance(piece, Piece)]
     names = [piece.variable for piece in fields if piece.variable is not None and _worth_reading(piece)]
-    if not any(piece.name in counters or name_of(piece.name).kind == "counter" for piece in fields):
+    counted = [piece.name for piece in fields if piece.name in counters or name_of(piece.name).kind == "counter"]
+    if not counted:
         names += counters
+    elif not any(name_of(name).metric in COARSE for name in counted):
+        names += [name for name in counters if name_of(name).metric in COARSE]
     usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
-    return Site(tuple(pieces), _pattern(pieces) if usable else None, tuple(dict.fromkeys(names)), counters)
+    pattern = _pattern(pieces) if usable else None
+    parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)
+    forwards = code.co_name != "<module>" and forwarded(call) in code.co_varnames[:parameters]
+    return Site(tuple(pieces), pattern, tuple(dict.fromkeys(names)), counters, forwards)
 
 
 def _worth_reading(piece: Piece) -> bool:
@@ -73,6 +82,8 @@ def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] |
     """The stretches of a printed text that expressions have made; None where the text does not follow from the
     source."""
     match = site.pattern.fullmatch(text) if site.pattern is not None else None
+    if match is None and site.pattern is not None:  # a function that prints has ended the line
+        match = site.pattern.fullmatch(text.rstrip("\n"))
     if match is None:
         return None
     found = []
@@ -165,28 +176,41 @@ def _spans(node: Any, begin: tuple[int, int], end: tuple[int, int]) -> bool:
 
 
 def _counters(path: Sequence[ast.AST]) -> tuple[str, ...]:
-    """The variables that count the loops around a call, in the same function."""
+    """The variables that count the loops around a call, in the same function: those that are called as counters, else
+    any that run over a range."""
     found: list[str] = []
+    others: list[str] = []
     inner = next((at for at in range(len(path) - 1, 0, -1) if isinstance(path[at], _FUNCTIONS)), 0)
-    for at, node in enumerate(path):
-        if at < inner:
-            continue
+    for node in path[inner:]:
         if isinstance(node, _LOOPS):
             target = node.target
             counting = isinstance(node.iter, ast.Call) and called(node.iter.func) in _COUNTING
-            if isinstance(target, ast.Tuple) and counting and called(node.iter.func) == "enumerate" and target.elts:  # type: ignore[attr-defined]
-                target = target.elts[0]
+            if (
+                isinstance(target, ast.Tuple)
+                and isinstance(node.iter, ast.Call)
+                and called(node.iter.func) == "enumerate"
+            ):
+                target = target.elts[0] if target.elts else target
             if isinstance(target, ast.Name) and (counting or _counts(target.id)):
-                found.append(target.id)
-        elif isinstance(node, ast.While):
+                (found if _counts(target.id) else others).append(target.id)
+        if isinstance(node, (*_LOOPS, ast.While)):
             found += [
                 statement.target.id
-                for statement in ast.walk(node)
+                for statement in _round(node.body)
                 if isinstance(statement, ast.AugAssign)
+                and isinstance(statement.op, ast.Add)
                 and isinstance(statement.target, ast.Name)
                 and _counts(statement.target.id)
             ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found or others))
+
+
+def _round(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of one round of a loop, without those of loops within."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, (ast.If, ast.With, ast.Try)):
+            yield from _round([child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)])
 
 
 def _put_together(pieces: Sequence[str | Piece], path: Sequence[ast.AST], call: ast.Call) -> Iterator[str | Piece]:

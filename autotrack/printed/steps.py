@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotrack.printed.words import COARSE
+from autotrack.printed.words import COARSE, name_of
 
 Counters = dict[str, tuple[int, "int | None"]]
 
@@ -57,7 +57,7 @@ class Steps:
                 return None, None
             return next(iter(heading.values()))[0], None
         names = list(counters)
-        coarse = next((name for name in names if name in COARSE), None)
+        coarse = next((name for name in names if name_of(name).metric in COARSE), None)
         if coarse is None and len(names) > 1:
             coarse = names[0]
         fine = next((name for name in reversed(names) if name != coarse), None)
@@ -66,7 +66,7 @@ class Steps:
         assert fine is not None
         value, total = counters[fine]
         if coarse is None:
-            above = next(((name, entry) for name, entry in heading.items() if name in COARSE), None)
+            above = next(((name, entry) for name, entry in heading.items() if name_of(name).metric in COARSE), None)
             if fine in COARSE or fine == "globalstep":
                 return value, None
             if above is None:

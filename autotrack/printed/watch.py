@@ -82,8 +82,9 @@ class Watch:
         """Of each stream and thread, the writes of a print that may go on."""
         self._steps = Steps()
         self._tables = Tables()
-        self._heading: dict[int, tuple[CodeType, Counters]] = {}
-        """By thread, the counters of the last print that held nothing else, and where that was."""
+        self._heading: dict[int, tuple[CodeType, Counters, Counters]] = {}
+        """By thread, the counters of the last print that held nothing else, where that was, and how the loops around
+        it stood."""
         self._begun: dict[int, tuple[Counters, str]] = {}
         """By thread, the counters and the split of a line that is not at its end."""
         self._own: Strand | None = None
@@ -148,6 +149,7 @@ class Watch:
             if not call.named:
                 call.named, call.names = True, read.names
             call.counted = bool(read.counters)
+            call.passes = call.passes or read.forwards
         return site if site.barren < DULL else None
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
@@ -189,22 +191,22 @@ class Watch:
         return found
 
     def _keep(self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object]) -> None:
+        standing = _counting(loops, values)
+        code, heading, then = self._heading.get(write.thread, (None, {}, {}))
         if not line.values:
-            _, above = self._heading.get(write.thread, (None, {}))
-            if line.counters and (_is_coarse(line.counters) or not _is_coarse(above)):
-                self._heading[write.thread] = write.call.code, dict(line.counters)
+            if line.counters and (_is_coarse(line.counters) or not _is_coarse(heading)):
+                self._heading[write.thread] = write.call.code, dict(line.counters), standing
             return
         counters, told = dict(line.counters), bool(line.counters)
-        code, heading = self._heading.get(write.thread, (None, {}))
         if not counters:
-            counters = _counting(loops, values)
-            same = {name_of(name).metric for name in counters} & heading.keys()
-            if same and code is write.call.code:  # `Episode 10`, and the values below it
-                counters = dict(heading)
-        outer = next(
-            ((key[1:], value) for key, value in values.items() if key[:1] == "^" and isinstance(value, int)), None
-        )
-        implicit = not counters
+            same = {name_of(name).metric for name in standing} & heading.keys()
+            # `Episode 10`, and the values below it
+            counters = dict(heading) if same and code is write.call.code and then == standing else standing
+        elif not _is_coarse(counters):
+            rounds = {name: entry for name, entry in standing.items() if _is_coarse({name: entry})}
+            heading = rounds or heading
+        outer = next(((key[1:], int(v)) for key, v in values.items() if key[:1] == "^" and isinstance(v, int)), None)
+        implicit = not line.counters
         if outer is not None and not counters and not heading:
             counters = {outer[0]: (outer[1], None)}
         elif outer is not None and not _is_coarse(counters) and not heading and name_of(outer[0]).metric in COARSE:
@@ -291,7 +293,7 @@ class Watch:
 
 def _whole(writes: list[Write]) -> bool:
     """Whether nothing can follow: a line is at its end, or it came by other means than a stream."""
-    return writes[-1].text.endswith("\n") or not writes[0].stream
+    return writes[-1].text.endswith(("\n", "\r")) or not writes[0].stream
 
 
 def _given(text: str, values: dict[str, object]) -> list[Field]:

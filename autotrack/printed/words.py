@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 METRICS = frozenset(
     """
-    loss losses cost objective error err accuracy acc accuracies precision recall f1 f1score fscore fbeta f2 auc auroc
-    auprc roc rocauc prauc ap map mrr ndcg score scores mse rmse mae mape smape msle rmsle r2 rsquared nll nlls bce ce
-    crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2 meteor cider chrf wer cer iou
-    miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness vmeasure reward rewards return
+    loss losses cost objective error err accuracy acc accu accuracies precision recall f1 f1score fscore fbeta f2 auc
+    auroc auprc aupr roc rocauc prauc ap map mrr ndcg score scores mse rmse mae mape smape msle rmsle r2 rsquared nll nlls bce
+    ce crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2 meteor cider chrf wer cer
+    iou miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness vmeasure reward rewards return
     returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5 hit
     hits hr hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness corr
     correlation pearson spearman winrate em ed epe eer
@@ -50,7 +50,7 @@ OTHER = frozenset(
     time times took taken elapsed eta sec secs second seconds ms minute minutes hour hours duration runtime latency
     speed throughput fps memory mem gpu cpu ram mb gb kb bytes size sizes shape dim dims dimension dimensions params
     parameters samples images examples tokens version seed device port pid date path file files line lines row rows
-    column columns feature features classes worker workers data count counts number num total n support
+    column columns feature features classes worker workers data count counts number num n support
     width height threshold patience weight weights coef coefficient index idx id rank level saved saving save
     loading loaded wrote using budget target seq vocab words chars layers hidden units heads split
     remaining progress clients clusters neighbors estimators depth components degree lambda degrees delta range array
@@ -62,7 +62,10 @@ _SINGULAR = {"losses": "loss", "scores": "score", "rewards": "reward", "returns"
 _RATES = frozenset("learning dropout drop sample sampling frame decay refresh mutation crossover exploration".split())
 """Whose rates are settings."""
 _VETO = frozenset(
-    "threshold target patience weight weights coef coefficient coefficients budget function criterion limit".split()
+    """
+    time times elapsed took eta ptime threshold target patience weight weights coef coefficient coefficients budget
+    function criterion limit
+    """.split()
 )
 """Words beside which no other makes a metric."""
 
