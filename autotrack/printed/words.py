@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 METRICS = frozenset(
     """
-    loss losses cost objective error err accuracy acc accu accuracies precision recall f1 f1score fscore fbeta f2 auc
-    auroc auprc aupr roc rocauc prauc ap map mrr ndcg score scores mse rmse mae mape smape msle rmsle r2 rsquared nll nlls bce
-    ce crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2 meteor cider chrf wer cer
-    iou miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness vmeasure reward rewards return
-    returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood loglikelihood lml deviance top1 top5 hit
-    hits hr hinge huber sensitivity specificity brier gini ks distortion modularity stress residual fitness corr
-    correlation pearson spearman winrate em ed epe eer
+    loss losses cost objective error err accuracy acc accu accuracies precision recall f1 f1score fscore fbeta f2
+    auc auroc auprc aupr roc rocauc prauc ap map mrr ndcg score scores mse rmse mae mape smape msle rmsle r2
+    rsquared nll nlls bce ce crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2
+    meteor cider chrf wer cer iou miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness
+    vmeasure reward rewards return returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood
+    loglikelihood lml deviance top1 top5 hit hits hr hinge huber sensitivity specificity brier gini ks distortion
+    modularity stress residual fitness corr correlation pearson spearman winrate em ed epe eer
     """.split()
 )
 """Words that name a metric as the head of a label."""
