@@ -146,7 +146,7 @@ def redact_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
         if hide_next and not word.startswith("-"):
             shown.append(HIDDEN)
         elif equals and is_secret_name(option):
-            shown.append(f"{option}={HIDDEN}")
+            shown.append(f"{redact(option)}={HIDDEN}")
         elif word in _Known.words:
             shown.append(HIDDEN)
         else:

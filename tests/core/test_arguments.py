@@ -598,6 +598,7 @@ PLANTED = {
     "global": "gl0bal-t0ken-value",
     "nested": "nest3d-s3cret-x",
     "dsn": "dsnpassw0rd",
+    "within": "of-the-ur1-itself",
     "pin": "48151623",
     "estimator": "estim8tor-pa55",
 }
@@ -624,10 +625,16 @@ class Model:
     pass
 autotrack.log({{"loss": 1.0, "api_key": {PLANTED["estimator"]!r}, "where": {{"password": "{PLANTED["estimator"]}"}}}})
 autotrack.tag(token={PLANTED["estimator"]!r}, lr=0.5)
+print(args, args.password, args.url)
+import logging
+logging.warning("with %s at %s", os.environ["SOME_SERVICE_TOKEN"], args.url)
+for epoch in range(3):
+    print(f"epoch {{epoch}} loss {{1 / (epoch + 1)}} {{args.password}}")
 raise RuntimeError("refused: " + args.password + " " + args.header)
 """
     words = ["-p", PLANTED["password"], "-s", PLANTED["short"], "--aws-key", PLANTED["aws"], "--other", PLANTED["key"]]
-    words += ["--url", f"https://host/path?a=1&access_token={PLANTED['url']}", "--pin-token", PLANTED["pin"]]
+    url = f"https://me:{PLANTED['within']}@host/path?a=1&access_token={PLANTED['url']}"
+    words += ["--url", url, "--pin-token", PLANTED["pin"]]
     program.run(source, *words, env={"SOME_SERVICE_TOKEN": PLANTED["environment"]}, code=1)
     subprocess.run([sys.executable, "-m", "autotrack", "ls"], cwd=program.folder, check=True, capture_output=True)
     files = [path for path in (program.folder / ".autotrack").rglob("*") if path.is_file()]
