@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from autotrack import context
+from autotrack import context, shield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,12 +45,30 @@ def follow_cells(job: Job) -> None:
     if shell is None:
         return
 
+    follow_output(job)
+
     def after_cell(result: object) -> None:
         if context.Current.begun is not None:
             context.put(context.latest, context.Current.begun)
 
     shell.events.register("post_run_cell", after_cell)
     job.at_end.append(lambda: shell.events.unregister("post_run_cell", after_cell))
+
+
+def follow_output(job: Job) -> None:
+    """Before each cell, see what is written again: IPython puts a `write` of its own into the streams for the length
+    of a cell, and what was there before it back (`InteractiveShell._tee`)."""
+    shell, console = _shell(), job.console
+    if shell is None or console is None or console.in_cells:
+        return
+    console.in_cells = True
+
+    def before_cell(info: object) -> None:
+        shield.contain("console", console.attach)
+
+    shell.events.register("pre_run_cell", before_cell)
+    job.at_end.append(lambda: shell.events.unregister("pre_run_cell", before_cell))
+    console.attach()
 
 
 def unload() -> None:

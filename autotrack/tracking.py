@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 
-from autotrack import context, plugins, settings, shield
+from autotrack import context, notebook, plugins, settings, shield
 from autotrack.job import Job, is_worker, serves_resources
 
 TYPE_CHECKING = False
@@ -99,6 +99,7 @@ def _watch_console(job: Job, registry: plugins.Registry) -> None:
     job.console = Console(job)
     job.console.attach()
     registry.follow_console(job.console)
+    notebook.follow_output(job)
     job.at_opening.append(lambda job: job.console.begin() if job.console is not None else None)
 
 

@@ -149,9 +149,11 @@ class Console:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._entries: deque[Line] = deque(maxlen=KEPT)
-        self._streams: list[Any] = []
+        self._streams: dict[int, Entry] = {}
         self.entries: list[Entry] = []
         """What is replaced while recording is on."""
+        self.in_cells = False
+        """Whether it is told of the cells of a notebook."""
         self._calls: dict[tuple[int, int], PrintCall] = {}
         """By the identity of the code, which the call keeps alive, and the instruction in it."""
         self._places: dict[tuple[int, tuple[int | None, ...] | None], PrintCall] = {}
@@ -167,13 +169,15 @@ class Console:
         self._lost = 0
 
     def attach(self) -> None:
-        """See what is written to the streams that there are."""
+        """See what is written to the streams that there are; again where somebody has put another `write` in."""
         for number, stream in ((1, sys.stdout), (2, sys.stderr)):
-            if stream is not None and all(stream is not known for known in self._streams):
+            if stream is not None:
                 shield.contain("console", self._attach, number, stream)
 
     def _attach(self, number: int, stream: Any) -> None:
         original, note, contain, getframe = stream.write, self._note, shield.contain, sys._getframe
+        if any(original is entry.ours for entry in self.entries):
+            return
         lines, thread, add = self._lines, threading.get_ident, self._add
 
         def write(text: str, /) -> Any:
@@ -196,10 +200,11 @@ class Console:
             return result
 
         try:
-            self.entries.append(Entry(stream, "write", transparent(write)))
+            self._streams[number] = Entry(stream, "write", transparent(write))
         except (AttributeError, TypeError):  # it takes no attributes
             return
-        self._streams.append(stream)
+        self.entries = [entry for entry in self.entries if entry.name != "write"]
+        self.entries += self._streams.values()
 
     def detach(self) -> None:
         """Leave the streams as they were, where they are still ours."""

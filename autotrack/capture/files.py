@@ -20,6 +20,7 @@ import functools
 import io
 import os
 import stat
+import sys
 import threading
 import time
 from collections import deque
@@ -85,6 +86,9 @@ class Files:
         self._entries += [Entry(builtins, "open", ours)]
         if io.open is original:
             self._entries.append(Entry(io, "open", ours))
+        shell = sys.modules.get("IPython.core.interactiveshell")  # whose `open` for cells has kept this one
+        if shell is not None and vars(shell).get("io_open") is original:
+            self._entries.append(Entry(shell, "io_open", ours))
         for name in ("rename", "replace"):
             self._entries.append(Entry(os, name, transparent(self._following(getattr(os, name), self._renamed))))
 

@@ -220,3 +220,33 @@ def test_a_program_that_a_notebook_starts(tmp_path: Path, start: Callable[..., K
     assert [event.parent for event in started if event.name == "train.py"] == [
         event.job for event in started if event.name == "study.ipynb"
     ]
+
+
+def test_what_cells_print(tmp_path: Path, start: Callable[..., Kernel]) -> None:
+    """The same outputs as without, and the values that a loop prints."""
+    cells = [
+        "for epoch in range(3):\n    loss = 1 / (epoch + 3)\n    print(f'epoch {epoch} loss {loss:.2f}')",
+        "import sys; print('to stderr', file=sys.stderr); print('\\x1b[31mred\\x1b[0m', end='\\r')",
+        "import logging; logging.warning('careful'); print(3.5); 'a result'",
+        "from tqdm import tqdm\nfor i in tqdm(range(3), bar_format='{l_bar}{n}', mininterval=100): pass",
+        "import subprocess; print(subprocess.run(['echo', 'child'], capture_output=True, text=True).stdout)",
+        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as s: print('x')\ns.getvalue()",
+        "print(open('cell.txt', 'w').write('x')); open('cell.txt').read()",
+    ]
+
+    def outputs(kernel: Kernel) -> list[str]:  # a front end joins what comes in pieces
+        return ["".join(str(part) for part in kernel.cell(cell)) for cell in cells]
+
+    plain = outputs(start())
+    kernel = start()
+    kernel.cell("%load_ext autotrack")
+    assert outputs(kernel) == plain
+    kernel.end()
+    recording = Recording(tmp_path / ".autotrack")
+    (printed,) = recording.strands(printed=True)
+    assert printed.points["loss"] == [(epoch, 1 / (epoch + 3)) for epoch in range(3)]
+    console = "".join(p[2] for e in recording.events() if isinstance(e, events.ConsoleText) for p in e.parts)
+    assert "epoch 2 loss 0.20\n" in console
+    assert "to stderr" in console
+    files = {(Path(e.path).name, e.mode) for e in recording.events() if isinstance(e, events.ArtifactSeen)}
+    assert {("cell.txt", "written"), ("cell.txt", "read")} <= files
