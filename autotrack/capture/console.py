@@ -190,6 +190,7 @@ class Console:
                 and line[0] == frame.f_lasti
                 and line[1] is frame.f_code
                 and line[2] == thread()
+                and text[:1] != "\r"
             ):
                 line[3] += text
                 if text == "\n" or text == "\r":
@@ -354,7 +355,6 @@ class Console:
             lost, self._lost = self._lost, 0
             self._transcript.take(taken, lost)
             self._watch.take(taken)
-            self._watch.settle()
             if self._job.segment is not None:
                 self._watch.release()
                 self._transcript.write()

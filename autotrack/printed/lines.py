@@ -25,7 +25,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _NO_NUMBERS = re.compile(
-    r"\b\d{4}[-/.]\d\d?[-/.]\d\d?\b|\b\d\d?[-/.]\d\d?[-/.]\d{4}\b|\b\d+:\d\d(?::\d\d)?(?:[.,]\d+)?\b"
+    r"\b\d{4}[-/.]\d\d?[-/.]\d\d?\b|\b\d\d?[-/.]\d\d?[-/.]\d{4}\b|(?<![@\w.])\d+:\d\d(?::\d\d)?(?:[.,]\d+)?\b"
     r"|\b\d+\.\d+\.\d+[\w.]*|^\W*(?:[\w.]+\s*[-:|]?\s+)?\[?(?:DEBUG|INFO|WARNING|WARN)\b\]?(?::[\w.]+:)?"
 )
 """Dates, times, versions, addresses, and what a log puts before its lines."""
@@ -331,6 +331,9 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
     """The name of a value, and whether it is known as a metric's."""
     if said.kind == "metric":
         return said, True
+    fraction = not number.whole and not number.percent and "/" not in label
+    if said.kind == "counter" and fraction and expressed.kind != "metric":
+        return said, False  # `IT=0.5`
     if said.kind == "other" or (said.kind == "counter" and expressed.kind != "metric"):
         return NOTHING, False
     own = said.metric and label.islower() and label.isidentifier() and not _made(number, label)

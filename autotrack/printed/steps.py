@@ -10,7 +10,7 @@ Counters = dict[str, tuple[int, "int | None"]]
 class _Unrolled:
     """A counter that begins anew with each round of another, made into one that goes on."""
 
-    __slots__ = ("coarse", "first", "last", "offset", "stride")
+    __slots__ = ("coarse", "first", "from_zero", "last", "offset", "stride", "to_total")
 
     def __init__(self) -> None:
         self.first: int | None = None
@@ -18,6 +18,8 @@ class _Unrolled:
         self.last = 0
         self.offset = 0
         self.stride = 1
+        self.from_zero = self.to_total = False
+        """Whether it was seen at 0, and at its total: `0000/3` to `0003/3` are four."""
 
     def alone(self, fine: int) -> int:
         """Where no other is known: a new round begins where it begins anew."""
@@ -29,7 +31,9 @@ class _Unrolled:
         if self.first is None:
             self.first = coarse
         if total:
-            return (coarse - self.first) * total + fine
+            self.from_zero = self.from_zero or fine == 0
+            self.to_total = self.to_total or fine == total
+            return (coarse - self.first) * (total + (self.from_zero and self.to_total)) + fine
         if self.coarse is not None and coarse != self.coarse and fine <= self.last:
             self.offset += self.last + self.stride - (fine if fine <= self.stride else 0)
         elif self.coarse == coarse and fine > self.last:

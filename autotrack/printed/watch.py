@@ -1,4 +1,4 @@
-"""What was printed becomes series: prints are put together from their writes, read, and given their steps.
+"""What was printed becomes series: prints are read, and their values given their steps.
 
 Runs on the recorder's thread; before there is anything to record, in the program's own, for a few prints of each call
 that prints numbers again and again: a loop that watches a loss is something to record by itself.
@@ -36,14 +36,14 @@ HELD = 1_000
 
 
 class Write(NamedTuple):
-    """One `write` to a stream; stream 0 is for what was said by other means."""
+    """What a call has written to a stream at once; stream 0 is for what was said by other means."""
 
     time: float
     stream: int
     text: str
     call: PrintCall
     values: dict[str, object] | None
-    """Variables of the frame, at the first write of a print."""
+    """Variables of the frame, as it began to write."""
     place: context.Place | None
     """The training that it happened in."""
     thread: int
@@ -78,8 +78,6 @@ class Watch:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._pending: dict[tuple[int, int], list[Write]] = {}
-        """Of each stream and thread, the writes of a print that may go on."""
         self._steps = Steps()
         self._tables = Tables()
         self._heading: dict[int, tuple[CodeType, Counters, Counters]] = {}
@@ -95,47 +93,21 @@ class Watch:
     def take(self, writes: Iterable[Write]) -> None:
         """Read what was written."""
         for write in writes:
-            key = write.stream, write.thread
-            pending = self._pending.get(key)
-            if pending and (pending[0].call is not write.call or _whole(pending)):
-                self._print(pending)
-                pending = None
-            if pending:
-                pending.append(write)
-            else:
-                self._pending[key] = [write]
-
-    def settle(self) -> None:
-        """Read the prints that are at the end of a line."""
-        for key, pending in list(self._pending.items()):
-            if _whole(pending):
-                del self._pending[key]
-                self._print(pending)
+            shield.contain("printed values", self._read_print, write)
 
     def finish(self) -> None:
-        """Read the rest: the program is over."""
-        pending, self._pending = self._pending, {}
-        for writes in pending.values():
-            self._print(writes)
+        """The program is over."""
         if self._own is not None:
             self._look_around()
 
-    def _print(self, writes: list[Write]) -> None:
-        shield.contain("printed values", self._read_print, writes)
-
-    def _read_print(self, writes: list[Write]) -> None:
-        first = writes[0]
-        site = self._site(first)
+    def _read_print(self, write: Write) -> None:
+        site = self._site(write)
         if site is None:
             return
-        text = "".join(write.text for write in writes)
-        if "\r" in text:
-            text = "\n".join(line.rpartition("\r")[2] if not line.endswith("\r") else line for line in text.split("\n"))
-        values = next((write.values for write in writes if write.values is not None), None) or {}
-        found = self.read(text, first, site.read, values)
+        found = self.read(write.text, write, site.read, write.values or {})
         site.barren = 0 if found else site.barren + 1
         if site.barren >= DULL:
-            first.call.named, first.call.names = True, ()
+            write.call.named, write.call.names = True, ()
 
     def _site(self, write: Write) -> _Site | None:
         """The call that printed; None for one of a library, and for one that never printed a number."""
@@ -169,6 +141,8 @@ class Watch:
         lines = text.split("\n")
         ends = text.endswith("\r")
         for number, row in enumerate(lines):
+            over = row.rstrip("\r").rfind("\r") + 1  # what was before is written over
+            offset, row = offset + over, row[over:]
             here = [
                 f._replace(start=f.start - offset, end=f.end - offset)
                 for f in fields
@@ -201,7 +175,8 @@ class Watch:
         if not counters:
             same = {name_of(name).metric for name in standing} & heading.keys()
             # `Episode 10`, and the values below it
-            counters = dict(heading) if same and code is write.call.code and then == standing else standing
+            below = code is write.call.code and then == standing and (same or standing)
+            counters = dict(heading) if below else standing
         elif not _is_coarse(counters):
             rounds = {name: entry for name, entry in standing.items() if _is_coarse({name: entry})}
             heading = rounds or heading
@@ -217,6 +192,7 @@ class Watch:
             told = True
         step, cycle = self._steps.step(write.call, write.place, counters, heading)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
+        told = told and any(known for _, _, known in line.values)
         for name, value, known in line.values:
             if known or told:
                 self._record(name, step, value, write, axis, implicit)
@@ -252,7 +228,8 @@ class Watch:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return
         series = strand.series(name, origin="print")
-        again = point.implicit and last is not None and last.call is point.call and last.step == point.step
+        rounds = point.implicit or point.axis == "coarse"
+        again = rounds and last is not None and last.call is point.call and last.step == point.step
         at = series.next_step if point.step is None or again or name in counted else point.step
         if again:
             counted.add(name)
@@ -289,11 +266,6 @@ class Watch:
         """Read the program's settings as for a training, where there was none: a loop that it wrote itself."""
         if self._job.before_training:
             shield.contain("settings", self._job.training_begins)
-
-
-def _whole(writes: list[Write]) -> bool:
-    """Whether nothing can follow: a line is at its end, or it came by other means than a stream."""
-    return writes[-1].text.endswith(("\n", "\r")) or not writes[0].stream
 
 
 def _given(text: str, values: dict[str, object]) -> list[Field]:
