@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from autotrack import events, shield
+from autotrack import context, events, shield
 from autotrack.job import Job
 from autotrack.journal.seal import Sealer
 from autotrack.journal.segment import Segment
@@ -99,6 +99,7 @@ class Recorder:
 
     def _loop(self) -> None:
         self._task = f"/proc/self/task/{_thread.get_native_id()}"
+        context.here.inside = context.OURS  # what it opens is not the program's
         try:
             while not self._ends():
                 buffered = self._segment.points.started and not self._segment.points.mapped

@@ -21,7 +21,6 @@ import io
 import os
 import stat
 import sys
-import threading
 import time
 from collections import deque
 
@@ -75,7 +74,6 @@ class Files:
         self._entries: list[Entry] = []
         self._on = False
         self._due = False
-        self._recorder_thread = 0
         self._home = os.path.expanduser("~")
 
     def follow(self) -> None:
@@ -132,7 +130,7 @@ class Files:
         """A file that was read or written."""
         if not self._on or "://" in path or path.endswith(_SOURCES) or path.startswith(_foreign()):
             return
-        if context.here.inside is context.OURS or threading.get_ident() == self._recorder_thread:
+        if context.here.inside is context.OURS:
             return
         self._opened.append((path, "" if path[:1] == "/" else os.getcwd(), writing, time.time()))
         self._schedule()
@@ -164,10 +162,6 @@ class Files:
         if recorder is not None:
             self._due = True
             recorder.soon("files", self._take, PERIOD)
-            recorder.later("files", self._know_thread)
-
-    def _know_thread(self) -> None:
-        self._recorder_thread = threading.get_ident()
 
     def anything(self) -> bool:
         """Whether the program has opened a file that is worth a record by itself."""

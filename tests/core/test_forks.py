@@ -537,7 +537,9 @@ if __name__ == "__main__":
     assert sorted(os.listdir(tmp_path / "out")) == ["model.joblib"]
     recording = Recording(tmp_path / "start" / (place or ".autotrack"))
     assert roles(recording) == {"main": 1, "fork": 1, "spawn": 1}
-    (artifact,) = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    artifacts = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    assert len(artifacts) == 1, artifacts
+    (artifact,) = artifacts
     assert artifact.path == str(tmp_path / "out" / "model.joblib")
     (digested,) = [event for event in recording.events() if isinstance(event, events.ArtifactDigested)]
     assert digested.digest
