@@ -144,11 +144,20 @@ class Strand(context.Place):
     )
 
     def __init__(
-        self, job: Job, *, framework: str, kind: str, name: str, cls: str = "", parent: str | None = None
+        self,
+        job: Job,
+        *,
+        framework: str,
+        kind: str,
+        name: str,
+        cls: str = "",
+        parent: str | None = None,
+        since: float | None = None,
     ) -> None:
+        """`since`: when it began, in seconds since the epoch, where that was not now."""
         super().__init__(new_id())
         self.job, self.framework, self.kind, self.cls, self.name = job, framework, kind, cls, name
-        self.began = time.perf_counter()
+        self.began = time.perf_counter() - (_now() - since if since is not None else 0.0)
         self._pid = job.pid
         self._series: dict[str, Series] = {}
         self._pending: list[Beside] = []
@@ -165,7 +174,7 @@ class Strand(context.Place):
             job.runs += 1
         self._report(
             events.StrandStarted(
-                time=_now(),
+                time=since if since is not None else _now(),
                 strand=self.id,
                 framework=framework,
                 kind=kind,

@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 
 from autotrack import context, shield
@@ -35,8 +36,10 @@ WAITING = 8 << 20
 """Characters that wait at most."""
 PERIOD = 0.5
 """Seconds between looks of the recorder at what was printed."""
-TRIES = 30
-"""Numbers that one call prints which are looked at while there is nothing else to record."""
+TRIES = 100
+"""Prints of one call that are looked at while there is nothing else to record."""
+PIECES = 200
+"""Writes of one call that are taken together."""
 CALLERS = 5
 """Functions around a print in which a counter is looked for."""
 DEPTH = 20
@@ -45,8 +48,14 @@ DEPTH = 20
 _ECHO = frozenset("rich click typer loguru termcolor".split())
 """Packages whose prints are the caller's."""
 _LOGGING = ("logging", "absl")
-_ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals".split())
+_ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals f_locals _getframe currentframe stack".split())
 """Whose result is the very mapping that a look at the frame's variables brings up to date."""
+_NOTHING = object()
+_DIGIT = re.compile(r"\d")
+_bases = type.__dict__["__mro__"].__get__
+"""The classes that a class is made of, without asking a metaclass."""
+_HELD_BY_US = 4
+"""References to `f_locals` while `_let_go` looks: of the frame, the caller's variable, the parameter, the argument."""
 _SNAPSHOTS = sys.version_info < (3, 13)
 """Whether `f_locals` is a copy that the frame keeps."""
 _same = object.__hash__
@@ -63,7 +72,7 @@ TEXT, CALL = 3, 6
 class PrintCall:
     """One place in the program that prints."""
 
-    __slots__ = ("at", "code", "counted", "named", "names", "optimized", "passes", "site", "tried")
+    __slots__ = ("at", "code", "counted", "named", "names", "numbers", "optimized", "passes", "site", "tried")
 
     def __init__(self, code: CodeType, at: int, passes: bool) -> None:
         self.code, self.at = code, at
@@ -80,7 +89,8 @@ class PrintCall:
         """What the watch knows of it."""
         self.counted = False
         """Whether it is known to stand in a loop that counts, or to print the counter."""
-        self.tried = 0
+        self.tried = self.numbers = 0
+        """How often it has printed while there was nothing else to record, and how often a number."""
 
     def variables(self, frame: FrameType) -> dict[str, object] | None:
         """The scalars among the variables of the frame that prints: of those that are worth it, or of all."""
@@ -89,18 +99,33 @@ class PrintCall:
         variables: Any = frame.f_locals
         get = variables.get
         found: dict[str, object] = {}
+        numpy: Any = sys.modules.get("numpy")
         for name in self.names if self.named else (variables if self.optimized else self.code.co_names):
             value: Any = get(name)
             kind = type(value)
             if kind is float or kind is int or kind is str or kind is bool:
                 found[name] = value
-            elif kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
+            elif numpy is not None and numpy.generic in _bases(kind):
                 found[name] = value.item()
-        if self.optimized and _SNAPSHOTS and sys.gettrace() is None:
-            variables.clear()  # it would keep them alive for as long as the frame is
+        if self.optimized:
+            del get
+            _let_go(frame, variables)
         if not self.counted:
             _count(frame, found)
         return found
+
+
+def _let_go(frame: FrameType, variables: Any) -> None:
+    """Empty the copy of its variables that a frame keeps, which would keep them alive for as long as the frame is; not
+    where somebody else has it, or a tracer or profiler is about, after which it is copied back."""
+    if (
+        _SNAPSHOTS
+        and sys.gettrace() is None
+        and sys.getprofile() is None
+        and frame.f_trace is None
+        and sys.getrefcount(variables) <= _HELD_BY_US
+    ):
+        variables.clear()
 
 
 def _count(frame: FrameType, found: dict[str, object]) -> None:
@@ -117,8 +142,8 @@ def _count(frame: FrameType, found: dict[str, object]) -> None:
         name = next((name for name in names if type(variables.get(name)) is int), None)
         if name is not None:
             found[f"^{name}"] = variables[name]
-        if names and code.co_flags & _OPTIMIZED and _SNAPSHOTS and sys.gettrace() is None:
-            variables.clear()
+        if names and code.co_flags & _OPTIMIZED:
+            _let_go(outer, variables)
         if name is not None:
             return
         outer = outer.f_back
@@ -158,8 +183,8 @@ class Console:
         """By the identity of the code, which the call keeps alive, and the instruction in it."""
         self._places: dict[tuple[int, tuple[int | None, ...] | None], PrintCall] = {}
         """The same by where it stands in the source."""
-        self._lines: list[Line | None] = [None, None, None]
-        """What a call has written to each stream and not ended."""
+        self._lines: tuple[dict[int, Line], ...] = ({}, {}, {})
+        """What a call has written to each stream and not ended, by thread."""
         self._due = self._hurried = False
         self._watch: Watch | None = None
         self._lock = threading.Lock()
@@ -175,27 +200,32 @@ class Console:
                 shield.contain("console", self._attach, number, stream)
 
     def _attach(self, number: int, stream: Any) -> None:
-        original, note, contain, getframe = stream.write, self._note, shield.contain, sys._getframe
-        if any(original is entry.ours for entry in self.entries):
+        before = vars(stream).get("write") if hasattr(stream, "__dict__") else None
+        if any(before is entry.ours for entry in self.entries):
             return
-        lines, thread, add = self._lines, threading.get_ident, self._add
+        # The stream is held weakly: a file that the program lets go of is to be closed at once.
+        there, plain = weakref.ref(stream), type(stream).write
+        note, contain, getframe, add = self._note, shield.contain, sys._getframe, self._add
+        lines, thread = self._lines[number], threading.get_ident
 
-        def write(text: str, /) -> Any:
-            result = original(text)
+        def write(text: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
+            given = more if text is _NOTHING else (text, *more)
+            result = before(*given, **named) if before is not None else plain(there(), *given, **named)
+            if type(text) is not str:
+                return result
             frame = getframe().f_back
-            line = lines[number]
+            line = lines.get(thread())
             if (  # more of what a call prints at once: `print` writes each argument by itself
                 line is not None
                 and frame is not None
                 and line[0] == frame.f_lasti
                 and line[1] is frame.f_code
-                and line[2] == thread()
+                and len(line[3]) < PIECES
                 and text[:1] != "\r"
             ):
-                line[3] += text
+                line[3].append(text)
                 if text == "\n" or text == "\r":
-                    lines[number] = None
-                    contain("console", add, line)
+                    contain("console", add, lines.pop(line[2], line))
             else:
                 contain("console", note, number, text, frame)
             return result
@@ -218,7 +248,8 @@ class Console:
         self._entries.clear()
         self._lock = threading.Lock()
         self._waiting = 0
-        self._lines[:] = [None, None, None]
+        for lines in self._lines:
+            lines.clear()
         self._due = self._hurried = False
         self._watch = self._transcript = None
         for call in self._calls.values():
@@ -228,9 +259,9 @@ class Console:
         """Remember a write.  The hot path of a print."""
         if frame is None:  # the interpreter itself, at its end
             return
-        line = self._lines[number]
+        thread = threading.get_ident()
+        line = self._lines[number].pop(thread, None)
         if line is not None:
-            self._lines[number] = None
             self._add(line)
         code, at = frame.f_code, frame.f_lasti
         call = self._calls.get((_same(code), at)) or self._met(frame)
@@ -239,11 +270,11 @@ class Console:
         place = self._place()
         if place is context.OURS:
             return
-        line = [at, code, threading.get_ident(), text, time.time(), number, call, call.variables(frame), place]
+        line = [at, code, thread, [text], time.time(), number, call, call.variables(frame), place]
         if text[-1:] in ("\n", "\r"):
             self._add(line)
         else:
-            self._lines[number] = line
+            self._lines[number][thread] = line
 
     def _place(self) -> context.Place | None:
         """The training that the program is in."""
@@ -264,11 +295,12 @@ class Console:
             return
         call = self._calls.get((_same(frame.f_code), frame.f_lasti)) or self._met(frame)
         values = {**(call.variables(frame) or {}), **values}
-        self._add([0, None, threading.get_ident(), text, time.time(), 0, call, values, place])
+        self._add([0, None, threading.get_ident(), [text], time.time(), 0, call, values, place])
 
     def _add(self, line: Line) -> None:
+        line[TEXT] = text = "".join(line[TEXT])
         self._entries.append(line)
-        self._waiting += len(line[TEXT])
+        self._waiting += len(text)
         if self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
             self._hurry()
         if not self._due:
@@ -303,10 +335,12 @@ class Console:
             recorder.soon("console", self._take, PERIOD)
             return
         call = line[CALL]
-        if call.tried <= TRIES and any(map(str.isdigit, line[TEXT])):
+        if call.tried <= TRIES:
             call.tried += 1
-            if call.tried > 1:
-                self._take()
+            if _DIGIT.search(line[TEXT], 0, 2_000) is not None:
+                call.numbers += 1
+                if call.numbers > 1:
+                    self._take()
 
     def _met(self, frame: FrameType) -> PrintCall:
         """A call that prints for the first time.  It only hands on what another one prints where it is the `write` of
@@ -363,10 +397,9 @@ class Console:
 
     def finish(self) -> None:
         """The program is over."""
-        for number, line in enumerate(self._lines):
-            if line is not None:
-                self._lines[number] = None
-                self._add(line)
+        for lines in self._lines:
+            while lines:
+                self._add(lines.popitem()[1])
         if self._job.segment is None:
             return
         self._take()

@@ -59,13 +59,38 @@ _SETTINGS = (".toml", ".cfg", ".ini", ".yaml", ".yml", ".md", ".rst")
 """Files that every tool reads: no reason to record a program that does nothing else."""
 
 
+class Following:
+    """Stands in for a function of the interpreter: no Python function, which would become a method of a class that has
+    it as an attribute, and which pickles by another name."""
+
+    def __init__(self, original: Any, told: Callable[..., None]) -> None:
+        self.__wrapped__, self._told = original, told
+        for name in ("__doc__", "__module__", "__name__", "__qualname__", "__text_signature__", "__self__"):
+            setattr(self, name, getattr(original, name))
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        result = self.__wrapped__(*args, **kwargs)
+        shield.contain("files", self._told, result, args, kwargs)
+        return result
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __reduce__(self) -> str:
+        return str(self.__wrapped__.__name__)
+
+
+transparent(Following.__call__)
+_FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
+
+
 class Files:
     """The files of this process."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._opened: deque[tuple[str, str, bool, float]] = deque(maxlen=KEPT)
-        """Path, the folder it is relative to, whether it was opened for writing, and when."""
+        self._opened: deque[tuple[str, str, bool, float, tuple[int, ...] | None]] = deque(maxlen=KEPT)
+        """Path, the folder it is relative to, whether it was opened for writing, when, and the state of the file."""
         self._known: dict[tuple[str, bool], _File] = {}
         self._counts: dict[tuple[str, bool], int] = {}
         """How many files of a folder are known one by one."""
@@ -73,6 +98,8 @@ class Files:
         """The names of the files in folders of many."""
         self._entries: list[Entry] = []
         self._on = False
+        self._moved: dict[str, str] = {}
+        """Where files were moved to from where."""
         self._due = False
         self._home = os.path.expanduser("~")
 
@@ -80,7 +107,7 @@ class Files:
         """See what is opened from here on."""
         self._on = True
         original = builtins.open
-        ours = transparent(self._following(original, self._opened_file))
+        ours = Following(original, self._opened_file)
         self._entries += [Entry(builtins, "open", ours)]
         if io.open is original:
             self._entries.append(Entry(io, "open", ours))
@@ -88,18 +115,10 @@ class Files:
         if shell is not None and vars(shell).get("io_open") is original:
             self._entries.append(Entry(shell, "io_open", ours))
         for name in ("rename", "replace"):
-            self._entries.append(Entry(os, name, transparent(self._following(getattr(os, name), self._renamed))))
-
-    def _following(self, original: Callable[..., Any], told: Callable[..., None]) -> Callable[..., Any]:
-        contain = shield.contain
-
-        @functools.wraps(original)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            result = original(*args, **kwargs)
-            contain("files", told, args, kwargs)
-            return result
-
-        return call
+            renaming = getattr(os, name)
+            following = Following(renaming, self._renamed)
+            homes = {os, sys.modules.get(renaming.__module__, os)}  # `posix`, by which they are pickled
+            self._entries += [Entry(home, name, following) for home in homes if vars(home).get(name) is renaming]
 
     def leave(self) -> None:
         self._on = False
@@ -126,28 +145,46 @@ class Files:
 
         shield.contain(module, lambda: self._entries.extend(readers.follow(module, self)))
 
-    def touched(self, path: str, writing: bool) -> None:
-        """A file that was read or written."""
+    def touched(self, path: str, writing: bool, state: tuple[int, ...] | None = None) -> None:
+        """A file that was read or written; `state`: what it was as it was opened, where that is known."""
         if not self._on or "://" in path or path.endswith(_SOURCES) or path.startswith(_foreign()):
             return
         if context.here.inside is context.OURS:
             return
-        self._opened.append((path, "" if path[:1] == "/" else os.getcwd(), writing, time.time()))
+        try:
+            folder = "" if path[:1] == "/" else os.getcwd()
+        except OSError:  # it is gone
+            return
+        self._opened.append((path, folder, writing, time.time(), state))
         self._schedule()
 
-    def _opened_file(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        path = args[0] if args else kwargs.get("file")
-        if type(path) is not str:
-            if not isinstance(path, (bytes, os.PathLike)):
-                return
+    def _opened_file(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """By the name that the file has itself: asking a path of the program's own once more could do anything."""
+        kind = type(result)
+        path = result.name if kind in _FILES else None
+        if type(path) is bytes:
             path = os.fsdecode(path)
+        if type(path) is not str or (kwargs.get("opener") is not None and not os.path.isabs(path)):
+            return
         mode = args[1] if len(args) > 1 else kwargs.get("mode", "r")
-        self.touched(path, any(sign in mode for sign in "wax+"))
+        writing = any(sign in mode for sign in "wax+")
+        self.touched(path, writing, None if writing else _state(os.fstat(result.fileno())))
 
-    def _renamed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        target = args[1] if len(args) > 1 else kwargs.get("dst")
-        if isinstance(target, (str, bytes, os.PathLike)):
-            self.touched(os.fsdecode(target), True)
+    def _renamed(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        paths = [*args[:2], *(kwargs[name] for name in ("src", "dst") if name in kwargs)]
+        if len(paths) != 2 or any(kwargs.get(name) is not None for name in ("src_dir_fd", "dst_dir_fd")):
+            return
+        kinds = (str, bytes, *(getattr(sys.modules.get("pathlib"), n, str) for n in ("PosixPath", "WindowsPath")))
+        if type(paths[0]) in kinds and type(paths[1]) in kinds:
+            source, target = (os.fsdecode(path) for path in paths)
+            self._moved[self._absolute(source)] = self._absolute(target)
+            self.touched(target, True)
+
+    def _absolute(self, path: str) -> str:
+        try:
+            return os.path.normpath(os.path.join(os.getcwd(), path))
+        except OSError:  # the current folder is gone
+            return path
 
     def _schedule(self) -> None:
         if not self._due:
@@ -175,7 +212,7 @@ class Files:
     def _sort(self) -> None:
         """Tell the program's own files from others."""
         while self._opened:
-            path, folder, writing, when = self._opened.popleft()
+            path, folder, writing, when, state = self._opened.popleft()
             path = os.path.normpath(os.path.join(folder, path))
             key = path, writing
             if key in self._known or len(self._known) >= KEPT or not self._is_the_programs(path):
@@ -189,7 +226,7 @@ class Files:
             if names is not None:
                 names.add(os.path.basename(path))
                 continue
-            self._known[key] = _File(path, writing, when)
+            self._known[key] = _File(path, writing, when, state)
             count = self._counts[parent, writing] = self._counts.get((parent, writing), 0) + 1
             if count > MANY:
                 same = [known for known in self._known.values() if known.writing == writing and known.folder == parent]
@@ -221,7 +258,7 @@ class Files:
         waits = False
         for file in list(self._known.values()):
             if not file.done and not is_temporary(file.path):
-                file.look(self._job, calm=CALM)
+                file.look(self._job, CALM, self._moved)
                 waits = waits or not file.done
         if waits and self._job.recorder is not None and not self._due:
             self._due = True
@@ -243,7 +280,7 @@ class Files:
     def _finish(self) -> None:
         self._sort()
         for file in list(self._known.values()):
-            file.look(self._job, calm=0.0)
+            file.look(self._job, 0.0, self._moved)
         for (folder, writing), names in self._folders.items():
             _report_folder(self._job, folder, writing, names)
 
@@ -251,36 +288,43 @@ class Files:
 class _File:
     """A file that the program opened, for reading or for writing."""
 
-    __slots__ = ("done", "folder", "path", "state", "when", "writing")
+    __slots__ = ("done", "folder", "opened", "path", "state", "when", "writing")
 
-    def __init__(self, path: str, writing: bool, when: float) -> None:
-        self.path, self.writing, self.when = path, writing, when
+    def __init__(self, path: str, writing: bool, when: float, opened: tuple[int, ...] | None) -> None:
+        self.path, self.writing, self.when, self.opened = path, writing, when, opened
         self.folder = os.path.dirname(path)
         self.done = False
         self.state: tuple[int, ...] | None = None
         """Of the file as it was recorded."""
 
-    def look(self, job: Job, calm: float) -> None:
+    def look(self, job: Job, calm: float, moved: dict[str, str]) -> None:
         """Record the file if it is there, and left alone for `calm` seconds if it was written; again if it has
-        changed since."""
+        changed since.  One that is gone was temporary, unless it was only `moved`."""
         from autotrack.artifacts import report_artifact
 
         try:
             status = os.stat(self.path)
-        except OSError:  # a temporary file
+        except OSError:
             self.done = True
+            if not self.writing and self.state is None and self.path in moved:
+                report_artifact(job, self.path, "read", unknown=f"it was moved to {moved[self.path]}")
             return
-        state = status.st_ino, status.st_size, status.st_mtime_ns
+        state = _state(status)
         told = self.state is None and (self.path, self.writing) in job.artifacts  # by a plugin, which knows more
         if told or state == self.state or not stat.S_ISREG(status.st_mode):
             self.done = True
         elif not self.writing:
             self.done, self.state = True, state
-            why = "it was written to after it was read" if status.st_mtime > self.when else ""
+            changed = state != self.opened if self.opened is not None else status.st_mtime > self.when
+            why = "it was written to after it was read" if changed else ""
             report_artifact(job, self.path, "read", unknown=why)
         elif time.time() - status.st_mtime >= calm:
             self.state = state
             report_artifact(job, self.path, "written")
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _report_folder(job: Job, folder: str, writing: bool, names: set[str]) -> None:

@@ -36,9 +36,9 @@ def follow_logging(console: Console) -> None:
 
 def _logged(console: Console, record: Any, frame: FrameType | None) -> None:
     arguments = record.args if isinstance(record.args, tuple) else ()
-    text = vars(record).get("message")
+    text = getattr(record, "message", None)
     if text is None:  # no handler has put it together
-        if not isinstance(record.msg, str) or not all(type(value) in _SCALARS for value in arguments):
+        if type(record.msg) is not str or not all(type(value) in _SCALARS for value in arguments):
             return
         try:
             text = record.msg % arguments if arguments else record.msg
@@ -71,6 +71,8 @@ def _following(console: Console, original: Any, name: str) -> Any:
 def _beside_bar(
     console: Console, bar: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None
 ) -> None:
+    if getattr(bar, "disable", False):
+        return
     if name.startswith("set_description"):
         text = args[0] if args else kwargs.get("desc")
         if isinstance(text, str) and any(map(str.isdigit, text)):

@@ -86,5 +86,5 @@ def _told(
         args[position] if len(args) > position else next((kwargs[name] for name in keywords if name in kwargs), None)
     )
     for path in given if isinstance(given, (list, tuple)) else (given,):
-        if isinstance(path, (str, bytes, os.PathLike)):
+        if type(path) in (str, bytes) or type(path).__module__.partition(".")[0] == "pathlib":
             files.touched(os.fsdecode(path), writing)

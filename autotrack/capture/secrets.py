@@ -22,8 +22,8 @@ _NO_SECRET = re.compile(
     re.IGNORECASE,
 )
 """What ends like the name of a secret and is none: of vocabularies, and of programs."""
-_URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^/\s@:]*):(?P<secret>[^/\s]+)@")
-_URL_TOKEN = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<secret>[^/\s@:]{16,})@")
+_URL = re.compile(r"(?P<scheme>(?<![\w+.-])[a-zA-Z][\w+.-]{0,20}://)(?P<user>[^/\s@:]*):(?P<secret>[^/\s]+)@")
+_URL_TOKEN = re.compile(r"(?P<scheme>(?<![\w+.-])[a-zA-Z][\w+.-]{0,20}://)(?P<secret>[^/\s@:]{16,})@")
 _QUERY = re.compile(
     r"(?P<name>[?&#;][\w.-]*(?:token|key|secret|signature|password|passwd|pwd|credential|auth|sig)=)[^&#\s\"']+",
     re.IGNORECASE,
@@ -94,9 +94,10 @@ def redact(text: str) -> str:
     """The text without credentials in URLs, without what looks like a key, and without the secrets that are known."""
     if not _Known.environment:
         _learn_environment()
-    if "://" in text or "=" in text:
+    if "://" in text:
         text = _URL.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", text)
         text = _URL_TOKEN.sub(rf"\g<scheme>{HIDDEN}@", text)
+    if "=" in text:
         text = _QUERY.sub(rf"\g<name>{HIDDEN}", text)
     if len(text) < 6:
         return text

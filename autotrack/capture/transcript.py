@@ -6,7 +6,6 @@ The beginning is kept as it comes, of the rest the end, which is written when th
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections import deque
 from typing import TYPE_CHECKING
@@ -26,8 +25,6 @@ BEGINNING, END = 4 << 20, 1 << 20
 TOGETHER = 0.05
 """Seconds within which writes to one stream are one part."""
 _SHORTEST_SECRET = 6
-
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\r\n])")
 
 Part = tuple[float, int, str]
 
@@ -97,7 +94,14 @@ class Transcript:
 
     def _clean(self, part: Part) -> Part:
         at, stream, text = part
-        text = _OVERWRITTEN.sub("", text)
+        if "\r" in text:
+            text = "\n".join(_as_it_ends(line) for line in text.split("\n"))
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return at, stream, storable(redact(text))
+
+
+def _as_it_ends(line: str) -> str:
+    """A line without what was written over."""
+    ended = line.rstrip("\r")
+    return ended.rpartition("\r")[2] + line[len(ended) :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -78,7 +79,9 @@ def manifest(folder: str, names: Sequence[str], cache: Cache | None = None) -> M
     found = []
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            found.append((name, os.stat(os.path.join(folder, name))))
+            status = os.stat(os.path.join(folder, name))
+            if stat.S_ISREG(status.st_mode):
+                found.append((name, status))
     size = sum(status.st_size for _, status in found)
     state = blake3()
     whole = size <= CONTENTS

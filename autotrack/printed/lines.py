@@ -20,8 +20,8 @@ MOST = 64
 
 _NUMBER = re.compile(
     r"(?<![\w.@#$\\])(?<![\w)\]]-)"
-    r"(?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
-    r"(?P<percent>\s?%)?(?![\w\\]|[.:\-]\w)",
+    r"(?P<number>[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
+    r"(?P<percent>\s?%)?(?![\w\\'^]|[.:\-]\w|,\d|\s?\*\*|\.\d)",
     re.IGNORECASE,
 )
 _NO_NUMBERS = re.compile(
@@ -45,6 +45,9 @@ _BOUNDARY = re.compile(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n
 _LETTER = re.compile(r"[^\W\d_]")
 _LEAD = re.compile(r"^\W*(?P<words>[A-Za-z][A-Za-z _-]*?)\s*(?:[:|\]>)]|-+\s|\s-)")
 _DEVIATION = re.compile(r"(?:±|\+\s?/\s?-|\+-)\s*$")
+_COMPARED = re.compile(r"(?:[<>≥≤]=?|\b(?:from|to|below|above|under|than))\s*$", re.IGNORECASE)
+_WHOLE = frozenset("map ap return precision em ed rewards".split())
+"""Words that name something else where the number is an integer: `precision: 32`."""
 _BOTH = re.compile(r".*?(\w+)/(\w+)\s+(\w+)")
 _BEHIND = re.compile(r"[\d%]\s*\(\s*$")
 _AVERAGE = re.compile(r"\s\(\s*$")
@@ -180,6 +183,9 @@ def read(
             continue
         if not line.values and not inherited:
             inherited = _only_split(text[: number.start]) or fallback
+        if _COMPARED.search(before):  # `accuracy >= 0.95`, `improved from 0.9 to 0.8`
+            begin = number.end
+            continue
         name, known = _named(said, expressed, number, label)
         if partner is not None and not number.whole and expressed.metric and not known:
             name = expressed  # `D(G(z)): 0.04 / 0.03`
@@ -330,7 +336,8 @@ def _is_count(text: str, number: Number, before: str) -> bool:
 def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Name, bool]:
     """The name of a value, and whether it is known as a metric's."""
     if said.kind == "metric":
-        return said, True
+        plain = number.whole and not number.percent and said.metric in _WHOLE and expressed.kind != "metric"
+        return (NOTHING, False) if plain else (said, True)
     fraction = not number.whole and not number.percent and "/" not in label
     if said.kind == "counter" and fraction and expressed.kind != "metric":
         return said, False  # `IT=0.5`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-import string
+from _string import formatter_parser  # type: ignore[import-not-found]  # `string.py` may be the program's
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -174,7 +174,7 @@ def _formatted(template: str, call: ast.Call) -> Iterator[str | Piece]:
     number = 0
     named = {keyword.arg: keyword.value for keyword in call.keywords}
     try:
-        parts = list(string.Formatter().parse(template))
+        parts = list(formatter_parser(template))
     except ValueError:
         return
     for literal, name, spec, _ in parts:

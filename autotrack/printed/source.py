@@ -6,21 +6,22 @@ Read once a call site, off the training thread.  Only the function around the ca
 from __future__ import annotations
 
 import ast
-import inspect
 import itertools
 import linecache
-import re
+import os
 from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
-from autotrack.printed.lines import Field
+from autotrack.printed.lines import LONGEST, Field
 from autotrack.printed.pieces import Piece, called, forwarded, is_text, printed, text_of
 from autotrack.printed.words import COARSE, COUNTERS, name_of
 
 FIELDS = 30
 """Expressions of one print that are told apart at most."""
 
+_VARARGS = 4
+"""`inspect.CO_VARARGS`; a program may have an `inspect.py` of its own, which would be imported."""
 _LOOPS = (ast.For, ast.AsyncFor)
 
 
@@ -29,7 +30,8 @@ class Site(NamedTuple):
 
     pieces: tuple[str | Piece, ...]
     """Texts and expressions in turn; none where the source does not tell."""
-    pattern: re.Pattern[str] | None
+    aligned: bool
+    """Whether the stretches of the expressions can be told."""
     names: tuple[str, ...]
     """The variables that are worth reading when it prints: of expressions, and the counters of loops around it."""
     counters: tuple[str, ...]
@@ -38,14 +40,15 @@ class Site(NamedTuple):
     """Whether it prints what its function was given: what that is, the call of the function says."""
 
 
-def analyse(code: CodeType, instruction: int) -> Site:
-    """The call that a code object is at."""
+def analyse(code: CodeType, instruction: int, since: float) -> Site:
+    """The call that a code object is at.  Where its file was written to `since` the program began, nobody knows what
+    the source was."""
     position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
-    nothing = Site((), None, (), ())
+    nothing = Site((), False, (), ())
     line, last, column, last_column = position
     if line is None or last is None or column is None or last_column is None:
         return nothing
-    found = _parsed(code, line)
+    found = _parsed(code, line) if not _edited(code.co_filename, since) else None
     if found is None:
         return nothing
     tree, lines_before = found
@@ -67,10 +70,9 @@ def analyse(code: CodeType, instruction: int) -> Site:
     elif not any(name_of(name).metric in COARSE for name in counted):
         names += [name for name in counters if name_of(name).metric in COARSE]
     usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
-    pattern = _pattern(pieces) if usable else None
-    parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)
+    parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS)
     forwards = code.co_name != "<module>" and forwarded(call) in code.co_varnames[:parameters]
-    return Site(tuple(pieces), pattern, tuple(dict.fromkeys(names)), counters, forwards)
+    return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, forwards)
 
 
 def _worth_reading(piece: Piece) -> bool:
@@ -81,15 +83,15 @@ def _worth_reading(piece: Piece) -> bool:
 def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] | None:
     """The stretches of a printed text that expressions have made; None where the text does not follow from the
     source."""
-    match = site.pattern.fullmatch(text) if site.pattern is not None else None
-    if match is None and site.pattern is not None:  # a function that prints has ended the line
-        match = site.pattern.fullmatch(text.rstrip("\n"))
-    if match is None:
+    spans = _spans_of(site.pieces, text) if site.aligned else None
+    if spans is None and site.aligned:  # a function that prints has ended the line
+        spans = _spans_of(site.pieces, text.rstrip("\n"))
+    if spans is None:
         return None
     found = []
     fields = [piece for piece in site.pieces if isinstance(piece, Piece)]
     for number, piece in enumerate(fields, 1):
-        start, end = match.span(number)
+        start, end = spans[number - 1]
         shown = text[start:end]
         value = values.get(f"%{number - 1}")
         if value is None and piece.variable is not None:
@@ -134,6 +136,13 @@ def _number_like(text: str) -> bool:
 
 
 # Finding the call
+
+
+def _edited(path: str, since: float) -> bool:
+    try:
+        return os.stat(path).st_mtime > since
+    except OSError:  # a cell of a notebook, whose source is at hand
+        return False
 
 
 def _parsed(code: CodeType, line: int) -> tuple[ast.AST, int] | None:
@@ -270,16 +279,30 @@ def _adjacent(pieces: Sequence[str | Piece]) -> bool:
     return any(isinstance(a, Piece) and isinstance(b, Piece) for a, b in itertools.pairwise(pieces))
 
 
-def _pattern(pieces: Sequence[str | Piece]) -> re.Pattern[str]:
-    parts = [
-        re.escape(piece) if isinstance(piece, str) else _NUMERIC if _numeric(piece.spec) else "(.*?)"
-        for piece in pieces
-    ]
-    return re.compile("".join(parts), re.DOTALL)
-
-
-_NUMERIC = r"(\s*[-+]?(?:[\d,._]+(?:[eE][-+]?\d+)?|nan|inf|NAN|INF)%?\s*)"
-
-
-def _numeric(spec: str) -> bool:
-    return spec[-1:] in ("f", "F", "e", "E", "g", "G", "d", "i", "u", "%") and spec != "?"
+def _spans_of(pieces: Sequence[str | Piece], text: str) -> list[tuple[int, int]] | None:
+    """Where in a text each expression's stretch is; None where the text is not made of these pieces."""
+    if len(text) > LONGEST:
+        return None
+    spans: list[tuple[int, int]] = []
+    at = 0
+    for number, piece in enumerate(pieces):
+        if isinstance(piece, str):
+            if number == 0 and not text.startswith(piece):
+                return None
+            at = len(piece) if number == 0 else at
+            continue
+        following = pieces[number + 1] if number + 1 < len(pieces) else None
+        if following is None:
+            end = len(text)
+        elif number + 2 == len(pieces):  # the text ends with it
+            end = len(text) - len(str(following))
+            if end < at or not text.endswith(str(following)):
+                return None
+        else:
+            filled = next((place for place in range(at, len(text)) if text[place] != " "), at)  # of `{epoch:5d}`
+            end = text.find(str(following), filled)
+            if end < 0:
+                return None
+        spans.append((at, end))
+        at = end + len(str(following or ""))
+    return spans if at >= len(text) or not spans else None

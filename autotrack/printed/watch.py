@@ -115,7 +115,7 @@ class Watch:
         site: _Site | None = call.site
         if site is None:
             theirs = _is_library(call.code.co_filename)
-            read = source.Site((), None, (), ()) if theirs else source.analyse(call.code, call.at)
+            read = source.Site((), False, (), ()) if theirs else source.analyse(call.code, call.at, self._job.started)
             site = call.site = _Site(read)
             site.barren = DULL if theirs else 0
             if not call.named:
@@ -126,7 +126,7 @@ class Watch:
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
         """Read a printed text; whether it held anything."""
-        fields = source.fields_in(site, text, values) or _given(text, values)
+        fields = _given(text, values) or source.fields_in(site, text, values) or []
         return self.said(text, fields, write, site.counters, values)
 
     def said(
@@ -192,7 +192,7 @@ class Watch:
             told = True
         step, cycle = self._steps.step(write.call, write.place, counters, heading)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
-        told = told and any(known for _, _, known in line.values)
+        told = bool(counters) and any(known for _, _, known in line.values)
         for name, value, known in line.values:
             if known or told:
                 self._record(name, step, value, write, axis, implicit)
@@ -259,7 +259,8 @@ class Watch:
         if self._own is None and job.role == "main" and not job.ended:
             if threading.get_ident() == threading.main_thread().ident:
                 self._look_around()
-            self._own = Strand(job, framework="", kind="printed", name=lifecycle.program_name(), cls="printed")
+            name = lifecycle.program_name()
+            self._own = Strand(job, framework="", kind="printed", name=name, cls="printed", since=job.started)
         return self._own
 
     def _look_around(self) -> None:

@@ -18,7 +18,7 @@ METRICS = frozenset(
     meteor cider chrf wer cer iou miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness
     vmeasure reward rewards return returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood
     loglikelihood lml deviance top1 top5 hit hits hr hinge huber sensitivity specificity brier gini ks distortion
-    modularity stress residual fitness corr correlation pearson spearman winrate em ed epe eer
+    modularity stress residual fitness corr distance correlation pearson spearman winrate em ed epe eer
     """.split()
 )
 """Words that name a metric as the head of a label."""
@@ -63,8 +63,8 @@ _RATES = frozenset("learning dropout drop sample sampling frame decay refresh mu
 """Whose rates are settings."""
 _VETO = frozenset(
     """
-    time times elapsed took eta ptime threshold target patience weight weights coef coefficient coefficients budget
-    function criterion limit
+    time times elapsed took eta ptime code tol tolerance scale goal room http retry retrying improve improved loaded
+    threshold target patience weight weights coef coefficient coefficients budget function criterion limit
     """.split()
 )
 """Words beside which no other makes a metric."""

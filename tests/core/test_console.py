@@ -52,6 +52,51 @@ except ValueError as error: sys.stderr.write(f'{error}\\n')""",
     "warnings": "import warnings\ndef f(): warnings.warn('w', stacklevel=2)\nf()",
     "logging": LOG + "logging.getLogger('a').error('loss %d', 3); logging.warning('b')",
     "logging error": LOG + "logging.error('loss %d', 'x', 'y')",
+    "odd writes": """
+import sys
+class Odd:
+    def write(self, data, flush=False): sys.__stdout__.write(f'{data!r} {flush}\\n')
+    def flush(self): pass
+sys.stdout = Odd()
+again = sys.modules.get('autotrack')
+if again: again.disable(); again.enable(quiet=True); again.log({'x': 1})
+sys.stdout.write(data='a'); sys.stdout.write('b', flush=True); sys.stdout.write('c', True); sys.stdout.write(1)
+print('d', 2)""",
+    "a profiler": """
+import sys
+def profile(frame, event, arg):
+    if event == 'return' and frame.f_code.co_name == 'train': print('step 1 loss 0.5')
+def train(epoch=17):
+    for i in range(3): print('loss', i / 2)
+    return epoch
+sys.setprofile(profile); print(train()); sys.setprofile(None)""",
+    "variables that are held": """
+import sys
+def scope(): return sys._getframe(1).f_locals
+def f():
+    held = scope(); held['extra'] = 1
+    for step in range(3): print('step', step, 'loss', 0.5)
+    return 'extra' in held
+print(f())""",
+    "a file that is let go of": """
+import sys
+again = sys.modules.get('autotrack')
+sys.stdout = open('log.txt', 'w')
+if again: again.disable(); again.enable(quiet=True); again.log({'x': 1})
+print('hello'); sys.stdout = sys.__stdout__
+print(open('log.txt').read())""",
+    "many writes with no end": """
+import json, sys
+json.dump(list(range(50_000)), sys.stdout)
+for i in range(20_000): print('abcdefghij', end=' ')""",
+    "long lines": """
+for step in range(3): print('step', step, 'loss', 0.5)
+print('x ' * 60_000); print('a' * 40_000 + '='); print('a.b-' * 10_000 + ' http://')""",
+    "text that does not follow from its source": """
+import datetime
+for step in range(3): print('step', step, 'loss', 0.5)
+a = b = c = d = e = list(range(400))
+print('Data', a, b, c, d, e, f'{datetime.date(2020, 1, 2):%Y-%m-%d}')""",
     "stream": "import sys; print(sys.stdout.name, sys.stdout.isatty(), sys.stdout.fileno(), sys.stdout.encoding)",
     "threads": "import threading\nt = threading.Thread(target=print, args=(1,))\nt.start(); t.join()",
     "fork": """

@@ -165,6 +165,44 @@ print(os.replace('a', 'b'), os.path.exists('b'), os.rename(src='b', dst='c'))
     assert "FileNotFoundError" in outputs[0].stdout
 
 
+def test_functions_that_others_hold(tmp_path: Path) -> None:
+    source = """
+import multiprocessing, os, pickle
+class Holds:
+    _open, move = open, os.replace
+with Holds()._open('a', 'w') as file: file.write('x')
+Holds().move('a', 'b')
+if __name__ == '__main__':
+    with multiprocessing.get_context('fork').Pool(1) as pool: pool.starmap(os.rename, [('b', 'c')])
+    print(os.path.exists('c'), pickle.loads(pickle.dumps(os.rename)) is os.rename, repr(open))
+class Path:
+    calls = 0
+    def __fspath__(self):
+        self.calls += 1
+        return 'c'
+path = Path()
+print(open(path).read(), path.calls)
+"""
+    outputs = [run_program(source, tmp_path, tracked=tracked, env=ENV) for tracked in (False, True)]
+    assert outputs[1].stdout == outputs[0].stdout == "True True <built-in function open>\nx 1\n"
+    assert outputs[1].stderr == outputs[0].stderr == ""
+
+
+def test_a_file_that_is_read_and_replaced_by_an_older_one(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("other")
+    os.utime(tmp_path / "other", (1, 1))
+    (tmp_path / "in").write_text("in")
+    (tmp_path / "raw").write_text("raw")
+    source = "import os\nopen('in').read(); os.replace('other', 'in')\nopen('raw').read(); os.rename('raw', 'done')"
+    run_program(source, tmp_path, env=ENV)
+    found = files(tmp_path)
+    for name, why in (("in", "written to"), ("raw", "moved to")):
+        read = found[name, "read"]
+        assert read is not None
+        assert read.digest is None
+        assert why in read.why
+
+
 def test_the_digest_of_a_large_file_is_kept_for_the_next(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(17 << 20))
     run_program("open('large').close()", tmp_path, env=ENV)
