@@ -171,7 +171,7 @@ class Watch:
             if line.counters and (_is_coarse(line.counters) or not _is_coarse(heading)):
                 self._heading[write.thread] = write.call.code, dict(line.counters), standing
             return
-        counters, told = dict(line.counters), bool(line.counters)
+        counters = dict(line.counters)
         if not counters:
             same = {name_of(name).metric for name in standing} & heading.keys()
             # `Episode 10`, and the values below it
@@ -189,9 +189,9 @@ class Watch:
         bar = values.get("%batch")
         if isinstance(bar, int) and not any(word not in COARSE for word in counters):
             counters["batch"] = bar, None
-            told = True
         step, cycle = self._steps.step(write.call, write.place, counters, heading)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
+        # What no word tells to be a metric is one beside a counter and one that is.
         told = bool(counters) and any(known for _, _, known in line.values)
         for name, value, known in line.values:
             if known or told:
