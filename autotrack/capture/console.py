@@ -67,6 +67,8 @@ Line: TypeAlias = "list[Any]"
 """What a call writes at once.  A plain list, since several are made for each print: instruction, code, thread, text,
 time, stream, `PrintCall`, variables, training."""
 TEXT, CALL = 3, 6
+LOST = -1
+"""Stream of a line that stands for those that could not wait; its time is their number of characters."""
 
 
 class PrintCall:
@@ -191,7 +193,6 @@ class Console:
         self._waiting = 0
         """Characters in the entries."""
         self._transcript: Transcript | None = None
-        self._lost = 0
 
     def attach(self) -> None:
         """See what is written to the streams that there are; again where somebody has put another `write` in."""
@@ -307,19 +308,26 @@ class Console:
             self._schedule(line)
 
     def _hurry(self) -> None:
-        """Have the recorder take what waits now; of more than can wait, the oldest half goes."""
+        """Have the recorder take what waits now; of more than can wait, the beginning and the end are kept."""
         if not self._hurried and self._job.recorder is not None:
             self._hurried = True
             self._job.recorder.later("console", self._take)
         if self._waiting <= WAITING and len(self._entries) < KEPT:
             return
+        lost = 0
+        end: list[Line] = []
         try:
-            while self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
-                length = len(self._entries.popleft()[TEXT])
+            while len(end) < KEPT // 4 and len(self._entries) > 1:
+                end.append(self._entries.pop())
+            while self._entries and (self._waiting > WAITING // 2 or len(self._entries) > KEPT // 4):
+                length = len(self._entries.pop()[TEXT])
                 self._waiting -= length
-                self._lost += length
-        except IndexError:
-            self._waiting = 0
+                lost += length
+        except IndexError:  # the recorder was at it
+            pass
+        if lost and end:
+            self._entries.append([0, None, 0, "", float(lost), LOST, end[-1][CALL], None, None])
+        self._entries.extend(reversed(end))
 
     def begin(self) -> None:
         """There is something to record: what was printed so far belongs to it."""
@@ -386,8 +394,7 @@ class Console:
                 _, _, thread, text, when, stream, call, values, place = self._entries.popleft()
                 self._waiting -= len(text)
                 taken.append(Write(when, stream, text, call, values, place, thread))
-            lost, self._lost = self._lost, 0
-            self._transcript.take(taken, lost)
+            self._transcript.take(taken)
             self._watch.take(taken)
             if self._job.segment is not None:
                 self._watch.release()

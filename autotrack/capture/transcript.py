@@ -50,11 +50,14 @@ class Transcript:
             reverse=True,
         )
 
-    def take(self, writes: Sequence[Write], lost: int) -> None:
-        """Add what was written; `lost` characters before that are not known any more."""
-        self._left_out += lost
+    def take(self, writes: Sequence[Write]) -> None:
+        """Add what was written."""
         for write in writes:
-            if not write.stream:
+            if write.stream < 0:  # it stands for what could not wait
+                if self._job.segment is not None:
+                    self.write()
+                self._left_out += int(write.time)
+            if write.stream <= 0:
                 continue
             last = self._parts[-1] if self._parts else None
             if last is not None and last[1] == write.stream and write.time - last[0] < TOGETHER:

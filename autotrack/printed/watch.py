@@ -93,7 +93,8 @@ class Watch:
     def take(self, writes: Iterable[Write]) -> None:
         """Read what was written."""
         for write in writes:
-            shield.contain("printed values", self._read_print, write)
+            if write.stream >= 0:
+                shield.contain("printed values", self._read_print, write)
 
     def finish(self) -> None:
         """The program is over."""
