@@ -31,3 +31,19 @@ class Entry:
             delattr(owner, self.name)
         else:
             setattr(owner, self.name, self.raw)
+
+
+class StandIn:
+    """Stands in for a function of the interpreter: no Python function, which would become a method of a class that has
+    it as an attribute, and which pickles by another name."""
+
+    def __init__(self, original: Any) -> None:
+        self.__wrapped__ = original
+        for name in ("__doc__", "__module__", "__name__", "__qualname__", "__text_signature__", "__self__"):
+            setattr(self, name, getattr(original, name, None))
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __reduce__(self) -> str:
+        return str(self.__wrapped__.__name__)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import sys
 import threading
 
+from autotrack.entries import StandIn
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import Any
 
@@ -25,6 +28,16 @@ class Outcome:
         self.code, self.how, self.error = code, how, error
 
 
+class _Exit(StandIn):
+    def __init__(self, original: Any, noted: Callable[[Any], None]) -> None:
+        super().__init__(original)
+        self._noted = noted
+
+    def __call__(self, status: Any = None, /) -> Any:
+        self._noted(status)
+        return self.__wrapped__(status)
+
+
 class ExitWatch:
     """Notes what `sys.exit` and `exit` are called with in the main thread: in `noted`, the last one."""
 
@@ -32,14 +45,8 @@ class ExitWatch:
         import builtins
 
         self.noted: int | None = None
-        self._sys_exit = original = sys.exit
-
-        def exit(status: Any = None, /) -> Any:
-            self._note(status)
-            return original(status)
-
-        exit.__module__, exit.__qualname__, exit.__doc__ = "sys", "exit", original.__doc__
-        sys.exit = self._ours = exit
+        self._sys_exit = sys.exit
+        sys.exit = self._ours = _Exit(sys.exit, self._note)
         self._quitter = type(getattr(builtins, "exit", None))  # of the module site: absent with -S
         self._quit = vars(self._quitter).get("__call__") if self._quitter.__module__ == "_sitebuiltins" else None
         if self._quit is not None:

@@ -210,15 +210,20 @@ class Console:
         lines, thread = self._lines[number], threading.get_ident
 
         def write(text: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
-            given = more if text is _NOTHING else (text, *more)
-            result = before(*given, **named) if before is not None else plain(there(), *given, **named)
+            if more or named or text is _NOTHING or before is not None:
+                given = more if text is _NOTHING else (text, *more)
+                result = before(*given, **named) if before is not None else plain(there(), *given, **named)
+            else:
+                result = plain(there(), text)
             if type(text) is not str:
                 return result
-            frame = getframe().f_back
+            try:
+                frame = getframe(1)
+            except ValueError:  # the interpreter itself, at its end
+                return result
             line = lines.get(thread())
             if (  # more of what a call prints at once: `print` writes each argument by itself
                 line is not None
-                and frame is not None
                 and line[0] == frame.f_lasti
                 and line[1] is frame.f_code
                 and len(line[3]) < PIECES
@@ -256,10 +261,8 @@ class Console:
         for call in self._calls.values():
             call.site = None
 
-    def _note(self, number: int, text: str, frame: FrameType | None) -> None:
+    def _note(self, number: int, text: str, frame: FrameType) -> None:
         """Remember a write.  The hot path of a print."""
-        if frame is None:  # the interpreter itself, at its end
-            return
         thread = threading.get_ident()
         line = self._lines[number].pop(thread, None)
         if line is not None:

@@ -25,7 +25,7 @@ import time
 from collections import deque
 
 from autotrack import context, libraries, shield
-from autotrack.entries import Entry
+from autotrack.entries import Entry, StandIn
 from autotrack.frames import transparent
 
 TYPE_CHECKING = False
@@ -59,25 +59,17 @@ _SETTINGS = (".toml", ".cfg", ".ini", ".yaml", ".yml", ".md", ".rst")
 """Files that every tool reads: no reason to record a program that does nothing else."""
 
 
-class Following:
-    """Stands in for a function of the interpreter: no Python function, which would become a method of a class that has
-    it as an attribute, and which pickles by another name."""
+class Following(StandIn):
+    """Of a function that opens or moves files: what it is called with is told afterwards."""
 
     def __init__(self, original: Any, told: Callable[..., None]) -> None:
-        self.__wrapped__, self._told = original, told
-        for name in ("__doc__", "__module__", "__name__", "__qualname__", "__text_signature__", "__self__"):
-            setattr(self, name, getattr(original, name))
+        super().__init__(original)
+        self._told = told
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         result = self.__wrapped__(*args, **kwargs)
         shield.contain("files", self._told, result, args, kwargs)
         return result
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
-
-    def __reduce__(self) -> str:
-        return str(self.__wrapped__.__name__)
 
 
 transparent(Following.__call__)

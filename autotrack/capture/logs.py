@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from autotrack import shield
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
     from autotrack.capture.console import Console
 
+BARS = 1_000
+"""Progress bars that are counted at the same time."""
+
 _SCALARS = (int, float, str, bool)
+_said: dict[int, tuple[weakref.ref[Any], int]] = {}
+"""By the identity of a bar, how far it was when something was said beside it."""
 
 
 def follow_logging(console: Console) -> None:
@@ -89,6 +95,11 @@ def _beside_bar(
 
 def _count(bar: Any) -> int:
     """How far a bar is: it counts in strides where it is fast, so what is said beside it is counted too."""
-    count: int = max(vars(bar).get("_autotrack_count", -1) + 1, int(bar.n or 0))
-    vars(bar)["_autotrack_count"] = count
+    known, before = _said.get(object.__hash__(bar), (None, -1))
+    if known is None or known() is not bar:
+        before = -1
+        if len(_said) >= BARS:
+            _said.clear()
+    count = max(before + 1, int(bar.n or 0))
+    _said[object.__hash__(bar)] = (weakref.ref(bar), count)
     return count

@@ -89,6 +89,8 @@ class Line:
     """Name, value, and whether the name is known as a metric's: others count only beside a counter."""
     split: str = ""
     """That the line as a whole speaks of."""
+    percent: set[str] = field(default_factory=set)
+    """Names of values that are in percent."""
 
 
 def numbers_in(text: str, fields: Sequence[Field] = ()) -> list[Number]:
@@ -197,6 +199,7 @@ def read(
             skip = at + 1
             begin = partner.end
             continue
+        percent = None
         if partner is not None:
             skip = at + 1
             percent = next((n for n in numbers[at + 2 : at + 3] if n.percent), None)
@@ -204,6 +207,8 @@ def read(
                 value, skip = percent.value, at + 2
             elif expressed.kind == "metric" or not known:
                 skip = at
+            elif number.whole and partner.whole and partner.value and _RATE.search(name.metric):
+                value = number.value / partner.value  # `accuracy: 450/500`
         begin = number.end
         if not name.metric and said.split and not said.kind and last is not None and expressed.kind != "other":
             name, known = Name(last.rpartition("/")[2], said.split, ""), True  # `loss train: 2.2, val: 2.0`
@@ -217,7 +222,10 @@ def read(
             full = f"{full} ({qualifier})"
         again = sum(full == other.partition("[")[0] for other, _, _ in line.values)
         if not again or (number.field is not None and _AVERAGE.search(before) is None and known):
-            line.values.append((f"{full}[{again}]" if again else full, value, known))
+            full_again = f"{full}[{again}]" if again else full
+            line.values.append((full_again, value, known))
+            if percent is not None or (number.percent and value == _as_printed(text, number)):
+                line.percent.add(full_again)
             last = full if known else last
     if len(line.counters) > 1 or not line.values:  # `Steps: 3`: how many there are
         named = {
@@ -230,7 +238,12 @@ def read(
         said_so = _only_split(re.sub(r"\w*_\w*", " ", text))  # `..., 'component': 'dev'}`
         if said_so:
             line.values = [(f"{said_so}/{name}", value, known) for name, value, known in line.values]
+            line.percent = {f"{said_so}/{name}" for name in line.percent}
     return line
+
+
+def _as_printed(text: str, number: Number) -> float:
+    return float(text[number.start : number.end].replace(",", ""))
 
 
 def _without_lists(text: str, numbers: list[Number]) -> tuple[list[Number], dict[int, list[Number]]]:
@@ -356,6 +369,9 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
         return said, False
     return expressed, False
 
+
+_RATE = re.compile(r"acc|rate$|ratio$|precision|recall")
+"""Metrics that are a share, of which `450/500` is one."""
 
 _NO_NAMES = frozenset(
     "result results final test train value best current average mean total overall out output".split()

@@ -59,6 +59,7 @@ class _Point(NamedTuple):
     """Whether it is one of each `coarse` round or of each `fine` step; nothing where nothing counts."""
     implicit: bool
     """Whether the counter was not printed beside it: there may be several values of one round."""
+    percent: bool
 
     def says(self, other: _Point) -> bool:
         """Whether another print of the same step only repeats this."""
@@ -196,16 +197,23 @@ class Watch:
         told = bool(counters) and any(known for _, _, known in line.values)
         for name, value, known in line.values:
             if known or told:
-                self._record(name, step, value, write, axis, implicit)
+                self._record(name, step, value, write, axis, implicit, name in line.percent)
         if cycle is not None and told and cycle[0] in COARSE:
             self._record(cycle[0], step, cycle[1], write, axis)
 
     def _record(
-        self, name: str, step: int | None, value: float, write: Write, axis: str, implicit: bool = False
+        self,
+        name: str,
+        step: int | None,
+        value: float,
+        write: Write,
+        axis: str,
+        implicit: bool = False,
+        percent: bool = False,
     ) -> None:
         job = self._job
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
-        point = _Point(name, step, value, write.time, write.call, axis, implicit)
+        point = _Point(name, step, value, write.time, write.call, axis, implicit, percent)
         if strand is None and job.segment is None:
             self._hold(point)
         else:
@@ -225,6 +233,8 @@ class Watch:
                 name = f"{name}.epoch" if point.axis == "coarse" else f"{name}.step"
             elif last.axis and not point.axis:  # after the loop
                 name = f"{name}.final"
+            elif last.percent != point.percent:  # 0.93 here and 93 % there
+                name = f"{name}.percent" if point.percent else f"{name}.fraction"
         elif last is None and len(known) >= SERIES:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return

@@ -48,6 +48,7 @@ ENDINGS = [
     ("try:\n    sys.exit(3)\nfinally:\n    autotrack = None", 3, "sys.exit"),
     ("raise SystemExit(5)", None, "SystemExit"),
     ("from sys import exit as leave\nleave(6)", 6, "sys.exit"),
+    ("class Program:\n    leave = sys.exit\nProgram().leave(5)", 5, "sys.exit"),
     ("1 / 0", 1, "exception"),
     ("raise BaseException('odd')", 1, "exception"),
     ("class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd", 1, "exception"),

@@ -18,6 +18,8 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
      {"epoch": 5}, {"train/loss": 0.2, "valid/loss": 0.3, "valid/acc": 0.9}),
     ("Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.3", {"epoch": 1, "batch": 640}, {"train/loss": 2.3}),
     ("Test set: Average loss: 0.03, Accuracy: 9905/10000 (99%)", {}, {"test/loss": 0.03, "test/accuracy": 99}),
+    ("Accuracy: 450/500", {}, {"accuracy": 0.9}),
+    ("Score: 3/5", {}, {"score": 3}),
     ("Accuracy of the network on the 10000 test images: 54 %", {}, {"test/accuracy": 54}),
     ("| epoch   1 |   200/ 2928 batches | lr 5.00 | ms/batch 12.3 | loss  6.90 | ppl  1000.05",
      {"epoch": 1, "batch": 200}, {"lr": 5.0, "loss": 6.9, "ppl": 1000.05}),
@@ -119,6 +121,19 @@ def test_a_plain_variable_has_its_full_precision_and_its_step(statement: str, tm
     assert found["loss"] == LOSS
     assert found["acc"] == ACC
     assert found.keys() == {"loss", "acc"}
+
+
+def test_two_units_are_two_series(tmp_path: Path) -> None:
+    source = """
+for epoch in range(3):
+    print(f"epoch {epoch}: acc {(epoch + 1) / 8}")
+    print(f"epoch {epoch}: acc {100 * (epoch + 1) / 8}%")
+"""
+    found = printed(source, tmp_path)
+    assert found == {
+        "acc": [(0, 0.125), (1, 0.25), (2, 0.375)],
+        "acc.percent": [(0, 12.5), (1, 25.0), (2, 37.5)],
+    }
 
 
 def test_what_the_function_and_those_that_call_it_say(tmp_path: Path) -> None:
