@@ -36,6 +36,8 @@ _OBJECT = re.compile(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)
 """An object by its fields: `Namespace(lr=0.1, epochs=3)`."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LEVEL = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b\]?:?")
+_NUMBERED = re.compile(r"(?<=[a-z])\s?#(?=\d)", re.IGNORECASE)
+"""`step #3`."""
 _GIVEN = re.compile(r"\S+=\S+\s")
 LISTED = 20
 """Entries of a list of values that are series each."""
@@ -128,6 +130,7 @@ def read(
     """What one line says.  `counters`: names of variables that count the loops around the print; `split`: what the
     text before spoke of; `fallback`: what else it may speak of."""
     text = _COLOUR.sub(lambda match: "\0" * len(match[0]), text[:LONGEST])
+    text = _NUMBERED.sub(lambda match: " " * len(match[0]), text)
     for pattern in (_NO_NUMBERS, _OBJECT):
         text = pattern.sub(lambda match: " " * len(match[0]), text)
     line = Line(split=_lead(text) or split)
@@ -234,6 +237,8 @@ def read(
             if word not in PLURALS & uncertain or entry[1] is not None
         }
         line.counters = named
+    if any(word in COARSE for word in line.counters):  # `episode 3, score 12.5, steps 410`
+        line.counters = {w: entry for w, entry in line.counters.items() if w not in PLURALS or entry[1] is not None}
     if not any("/" in name for name, _, _ in line.values) and len(line.values) > 1:
         said_so = _only_split(re.sub(r"\w*_\w*", " ", text))  # `..., 'component': 'dev'}`
         if said_so:

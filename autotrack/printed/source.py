@@ -200,18 +200,28 @@ def _counters(path: Sequence[ast.AST]) -> tuple[str, ...]:
                 and called(node.iter.func) == "enumerate"
             ):
                 target = target.elts[0] if target.elts else target
-            if isinstance(target, ast.Name) and (counting or _counts(target.id)):
+            if isinstance(target, ast.Name) and (counting or (_counts(target.id) and target.id != "batch")):
                 (found if _counts(target.id) else others).append(target.id)
         if isinstance(node, (*_LOOPS, ast.While)):
-            found += [
-                statement.target.id
-                for statement in _round(node.body)
-                if isinstance(statement, ast.AugAssign)
-                and isinstance(statement.op, ast.Add)
-                and isinstance(statement.target, ast.Name)
-                and _counts(statement.target.id)
-            ]
+            counted = [name for name in map(_counted_up, _round(node.body)) if name is not None]
+            found += [name for name in counted if _counts(name)]
+            others += counted if isinstance(node, ast.While) else ()
     return tuple(dict.fromkeys(found or others))
+
+
+def _counted_up(statement: ast.stmt) -> str | None:
+    """The variable that a statement makes larger by a number: `n += 1`, `n = n + 1`."""
+    match statement:
+        case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=ast.Constant(value=int())):
+            return name
+        case ast.AugAssign(target=ast.Name(id=name), op=ast.Add()) if _counts(name):
+            return name
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.BinOp(left=ast.Name(id=same), op=ast.Add(), right=ast.Constant(value=int())),
+        ) if name == same:
+            return name
+    return None
 
 
 def _round(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

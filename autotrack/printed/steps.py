@@ -62,7 +62,8 @@ class Steps:
             return next(iter(heading.values()))[0], None
         names = list(counters)
         coarse = next((name for name in names if name_of(name).metric in COARSE), None)
-        if coarse is None and len(names) > 1:
+        above = next(((name, entry) for name, entry in heading.items() if name_of(name).metric in COARSE), None)
+        if coarse is None and len(names) > 1 and above is None:
             coarse = names[0]
         fine = next((name for name in reversed(names) if name != coarse), None)
         if coarse is not None and fine is None:
@@ -70,7 +71,6 @@ class Steps:
         assert fine is not None
         value, total = counters[fine]
         if coarse is None:
-            above = next(((name, entry) for name, entry in heading.items() if name_of(name).metric in COARSE), None)
             if fine in COARSE or fine == "globalstep":
                 return value, None
             if above is None:

@@ -17,7 +17,7 @@ from autotrack.printed import source
 from autotrack.printed.lines import Field, Line, read
 from autotrack.printed.steps import Counters, Steps
 from autotrack.printed.tables import Tables
-from autotrack.printed.words import COARSE, name_of
+from autotrack.printed.words import COARSE, is_setting, name_of
 from autotrack.strand import Strand
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Watch:
             site.barren = DULL if theirs else 0
             if not call.named:
                 call.named, call.names = True, read.names
-            call.counted = bool(read.counters)
+            call.counted = any(name_of(name).metric in COARSE for name in read.counters)
             call.passes = call.passes or read.forwards
         return site if site.barren < DULL else None
 
@@ -193,12 +193,12 @@ class Watch:
             counters["batch"] = bar, None
         step, cycle = self._steps.step(write.call, write.place, counters, heading)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
-        # What no word tells to be a metric is one beside a counter and one that is.
-        told = bool(counters) and any(known for _, _, known in line.values)
+        # What no word tells to be a metric is one beside a counter, printed or of one that is.
+        beside = bool(counters) and any(known for _, _, known in line.values)
         for name, value, known in line.values:
-            if known or told:
+            if known or beside or (line.counters and not is_setting(name)):
                 self._record(name, step, value, write, axis, implicit, name in line.percent)
-        if cycle is not None and told and cycle[0] in COARSE:
+        if cycle is not None and beside and cycle[0] in COARSE:
             self._record(cycle[0], step, cycle[1], write, axis)
 
     def _record(

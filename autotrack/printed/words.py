@@ -19,16 +19,21 @@ METRICS = frozenset(
     vmeasure reward rewards return returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood
     loglikelihood lml deviance top1 top5 hit hits hr hinge huber sensitivity specificity brier gini ks distortion
     modularity stress residual fitness corr distance correlation pearson spearman winrate em ed epe eer
+    sdr sisdr sisnr snr sir sar pesq stoi mcd rew rews rwd prec accs f1s tpr fpr tnr fnr fdr ppv npv ade fde mpjpe pck
+    ergas mase mre nmse nrmse wape crps pcc ccc plcc srcc qwk spice bpd emd chamfer hausdorff hd95 assd nsd jsd mmd sse
+    rss regret acer hter mindcf success
     """.split()
 )
 """Words that name a metric as the head of a label."""
 
-COARSE = frozenset("epoch epochs ep episode episodes round rounds fold folds generation cycle era task".split())
+COARSE = frozenset(
+    "epoch epochs ep episode episodes round rounds fold folds generation cycle era task game rollout sweep".split()
+)
 """Counters that others begin anew with."""
 FINE = frozenset(
     """
     step steps iter iters iteration iterations it itr batch batches minibatch update updates globalstep timestep
-    timesteps trial frame frames query t idx i
+    timesteps trial frame frames query upd t idx i
     """.split()
 )
 COUNTERS = COARSE | FINE
@@ -68,6 +73,10 @@ _VETO = frozenset(
     """.split()
 )
 """Words beside which no other makes a metric."""
+
+_OF_Q = frozenset("avg average mean max min value values val vals".split())
+"""Words beside which `q` is the value of an action."""
+_OF_LENGTH = frozenset("ep episode episodes game games eps trajectory".split())
 
 UNITS_OF_OTHER = re.compile(
     r"\s?(?:s|secs?|seconds?|ms|us|µs|ns|m|mins?|minutes?|h|hrs?|hours?|days?|[kmgt]i?b|[kmgb]|hz|it/s|s/it|"
@@ -148,6 +157,8 @@ def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
         return "other"
     if kept and (is_metric(kept[-1]) or (kept[-1] == "rate" and len(kept) > 1 and kept[-2] not in _RATES)):
         return "metric"
+    if ("q" in head and not _OF_Q.isdisjoint(head)) or ("length" in head and not _OF_LENGTH.isdisjoint(words)):
+        return "metric"
     if head and head[-1] in COUNTERS and not any(is_metric(word) for word in kept):
         return "counter"
     if any(word in OTHER or word.endswith("time") for word in kept):
@@ -163,3 +174,16 @@ def is_metric(word: str) -> bool:
     if word in METRICS or word.startswith("f1"):
         return True
     return stem in METRICS or (stem in ("top", "prec") and stem != word)
+
+
+_SETTINGS = frozenset(
+    """
+    lr rate decay momentum alpha beta gamma eps epsilon tau sigma temp temperature dropout replace wd noise prob p
+    warmup factor step ratio exploration scheduler
+    """.split()
+)
+
+
+def is_setting(name: str) -> bool:
+    """Whether the name of a series speaks of what a program has set rather than found."""
+    return not _SETTINGS.isdisjoint(name.rpartition("/")[2].split("_"))
