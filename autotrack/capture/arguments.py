@@ -1,7 +1,7 @@
 """What a program was given: arguments and settings, as its library has resolved them.
 
-Kept as they are until there is something to record, for most programs that parse arguments never train.  Where the
-first training begins, they are looked at again: `args.lr *= 2` is common.
+Kept as they are until there is something to record, for most programs that parse arguments never train.  Where a
+training begins, they are looked at again: `args.lr *= 2` is common, and `for args.lr in ...:` is a sweep.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 SECTION = "arguments/"
 """Beginning of the names of the facts that hold what the job was given, with a number after it."""
-LIMIT = 100
-"""Parses that are kept; a program may parse in a loop."""
+LIMIT = 1000
+"""Parses that are kept, and changes from one training to the next; a program may parse in a loop."""
 
 
 class Given:
     """What one parse has resolved.  `source` is that of the parameters: `args`, `config`, `global`; `again` gives
     what it is by now."""
 
-    __slots__ = ("again", "hidden", "name", "number", "parsed", "parser", "source", "time", "values")
+    __slots__ = ("again", "hidden", "name", "number", "parsed", "parser", "source", "time", "trained", "values")
 
     def __init__(
         self, number: int, source: str, parser: str, name: str, values: dict[str, Any], hidden: Collection[str]
@@ -39,12 +39,14 @@ class Given:
         self.parsed: dict[str, Any] = {}
         """What was parsed where that was changed before the first training."""
         self.again: Callable[[], Mapping[str, Any] | None] | None = None
+        self.trained = False
+        """Whether a training has begun with it, whose values stay."""
 
     def look_again(self) -> bool:
-        """Whether anything has changed."""
+        """Whether anything has changed before the first training."""
         now = self.again() if self.again is not None else None
-        self.again = None
         if now is None:
+            self.again = None
             return False
         changed = False
         for name, value in configuration.flattened(now).items():
@@ -54,6 +56,25 @@ class Given:
             elif not configuration.same(value, self.values[name]):
                 self.parsed[name], self.values[name], changed = self.values[name], value, True
         return changed
+
+    def successor(self, number: int) -> Given | None:
+        """What it has become since a training began with it.  What is new by now may be a result, and is none of it."""
+        now = self.again() if self.again is not None else None
+        if now is None:
+            self.again = None
+            return None
+        values = configuration.flattened(now)
+        changed = {
+            name: values[name]
+            for name, value in self.values.items()
+            if name in values and not configuration.same(value, values[name])
+        }
+        if not changed:
+            return None
+        after = Given(number, self.source, self.parser, self.name, {**self.values, **changed}, self.hidden)
+        after.parsed = {**{name: self.values[name] for name in changed}, **self.parsed}
+        after.again, self.again = self.again, None
+        return after
 
     def fact(self) -> dict[str, Any]:
         """As the journal keeps it: typed, and without secrets."""
@@ -92,6 +113,7 @@ class Arguments:
         self._waiting: list[Given] = []
         """What is not told to the job yet."""
         job.before_opening.append(self.tell)
+        job.before_training.append(self._look_again)
 
     def add(
         self,
@@ -116,30 +138,44 @@ class Arguments:
         self._given.append(given)
         self._latest[parser, name] = given
         self._waiting.append(given)
-        if again is not None and self._look_again not in self._job.before_training:
-            self._job.before_training.append(self._look_again)
         if self._job.segment is not None:
             self.tell()
 
-    def update(self, settings: Mapping[str, Any]) -> bool:
+    def update(self, settings: Mapping[str, Any], again: Callable[[], Mapping[str, Any] | None] | None = None) -> bool:
         """Whether these are settings that were parsed, in an object of the program's; what has changed is noted."""
         values = configuration.flattened(settings)
-        for given in reversed(self._given):
+        for given in reversed(list(self._latest.values())):
             if given.source != "global" and given.values.keys() <= values.keys():
-                given.again = lambda: settings
-                if shield.contain("arguments", given.look_again) is True:
-                    self._waiting.append(given)
+                alive = given.again is not None and given.again() is not None
+                later, given.again = given.again if alive else again, lambda: settings
+                shield.contain("arguments", self._note_change, given)
+                self._latest[given.parser, given.name].again = later
                 if self._job.segment is not None:
                     self.tell()
                 return True
         return False
 
     def _look_again(self) -> None:
-        for given in self._given:
-            if given.again is not None and shield.contain("arguments", given.look_again) is True:
-                self._waiting.append(given)
+        """As a training begins."""
+        for given in list(self._latest.values()):
+            if given.again is not None:
+                shield.contain("arguments", self._note_change, given)
+        for given in self._latest.values():
+            given.trained = True
         if self._job.segment is not None:
             self.tell()
+        self._job.before_next_training.append(self._look_again)
+
+    def _note_change(self, given: Given) -> None:
+        if not given.trained:
+            if given.look_again():
+                self._waiting.append(given)
+            return
+        after = given.successor(len(self._given) + 1) if len(self._given) < LIMIT else None
+        if after is not None:
+            self._given.append(after)
+            self._latest[after.parser, after.name] = after
+            self._waiting.append(after)
 
     def tell(self) -> None:
         """Let the job know."""

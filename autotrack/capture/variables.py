@@ -7,6 +7,7 @@ or what was imported from a library is none.
 
 from __future__ import annotations
 
+import functools
 import opcode
 import sys
 import time
@@ -58,9 +59,13 @@ def settings(
         if holder is not None:
             objects[name] = holder
         elif _is_setting(value) and not (_comes_of_itself(value, age) and any(name in code.called for code in codes)):
-            cut = isinstance(value, str) and len(value) > TEXT
-            scalars[name] = {"$cut": value[:TEXT], "length": len(value)} if cut else value
+            scalars[name] = _kept(value)
     return scalars, objects
+
+
+def _kept(value: Any) -> Any:
+    cut = isinstance(value, str) and len(value) > TEXT
+    return {"$cut": value[:TEXT], "length": len(value)} if cut else value
 
 
 def _is_set(name: str, codes: Sequence[Assigned]) -> bool:
@@ -118,6 +123,8 @@ class Assigned:
         """Names that are given what a call returns, or what is made of that."""
         self.changing: set[str] = set()
         """Names whose values come and go: in loops, or from within functions."""
+        self.repeated: set[str] = set()
+        """Settings that are assigned more than once, as `lr = 0.1; train(); lr = 0.2; train()` does."""
         self._settings: set[str] = set()
         self._imported: set[str] = set()
         inner = list(_functions(code))
@@ -150,6 +157,8 @@ class Assigned:
                     continue
             if any(begin <= at <= end for begin, end in loops):
                 self.changing.add(name)
+            elif name in self._settings:
+                self.repeated.add(name)
             else:
                 self._settings.add(name)
             if not _CALLS.isdisjoint(operations[last:at]):
@@ -230,13 +239,31 @@ class Variables:
         self._job.before_next_training.append(self.look)
 
     def _record(self, codes: Sequence[Assigned]) -> None:
-        scalars, objects = settings(vars(sys.modules["__main__"]), codes, time.time() - self._job.started + SLACK)
+        scalars, objects = settings(_main(), codes, time.time() - self._job.started + SLACK)
         given = arguments.given(self._job)
         for name, values in objects.items():
-            if not given.update(values):
-                named = values if name.lower() in HOLDERS else {name: values}
-                given.add("config", "variable", name, named)
-        given.add("global", "variables", "", scalars)
+            if not given.update(values, functools.partial(_held, name)):
+                bare = name.lower() in HOLDERS
+                named = values if bare else {name: values}
+                given.add("config", "variable", name, named, again=functools.partial(_held, name, bare=bare))
+        repeated = [name for name in scalars if any(name in code.repeated for code in codes)]
+        again = functools.partial(_now, repeated) if repeated else None
+        given.add("global", "variables", "", scalars, again=again)
+
+
+def _main() -> dict[str, Any]:
+    return vars(sys.modules["__main__"])
+
+
+def _held(name: str, *, bare: bool = True) -> dict[str, Any] | None:
+    """The settings that are in the variable's object by now."""
+    values = _settings_in(name, _main().get(name))
+    return values if bare or values is None else {name: values}
+
+
+def _now(names: Sequence[str]) -> dict[str, Any]:
+    variables = _main()
+    return {name: _kept(variables[name]) for name in names if _is_setting(variables.get(name))}
 
 
 def _compiled(source: str) -> CodeType:

@@ -586,6 +586,36 @@ GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}, cv=2).fit(X, y)
     assert (sources["lr"], sources["alpha"], sources["global.max_iter"]) == ("args", "estimator", "global")
 
 
+SWEEP = """
+import numpy
+from sklearn.linear_model import Ridge
+X, y = numpy.arange(20.0).reshape(10, 2), numpy.arange(10.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "change"),
+    [
+        (ARGPARSE + "args = parser.parse_args()\n", "args.lr = lr"),
+        (ARGPARSE + "given = vars(parser.parse_args())\n", "given['lr'] = lr; given['score'] = lr"),
+        ("config = {'lr': 0.1}\n", "config['lr'] = lr"),
+        ("from types import SimpleNamespace\nconfig = SimpleNamespace(lr=0.1)\n", "config.lr = lr"),
+    ],
+)
+def test_what_changes_between_trainings(program: Program, setting: str, change: str) -> None:
+    program.run(setting + SWEEP + f"for lr in (1.0, 2.0, 2.0, 3.0):\n    {change}\n    Ridge().fit(X, y)\n")
+    runs = _runs(program)
+    assert [run["params"]["lr"] for run in runs] == [1.0, 2.0, 2.0, 3.0]
+    assert "score" not in runs[0]["params"] or runs[1]["params"]["score"] == 2.0
+
+
+def test_a_variable_that_is_assigned_again(program: Program) -> None:
+    program.run(SWEEP + "lr = 0.1\nRidge().fit(X, y)\nlr = 0.2\nlate = 1\nRidge().fit(X, y)\n")
+    first, second = _runs(program)
+    assert (first["params"]["lr"], second["params"]["lr"]) == (0.1, 0.2)
+    assert "late" not in second["params"]
+
+
 # Secrets
 
 PLANTED = {
