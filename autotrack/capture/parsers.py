@@ -21,6 +21,7 @@ from autotrack.frames import transparent
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
     from typing import Any
 
 _PLAIN = frozenset((bool, int, float, str, bytes, type(None)))
@@ -243,13 +244,25 @@ def _watch_hydra(watch: Watch, module: Any) -> None:
 def _hydra(result: Any, args: Any, kwargs: Any) -> None:
     """The configuration of the job that is about to run; of a sweep, each in turn."""
     cfg = kwargs["cfg"] if "cfg" in kwargs else args[1]
-    frame = sys._getframe(1)
-    while frame is not None and not frame.f_globals.get("__name__", "").startswith("hydra."):
-        frame = frame.f_back  # type: ignore[assignment]
+    frame = _of_hydra(sys._getframe(1))
     if frame is None or frame.f_code.co_name != "run_job":
         return
     settings = {name: value for name, value in (omegaconf(cfg) or {}).items() if name != "hydra"}
-    arguments.record("config", "hydra", str(cfg.hydra.job.name), settings)
+    arguments.record("config", "hydra", str(cfg.hydra.job.name), settings, again=_hydra_again)
+
+
+def _of_hydra(frame: FrameType | None) -> FrameType | None:
+    while frame is not None and not frame.f_globals.get("__name__", "").startswith("hydra."):
+        frame = frame.f_back
+    return frame
+
+
+def _hydra_again() -> dict[str, Any] | None:
+    """The configuration that the program's function was called with, a copy which Hydra makes later: as it is now."""
+    frame = _of_hydra(sys._getframe(1))
+    while frame is not None and frame.f_code.co_name != "run_job":
+        frame = _of_hydra(frame.f_back)
+    return omegaconf(frame.f_locals.get("task_cfg")) if frame is not None else None
 
 
 _LIBRARIES: dict[str, Callable[[Watch, Any], None]] = {

@@ -360,6 +360,13 @@ def test_each_job_of_a_sweep_has_its_own(program: Program) -> None:
     assert [run["params"]["lr"] for run in runs] == [1, 2]
 
 
+def test_what_the_function_of_hydra_changes(program: Program) -> None:
+    (program.folder / "config.yaml").write_text(HYDRA_CONFIG)
+    program.run(HYDRA.replace("    import autotrack", "    cfg.lr *= 10\n    import autotrack"), "lr=0.5")
+    given = program.only("hydra")
+    assert (given["values"]["lr"], given["values"]["model.lr"], given["parsed"]["lr"]) == (5.0, 5.0, 0.5)
+
+
 def _runs(program: Program) -> list[dict[str, Any]]:
     listed = subprocess.run(
         [sys.executable, "-m", "autotrack", "ls", "--json"],
