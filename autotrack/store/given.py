@@ -62,7 +62,8 @@ class Arguments:
         if root is None or root.parent is not None or not self._by_segment:
             return []
         said = self._by_segment.get(self._main or "") or self._by_segment.get(group[0].segment, [])
-        latest = {given.key: given for given in said if given.time <= root.time}
+        printed = root.kind == "printed"  # which begins with the program, before anything is parsed
+        latest = {given.key: given for given in said if printed or given.time <= root.time}
         return sorted(latest.values(), key=lambda given: _rank(given.source))
 
 

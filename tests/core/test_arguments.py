@@ -593,6 +593,14 @@ GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}, cv=2).fit(X, y)
     assert (sources["lr"], sources["alpha"], sources["global.max_iter"]) == ("args", "estimator", "global")
 
 
+def test_the_params_of_a_loop_that_prints(program: Program) -> None:
+    loop = "for step in range(3): print(f'step {step} loss {1 / (step + 1)}')\n"
+    program.run(ARGPARSE + "args = parser.parse_args()\nwidth = 3\n" + loop, "--lr", "0.5")
+    (run,) = _runs(program)
+    assert run["kind"] == "printed"
+    assert (run["params"]["lr"], run["params"]["width"]) == (0.5, 3)
+
+
 SWEEP = """
 import numpy
 from sklearn.linear_model import Ridge
