@@ -63,11 +63,14 @@ class Given:
         if now is None:
             self.again = None
             return None
-        values = configuration.flattened(now)
+        nested = {key: value for key, value in list(now.items()) if type(value) not in configuration.SCALARS}
+        values = configuration.flattened(nested) if nested else {}
+        if len(nested) < len(now):  # scalars need no copies, and there may be thousands of trainings
+            values.update((f"{key}", value) for key, value in list(now.items()) if key not in nested)
         changed = {
             name: values[name]
             for name, value in self.values.items()
-            if name in values and not configuration.same(value, values[name])
+            if value is not values.get(name, value) and not configuration.same(value, values[name])
         }
         if not changed:
             return None

@@ -17,7 +17,7 @@ DEPTH = 6
 NAMES = 2_000
 """Settings of one object that are kept."""
 
-_SCALARS = frozenset((bool, int, float, str, type(None)))
+SCALARS = frozenset((bool, int, float, str, type(None)))
 _REFERENCE = re.compile(r"\$\{([\w.\[\]-]+)\}")
 _ENVIRONMENT = re.compile(r"\$\{oc\.env:(\w+)(?:,([^${}]*))?\}")
 
@@ -35,7 +35,7 @@ def _flatten(settings: Mapping[Any, Any], prefix: str, depth: int, found: dict[s
         name = f"{prefix}{key}"
         if len(found) >= NAMES:
             return
-        nested = members(value) if type(value) not in _SCALARS and depth < DEPTH else None
+        nested = members(value) if type(value) not in SCALARS and depth < DEPTH else None
         if nested:
             _flatten(nested, f"{name}.", depth + 1, found)
         else:
@@ -45,7 +45,7 @@ def _flatten(settings: Mapping[Any, Any], prefix: str, depth: int, found: dict[s
 def copied(value: Any, depth: int = 0) -> Any:
     """A value that later changes do not reach, and that keeps none of the user's objects alive."""
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in SCALARS:
         return value
     if kind in (list, tuple) and depth < DEPTH and len(value) <= 1000:
         return [copied(entry, depth + 1) for entry in value]
