@@ -11,8 +11,10 @@ from typing import Any
 HIDDEN = "[redacted]"
 
 _NAME = re.compile(
-    r"(pass(word|wd|phrase|code)?|pwd|pswd|secret([-_]?key)?|token|credential|bearer|authorization|"
-    r"(api|access|private|account|encryption|signing|auth|master|shared|ssh|wandb|license)[-_]?key|auth)s?$",
+    r"((pass(wd|phrase|code)?|pwd|pswd|token|credential|bearer|authorization|jwt|passkey|cookie|webhook|auth|"
+    r"(?<![a-z])pw|(access|private|account|encryption|signing|auth|master|shared|ssh|license|"
+    r"anthropic|aws|azure|cohere|comet|gemini|google|groq|mistral|neptune|openai|stripe|wandb)[-_]?key)s?|"
+    r"(password|secret([-_]?key)?|api[-_]?key)s?[-_]?\d*)$",
     re.IGNORECASE,
 )
 _NO_SECRET = re.compile(
@@ -29,15 +31,24 @@ _QUERY = re.compile(
     re.IGNORECASE,
 )
 _PAIR = re.compile(
-    r"(?P<name>\b(?:password|passwd|pwd|secret|api[-_]?key|access[-_]?key|access[-_]?token|auth[-_]?token|"
-    r"AccountKey|SharedAccessKey|SharedAccessSignature)[\"']?\s*[=:]\s*[\"']?)(?P<secret>[^\s\"'&,;(){}\[\]]{4,})(?![\w.]*\()",
+    r"(?P<name>(?:\b|(?<=_))(?:password|passwd|pwd|secret(?:[-_]?key)?|api[-_]?key|access[-_]?key|access[-_]?token|"
+    r"auth[-_]?token|AccountKey|SharedAccessKey|SharedAccessSignature)[\"']?\s*[=:]\s*[\"']?)(?P<secret>[^\s\"'&,;(){}\[\]]{4,})(?![\w.]*\()",
     re.IGNORECASE,
 )
 """In texts such as the connection strings of databases."""
+_MARKED = re.compile(
+    r"(?P<header>\bAuthorization[\"']?\s*[=:]\s*[\"']?(?:token|ApiKey|Digest) +)[^\s\"']{8,}"
+    r"|(?P<option>(?<![\w-])--(?P<option_name>[\w-]*(?:password|passwd|secret|api[-_]key|token))[ =])"
+    r"(?!-)[^\s\"'&,;(){}\[\]]{6,}"
+    r"|(?P<entry>[\"'](?P<entry_name>[\w-]*token)[\"']\s*:\s*[\"'])[^\s\"']{8,}",
+    re.IGNORECASE,
+)
+"""In headers, command lines and JSON."""
 _LOOKS = re.compile(
     r"\b(?:A(?:KIA|SIA|GPA|IDA|ROA)[0-9A-Z]{16}"  # AWS key ids
     r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
     r"|hf_[A-Za-z0-9]{30,}|[sr]k[-_][A-Za-z0-9_-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}"
+    r"|(?<=hooks\.slack\.com/services/)T\w+/B\w+/\w{16,}|(?<=/api/webhooks/)\d{16,}/[\w-]{40,}"
     r"|npm_[A-Za-z0-9]{36}|pypi-[\w-]{20,}|dckr_pat_[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|wandb_v1_\w{20,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"  # JSON web tokens
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
@@ -102,11 +113,20 @@ def redact(text: str) -> str:
     if len(text) < 6:
         return text
     text = _PAIR.sub(rf"\g<name>{HIDDEN}", text)
+    if "--" in text or "token" in text or "Authorization" in text:
+        text = _MARKED.sub(_without_value, text)
     text = _BEARER.sub(rf"\g<name>{HIDDEN}", text)
     text = _LOOKS.sub(HIDDEN, text)
     if len(text) >= 40:
         text = _KEY_OF_AWS.sub(_unless_a_digest, text)
     return _Known.within.sub(HIDDEN, text) if _Known.within is not None else text
+
+
+def _without_value(match: re.Match[str]) -> str:
+    named = match["option_name"] or match["entry_name"]
+    if named and not is_secret_name(named):
+        return match[0]
+    return f"{match['header'] or match['option'] or match['entry']}{HIDDEN}"
 
 
 def _unless_a_digest(match: re.Match[str]) -> str:

@@ -60,6 +60,42 @@ def test_what_looks_like_a_key(secret: str) -> None:
     assert redact(f"before {secret} after") == f"before {HIDDEN} after"
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("DB_PASSWORD=hunter22", "hunter22"),
+        ("aws_secret_access_key = k3yval-1", "k3yval-1"),
+        ('SECRET_KEY: "yaml-12"', "yaml-12"),
+        ("Authorization: token a1b2c3d4e5", "a1b2c3d4e5"),
+        ("train.py --password opt12345 -x", "opt12345"),
+        ("train.py --hf-token=opt12345 -x", "opt12345"),
+        ('{"token": "js0n-t0ken"}', "js0n-t0ken"),
+        ("https://hooks.slack.com/services/T00000000/B00000000/a1b2c3d4e5f6g7h8i9j0k1l2", "a1b2c3d4e5f6g7h8i9j0k1l2"),
+    ],
+)
+def test_secrets_within_texts(text: str, secret: str) -> None:
+    assert redact(text) == text.replace(secret, HIDDEN).replace("T00000000/B00000000/[", "[")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--num-tokens 1000000",
+        "--max-token 1000000",
+        '{"bos_token": "<|begin|>"}',
+        "the secret: a story",
+        "num_tokens=12345",
+    ],
+)
+def test_texts_of_vocabularies_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("name", ["pw", "db_pw", "OPENAI_KEY", "password1", "jwt", "cookie", "passkey"])
+def test_other_names_of_secrets(name: str) -> None:
+    assert is_secret_name(name)
+
+
 @given(st.text())
 def test_any_text_can_be_redacted(text: str) -> None:
     assert isinstance(redact(text), str)
