@@ -16,7 +16,10 @@ from autotrack.strand import Strand
 
 def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
     """A run that the user opens; it closes with its block, or with the program."""
+    from autotrack.capture.secrets import redact
+
     outer = context.opened.get()
+    name = redact(name) if isinstance(name, str) else name
     strand = Strand(job, framework="", kind="run", name=name, parent=outer.id if outer is not None else None)
     context.began(strand)
     for key, value in tags.items():

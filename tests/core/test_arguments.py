@@ -690,3 +690,10 @@ raise RuntimeError("refused: " + args.password + " " + args.header)
     values = program.values("argparse")
     assert values["password"] == values["db_passwd"] == values["pin_token"] == values["header"] == "[redacted]"
     assert values["options"] == ["--token", "[redacted]"]
+
+
+def test_secrets_in_the_name_of_a_run(program: Program) -> None:
+    program.run("import autotrack\nwith autotrack.run('at https://me:pa55word-x@host'): pass\n")
+    written = b"".join(path.read_bytes() for path in (program.folder / ".autotrack").rglob("*.jsonl"))
+    assert b"pa55word-x" not in written
+    assert b"https://me:[redacted]@host" in written
