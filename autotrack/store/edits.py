@@ -24,6 +24,7 @@ def append(folder: Folder, target: str, what: str, name: str, value: Any) -> Non
     the folder can't be written."""
     from filelock import FileLock
 
+    from autotrack.capture import secrets
     from autotrack.capture.environment import user
     from autotrack.journal.segment import chained, line_of
     from autotrack.values import plain, storable
@@ -35,7 +36,7 @@ def append(folder: Folder, target: str, what: str, name: str, value: Any) -> Non
         "target": target,
         "what": what,
         "name": storable(name),
-        "value": storable(value) if isinstance(value, str) else plain(value),
+        "value": secrets.hidden(name, storable(value) if isinstance(value, str) else plain(value)),
     }
     try:
         folder.create()

@@ -697,3 +697,16 @@ def test_secrets_in_the_name_of_a_run(program: Program) -> None:
     written = b"".join(path.read_bytes() for path in (program.folder / ".autotrack").rglob("*.jsonl"))
     assert b"pa55word-x" not in written
     assert b"https://me:[redacted]@host" in written
+
+
+def test_secrets_in_tags_and_notes_given_afterwards(program: Program) -> None:
+    program.run("import autotrack\nautotrack.log({'loss': 1.0})\n")
+    for words in (["tag", "@last", "api_token=s3cret-of-tag", "n=1"], ["note", "@last", "password=s3cret-of-note"]):
+        subprocess.run(
+            [sys.executable, "-m", "autotrack", *words],
+            cwd=program.folder, check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+    (run,) = _runs(program)
+    assert run["tags"] == {"api_token": "[redacted]", "n": 1}
+    files = [path for path in (program.folder / ".autotrack").rglob("*") if path.is_file()]
+    assert not any(b"s3cret-of" in path.read_bytes() for path in files)
