@@ -199,7 +199,8 @@ class Store:
         if reference == "@last":
             found = self.runs(limit=1)
             if not found:
-                raise NotFound("there is no run yet; make one with: autotrack run SCRIPT")
+                seen = f"; of programs that trained nothing the last one is: autotrack show {self.last_job()}"
+                raise NotFound(f"there is no run yet{seen}")
             return str(found[0]["id"])
         metric = reference.removeprefix("@best:")
         lowest = metric.startswith("-")

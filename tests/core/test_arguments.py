@@ -710,3 +710,14 @@ def test_secrets_in_tags_and_notes_given_afterwards(program: Program) -> None:
     assert run["tags"] == {"api_token": "[redacted]", "n": 1}
     files = [path for path in (program.folder / ".autotrack").rglob("*") if path.is_file()]
     assert not any(b"s3cret-of" in path.read_bytes() for path in files)
+
+
+def test_a_job_without_runs_is_found(program: Program) -> None:
+    program.run("open('written', 'w').write('x')\n")
+    shown = subprocess.run(
+        [sys.executable, "-m", "autotrack", "show"],
+        cwd=program.folder, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert shown.returncode == 1
+    job = shown.stderr.split()[-1]
+    assert (program.folder / ".autotrack" / "journal" / job).is_dir()
