@@ -95,10 +95,9 @@ def _not_found(store: Store, runs: list[dict[str, Any]], name: str) -> NotFound:
     if with_it:
         return without_points(with_it[0])
     has = ", ".join(dict.fromkeys(metric for run in runs for metric in run["metrics"])) or "none"
-    who = f"the run {runs[0]['id']} has" if len(runs) == 1 else "none of these runs has"
+    who = f"the run {runs[0]['id']} has no" if len(runs) == 1 else "none of these runs has a"
     return NotFound(
-        f"{who} no metric {name!r}; there are: {output.printable(has)}.  "
-        "Several runs: autotrack plot ID ID --metric NAME"
+        f"{who} metric {name!r}; there are: {output.printable(has)}.  Several runs: autotrack plot ID ID --metric NAME"
     )
 
 
