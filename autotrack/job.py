@@ -16,7 +16,7 @@ from autotrack.ids import new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from autotrack.capture.arguments import Arguments
@@ -40,6 +40,16 @@ IMPORT_PATIENCE = 10.0
 """Seconds that it may wait for our imports: the child of a fork in their midst could never import these modules."""
 
 _WORKER_MARKS = ("--multiprocessing-fork", "multiprocessing.forkserver", "multiprocessing.resource_tracker")
+
+
+def _taken(acts: list[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+    """Those that wait and those that are added meanwhile, each for one of the threads that ask at the same time."""
+    while True:
+        try:
+            act = acts.pop(0)
+        except IndexError:
+            return
+        yield act
 
 
 class Job:
@@ -164,9 +174,9 @@ class Job:
     def training_begins(self) -> None:
         """A training is about to begin."""
         self.prepare()
-        while self.before_training:
-            shield.contain("before training", self.before_training.pop(0))
-        self.before_training, self.before_next_training = self.before_next_training, []
+        for act in _taken(self.before_training):
+            shield.contain("before training", act)
+        self.before_training.extend(list(_taken(self.before_next_training)))
 
     def _report_fact(self, section: str, value: object) -> None:
         from autotrack import events

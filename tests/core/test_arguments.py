@@ -624,6 +624,18 @@ def test_what_changes_between_trainings(program: Program, setting: str, change: 
     assert "score" not in runs[0]["params"] or runs[1]["params"]["score"] == 2.0
 
 
+def test_trainings_in_threads_go_on_looking(program: Program) -> None:
+    threads = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda _: Ridge().fit(X, y), range(100)))
+config["lr"] = 7.0
+Ridge().fit(X, y)
+"""
+    program.run("config = {'lr': 0.1}\n" + SWEEP + threads)
+    assert _runs(program)[-1]["params"]["lr"] == 7.0
+
+
 def test_a_variable_that_is_assigned_again(program: Program) -> None:
     program.run(SWEEP + "lr = 0.1\nRidge().fit(X, y)\nlr = 0.2\nlate = 1\nRidge().fit(X, y)\n")
     first, second = _runs(program)
