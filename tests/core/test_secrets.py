@@ -102,7 +102,10 @@ def test_any_text_can_be_redacted(text: str) -> None:
     assert len(redact_arguments([text, text])) == 2
 
 
-@pytest.mark.parametrize("word", ["--lr=0.1", "author", "--password-file", "https://host/path", "keyboard", "a:b@c"])
+@pytest.mark.parametrize(
+    "word",
+    ["--lr=0.1", "author", "--password-file", "--first_pass", "patch_token", "https://host/path", "keyboard", "a:b@c"],
+)
 def test_what_is_no_secret_stays(word: str) -> None:
     assert redact_arguments([word, "x"]) == (word, "x")
     assert not is_secret_name(word)
