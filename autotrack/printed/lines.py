@@ -36,6 +36,8 @@ _OBJECT = re.compile(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)
 """An object by its fields: `Namespace(lr=0.1, epochs=3)`."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LEVEL = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b\]?:?")
+_HOW_MANY = re.compile(r"#\s*[A-Za-z]+\s*[:=]?\s*$")
+"""`# games: 3`."""
 _NUMBERED = re.compile(r"(?<=[a-z])\s?#(?=\d)", re.IGNORECASE)
 """`step #3`."""
 _GIVEN = re.compile(r"\S+=\S+\s")
@@ -156,7 +158,7 @@ def read(
         partner = _partner(text, numbers, at)
         total = int(partner.value) if partner is not None and partner.whole else None
         word = _counter(number, said, expressed, label, counters, partner)
-        if word:
+        if word and not _HOW_MANY.search(before):
             if word == "batch" == last_progress and "epoch" not in line.counters:  # `[1/25][300/782]`
                 line.counters = {"epoch": line.counters.pop("batch"), **line.counters}
             last_progress = word if not label else ""

@@ -135,7 +135,8 @@ class Watch:
         self, text: str, fields: list[Field], write: Write, counters: tuple[str, ...], values: dict[str, object]
     ) -> bool:
         """Read a text of which some stretches are known to be somebody's value."""
-        found, offset, split = False, 0, ""
+        offset, split = 0, ""
+        found = False
         above: Counters = {}
         fallback = _split_of(write.call.code)
         thread = write.thread
@@ -160,13 +161,15 @@ class Watch:
             above = line.counters or above
             if line.values:
                 line.counters = dict(above)
-            found = bool(line.values or line.counters) or found
+            found = found or bool(line.values or line.counters)
             if number == len(lines) - 1 and row and write.stream and not ends:
                 self._begun[thread] = line.counters, line.split
-            self._keep(line, write, counters, values)
+            self._keep(line, write, counters, values, indented=row[:1] in (" ", "\t"))
         return found
 
-    def _keep(self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object]) -> None:
+    def _keep(
+        self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object], *, indented: bool
+    ) -> None:
         standing = _counting(loops, values)
         code, heading, then = self._heading.get(write.thread, (None, {}, {}))
         if not line.values:
@@ -195,8 +198,9 @@ class Watch:
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         # What no word tells to be a metric is one beside a counter, printed or of one that is.
         beside = bool(counters) and any(known for _, _, known in line.values)
+        inset = indented and _is_coarse(heading)
         for name, value, known in line.values:
-            if known or beside or (line.counters and not is_setting(name)):
+            if known or beside or ((line.counters or inset) and not is_setting(name)):
                 self._record(name, step, value, write, axis, implicit, name in line.percent)
         if cycle is not None and beside and cycle[0] in COARSE:
             self._record(cycle[0], step, cycle[1], write, axis)
@@ -224,7 +228,8 @@ class Watch:
             return
         known: dict[str, _Point] = strand.memo.setdefault("printed", {})
         counted: set[str] = strand.memo.setdefault("printed, counted", set())
-        name = point.name
+        others: dict[tuple[str, PrintCall], str] = strand.memo.setdefault("printed, others", {})
+        name = others.get((point.name, point.call), point.name)
         last = known.get(name)
         if last is not None and last.call is not point.call:
             if last.says(point):
@@ -235,6 +240,9 @@ class Watch:
                 name = f"{name}.final"
             elif last.percent != point.percent:  # 0.93 here and 93 % there
                 name = f"{name}.percent" if point.percent else f"{name}.fraction"
+            elif last.axis and last.step == point.step:  # something else of the same round
+                number = sum(key == point.name for key, _ in others) + 1
+                name = others[point.name, point.call] = f"{name}[{number}]"
         elif last is None and len(known) >= SERIES:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return

@@ -140,6 +140,21 @@ for epoch in range(3):
     }
 
 
+def test_another_print_of_the_same_round_is_another_series(tmp_path: Path) -> None:
+    source = """
+for epoch in range(3):
+    print(f"epoch {epoch}")
+    print(f"  training loss: {1 / (epoch + 1)}")
+    print(f"  training loss for vocals: {1 / (epoch + 2)}")
+    cost = epoch / 4
+    print(f"  cluster: {cost}")
+"""
+    found = printed(source, tmp_path)
+    assert [value for _, value in found["train/loss"]] == [1, 1 / 2, 1 / 3]
+    assert [value for _, value in found["train/loss[1]"]] == [1 / 2, 1 / 3, 1 / 4]
+    assert found["cluster"] == [(0, 0.0), (1, 0.25), (2, 0.5)]
+
+
 def test_what_the_function_and_those_that_call_it_say(tmp_path: Path) -> None:
     source = """
 def validate(n):
