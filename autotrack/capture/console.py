@@ -74,7 +74,19 @@ LOST = -1
 class PrintCall:
     """One place in the program that prints."""
 
-    __slots__ = ("at", "code", "counted", "named", "names", "numbers", "optimized", "passes", "site", "tried")
+    __slots__ = (
+        "at",
+        "code",
+        "counted",
+        "named",
+        "names",
+        "numbers",
+        "optimized",
+        "outside",
+        "passes",
+        "site",
+        "tried",
+    )
 
     def __init__(self, code: CodeType, at: int, passes: bool) -> None:
         self.code, self.at = code, at
@@ -85,6 +97,8 @@ class PrintCall:
         self.named = False
         """Whether these are known yet; until then it is all of them."""
         self.optimized = bool(code.co_flags & _OPTIMIZED)
+        self.outside = tuple(filter(_COUNTER.fullmatch, code.co_names)) if self.optimized else ()
+        """Variables of the module that may count."""
         if self.optimized and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names):
             self.named = True
         self.site: Any = None
@@ -102,15 +116,18 @@ class PrintCall:
         get = variables.get
         found: dict[str, object] = {}
         numpy: Any = sys.modules.get("numpy")
-        for name in self.names if self.named else (variables if self.optimized else self.code.co_names):
-            value: Any = get(name)
+        known = self.names if self.named else (variables if self.optimized else self.code.co_names)
+        for name in known if self.named or not self.outside else (*known, *self.outside):
+            value: Any = get(name, _NOTHING)
+            if value is _NOTHING:
+                value = frame.f_globals.get(name)
             kind = type(value)
             if kind is float or kind is int or kind is str or kind is bool:
                 found[name] = value
             elif numpy is not None and numpy.generic in _bases(kind):
                 found[name] = value.item()
         if self.optimized:
-            del get
+            del get, known
             _let_go(frame, variables)
         if not self.counted:
             _count(frame, found)

@@ -19,7 +19,7 @@ MOST = 64
 """Numbers of a line that are looked at."""
 
 _NUMBER = re.compile(
-    r"(?<![\w.@#$\\])(?<![\w)\]]-)"
+    r"(?:(?<![\w.@#$\\])(?<![\w)\]]-)|(?<=\b[Ee]poch)|(?<=\b[Ee]pisode)|(?<=\b[Ss]tep)|(?<=\b[Ii]ter)|(?<=\b[Ff]old))"
     r"(?P<number>[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
     r"(?P<percent>\s?%)?(?![\w\\'^]|[.:\-]\w|,\d|\s?\*\*|\.\d)",
     re.IGNORECASE,
@@ -331,6 +331,8 @@ def _counter(
         return expressed.metric  # `Train loss 12 0.345`
     if name in counters and tail and tail[-1] not in OTHER and said.kind != "metric":
         return name_of(name).metric if expressed.kind == "counter" else name
+    if partner is not None and partner.whole and said.kind == "other" and expressed.kind == "counter":
+        return expressed.metric  # `id: resnet (3/10)`
     if label and said.kind in ("metric", "other"):
         return ""
     if name and (expressed.kind == "counter" or name in counters):

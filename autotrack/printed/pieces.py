@@ -205,9 +205,11 @@ def _piece(node: ast.expr, spec: str) -> Piece:
 
 def _spoken(node: ast.expr) -> str:
     """How an expression is called: the name in it that says most."""
-    names = [name for name in _names(node) if name]
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # `words / (t + 1e-5)` counts nothing
-        names = [name for name in names if name_of(name).kind != "counter"]
+        names = [name for name in _names(node.left) if name and name_of(name).kind != "counter"]
+        names = names or [name for name in _names(node.right) if name and name_of(name).kind != "counter"]
+    else:
+        names = [name for name in _names(node) if name]
     for kind in ("metric", "counter", "other"):
         for name in names:
             if name_of(name).kind == kind:

@@ -268,7 +268,7 @@ _COUNTING = frozenset("range enumerate trange arange count tqdm track".split())
 
 
 def _counts(name: str) -> bool:
-    return name_of(name).metric in COUNTERS or name in ("i", "j", "k", "n", "t")
+    return name_of(name).metric in COUNTERS or name in ("i", "j", "k", "n", "t", "count", "cnt", "counter")
 
 
 # Matching the text

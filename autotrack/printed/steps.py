@@ -10,7 +10,7 @@ Counters = dict[str, tuple[int, "int | None"]]
 class _Unrolled:
     """A counter that begins anew with each round of another, made into one that goes on."""
 
-    __slots__ = ("coarse", "first", "from_zero", "last", "offset", "stride", "to_total")
+    __slots__ = ("beyond", "coarse", "first", "from_zero", "last", "offset", "stride", "to_total")
 
     def __init__(self) -> None:
         self.first: int | None = None
@@ -18,6 +18,8 @@ class _Unrolled:
         self.last = 0
         self.offset = 0
         self.stride = 1
+        self.beyond = False
+        """Whether it went past the total that is printed with it."""
         self.from_zero = self.to_total = False
         """Whether it was seen at 0, and at its total: `0000/3` to `0003/3` are four."""
 
@@ -30,7 +32,9 @@ class _Unrolled:
     def step(self, coarse: int, fine: int, total: int | None) -> int:
         if self.first is None:
             self.first = coarse
-        if total:
+        self.beyond = self.beyond or bool(total and fine > total)
+        if total and not self.beyond:
+            self.coarse, self.last = coarse, fine
             self.from_zero = self.from_zero or fine == 0
             self.to_total = self.to_total or fine == total
             return (coarse - self.first) * (total + (self.from_zero and self.to_total)) + fine

@@ -179,7 +179,7 @@ def is_metric(word: str) -> bool:
 _SETTINGS = frozenset(
     """
     lr rate decay momentum alpha beta gamma eps epsilon tau sigma temp temperature dropout replace wd noise prob p
-    warmup factor step ratio exploration scheduler
+    warmup factor step exploration scheduler
     """.split()
 )
 

@@ -21,6 +21,7 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
     ("Accuracy: 450/500", {}, {"accuracy": 0.9}),
     ("Score: 3/5", {}, {"score": 3}),
     ("train step #3 accuracy: 0.5, loss: 0.25", {"step": 3}, {"train/accuracy": 0.5, "train/loss": 0.25}),
+    ("Epoch12 --> loss: 0.25", {"epoch": 12}, {"loss": 0.25}),
     ("episode: 2  score: 1.5  steps: 410", {"episode": 2}, {"score": 1.5}),
     ("Avg. reward: 24.5 | Avg. Q: 0.75", {}, {"reward": 24.5, "q": 0.75}),
     ("frame: 10000  eps: 0.769  per_life: 6.7", {"frame": 10000}, {"eps": 0.769, "per_life": 6.7}),
