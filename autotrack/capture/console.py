@@ -129,6 +129,7 @@ class PrintCall:
         if self.optimized:
             del get, known
             _let_go(frame, variables)
+        del variables
         if not self.counted:
             _count(frame, found)
         return found
@@ -158,18 +159,22 @@ def _count(frame: FrameType, found: dict[str, object]) -> None:
         if names is None:
             names = _counters_of(code)
         variables = outer.f_locals if names else {}
-        name = next((name for name in names if type(variables.get(name)) is int), None)
-        if name is not None:
-            found[f"^{name}"] = variables[name]
+        counted = False
+        for name in names:  # no generator: that would hold `variables` once more
+            if type(variables.get(name)) is int:
+                found[f"^{name}"], counted = variables[name], True
+                break
         if names and code.co_flags & _OPTIMIZED:
             _let_go(outer, variables)
-        if name is not None:
+        if counted:
             return
         outer = outer.f_back
 
 
 _COUNTER = re.compile(
-    r"(?:i_|cur_|current_|this_)?(?:epoch|ep|episode|round|iteration|global_step)(?:_?(?:idx|i|num|id|count))?"
+    r"(?:i_|n_|cur_|current_|this_|num_|total_)?"
+    r"(?:epoch|ep|episode|round|iteration|global_step|step|steps|timestep|timesteps|iter|update|frame)"
+    r"(?:_?(?:idx|i|num|id|count))?|t|it"
 )
 _counters: dict[int, tuple[str, ...]] = {}
 """By the identity of a code object, its variables that count rounds."""

@@ -19,9 +19,10 @@ MOST = 64
 """Numbers of a line that are looked at."""
 
 _NUMBER = re.compile(
-    r"(?:(?<![\w.@#$\\])(?<![\w)\]]-)|(?<=\b[Ee]poch)|(?<=\b[Ee]pisode)|(?<=\b[Ss]tep)|(?<=\b[Ii]ter)|(?<=\b[Ff]old))"
+    r"(?:(?<![\w.@#$\\])(?<![\w)\]]-)|(?<=\b[Ee]poch)|(?<=\b[Ee]poch_)|(?<=\b[Ee]pisode)|(?<=\b[Ss]tep)"
+    r"|(?<=\b[Ss]tep_)|(?<=\b[Ii]ter)|(?<=\b[Ii]ter_)|(?<=\b[Ff]old)|(?<=\b[Ff]old_))"
     r"(?P<number>[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
-    r"(?P<percent>\s?%)?(?![\w\\'^]|[.:\-]\w|,\d|\s?\*\*|\.\d)",
+    r"(?P<percent>\s?%)?(?:(?=dB\b)|(?![\w\\'^]|[.:\-]\w|,\d|\s?\*\*|\.\d))",
     re.IGNORECASE,
 )
 _NO_NUMBERS = re.compile(
@@ -36,6 +37,8 @@ _OBJECT = re.compile(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)
 """An object by its fields: `Namespace(lr=0.1, epochs=3)`."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LEVEL = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b\]?:?")
+_NAMED_BY_NUMBER = re.compile(r"\b(top|rank|prec|hits?)[ -](\d+)(?=\s*(?:[:=(]|acc))", re.IGNORECASE)
+"""`Top 1: 0.5`."""
 _HOW_MANY = re.compile(r"#\s*[A-Za-z]+\s*[:=]?\s*$")
 """`# games: 3`."""
 _NUMBERED = re.compile(r"(?<=[a-z])\s?#(?=\d)", re.IGNORECASE)
@@ -132,6 +135,7 @@ def read(
     """What one line says.  `counters`: names of variables that count the loops around the print; `split`: what the
     text before spoke of; `fallback`: what else it may speak of."""
     text = _COLOUR.sub(lambda match: "\0" * len(match[0]), text[:LONGEST])
+    text = _NAMED_BY_NUMBER.sub(lambda match: f"{match[1]}_{match[2]}", text)
     text = _NUMBERED.sub(lambda match: " " * len(match[0]), text)
     for pattern in (_NO_NUMBERS, _OBJECT):
         text = pattern.sub(lambda match: " " * len(match[0]), text)
@@ -140,6 +144,8 @@ def read(
     begin = 0
     inherited = line.split
     qualifier = _qualifier(text, fields)
+    if re.search(r"\.\w{2,4}$", qualifier):  # each file is a point
+        qualifier = ""
     last: str | None = None
     skip, last_progress = -1, ""
     uncertain: set[str] = set()
@@ -149,6 +155,10 @@ def read(
             continue
         before = text[begin : number.start]
         label = _label(before, number.labels)
+        if any(len(shown) > 1 and shown in label for shown in number.labels):  # `Model 3 ./a_10.pth mAP`
+            told, bare = name_of(label), _label(_without(before, number.labels), ())
+            if name_of(bare).kind == "metric" and name_of(bare).metric != told.metric and not name_of(bare).split:
+                label = f"{told.split} {bare}" if told.split else bare
         if number.start in lists:
             _read_list(line, label, lists[number.start], inherited)
             begin = lists[number.start][-1].end
@@ -158,6 +168,8 @@ def read(
         partner = _partner(text, numbers, at)
         total = int(partner.value) if partner is not None and partner.whole else None
         word = _counter(number, said, expressed, label, counters, partner)
+        if not word and number.enclosed and total and number.whole and not label and not line.values:
+            word = "batch" if coarse(line.counters) and number.value <= total else ""  # `Epoch: 1/2 (3/300)`
         if word and not _HOW_MANY.search(before):
             if word == "batch" == last_progress and "epoch" not in line.counters:  # `[1/25][300/782]`
                 line.counters = {"epoch": line.counters.pop("batch"), **line.counters}
@@ -223,7 +235,11 @@ def read(
         if known:
             inherited = name.split or inherited
         full = str(Name(name.metric, split_of, ""))
-        if qualifier and (number.field is None or qualifier != text[number.field.start : number.field.end]):
+        if (
+            qualifier
+            and not line.counters
+            and (number.field is None or qualifier != text[number.field.start : number.field.end])
+        ):
             full = f"{full} ({qualifier})"
         again = sum(full == other.partition("[")[0] for other, _, _ in line.values)
         if not again or (number.field is not None and _AVERAGE.search(before) is None and known):
@@ -303,6 +319,14 @@ def _label(before: str, printed: Sequence[str]) -> str:
         if name_of(tail).kind == "metric":
             pieces.append(tail)
     return pieces[-1].strip(" :=~≈\"'*-#→>+") if pieces else ""
+
+
+def _without(text: str, shown: Sequence[str]) -> str:
+    """A text with gaps where these stand in it."""
+    for entry in shown:
+        if len(entry) > 1:
+            text = text.replace(entry, "|")
+    return text
 
 
 def _partner(text: str, numbers: Sequence[Number], at: int) -> Number | None:

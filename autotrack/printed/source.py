@@ -36,6 +36,8 @@ class Site(NamedTuple):
     """The variables that are worth reading when it prints: of expressions, and the counters of loops around it."""
     counters: tuple[str, ...]
     """The counters of the loops around it, the innermost last."""
+    inner: bool = False
+    """Whether the loop around it is within the one that counts the rounds."""
     forwards: bool = False
     """Whether it prints what its function was given: what that is, the call of the function says."""
 
@@ -72,7 +74,7 @@ def analyse(code: CodeType, instruction: int, since: float) -> Site:
     usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
     parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS)
     forwards = code.co_name != "<module>" and forwarded(call) in code.co_varnames[:parameters]
-    return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, forwards)
+    return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, _is_inner(path), forwards)
 
 
 def _worth_reading(piece: Piece) -> bool:
@@ -207,6 +209,18 @@ def _counters(path: Sequence[ast.AST]) -> tuple[str, ...]:
             found += [name for name in counted if _counts(name)]
             others += counted if isinstance(node, ast.While) else ()
     return tuple(dict.fromkeys(found or others))
+
+
+def _is_inner(path: Sequence[ast.AST]) -> bool:
+    """Whether the innermost loop around a call, in the same function, is another than one over rounds."""
+    inner = next((at for at in range(len(path) - 1, 0, -1) if isinstance(path[at], _FUNCTIONS)), 0)
+    loop = next((node for node in reversed(path[inner:]) if isinstance(node, (*_LOOPS, ast.While))), None)
+    if loop is None:
+        return False
+    targets = ast.walk(loop.target) if isinstance(loop, _LOOPS) else ()
+    named = {node.id for node in targets if isinstance(node, ast.Name)}
+    named |= {name for name in map(_counted_up, _round(loop.body)) if name is not None}
+    return not any(name_of(name).metric in COARSE for name in named)
 
 
 def _counted_up(statement: ast.stmt) -> str | None:

@@ -129,11 +129,9 @@ class Watch:
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
         """Read a printed text; whether it held anything."""
         fields = _given(text, values) or source.fields_in(site, text, values) or []
-        return self.said(text, fields, write, site.counters, values)
+        return self.said(text, fields, write, site, values)
 
-    def said(
-        self, text: str, fields: list[Field], write: Write, counters: tuple[str, ...], values: dict[str, object]
-    ) -> bool:
+    def said(self, text: str, fields: list[Field], write: Write, site: source.Site, values: dict[str, object]) -> bool:
         """Read a text of which some stretches are known to be somebody's value."""
         offset, split = 0, ""
         found = False
@@ -152,9 +150,11 @@ class Watch:
                 if offset <= f.start and f.end <= offset + len(row)
             ]
             offset += len(row) + 1
-            table = self._tables.row(thread, row, here, counters)
+            table = self._tables.row(thread, row, here, site.counters)
             split = split or begun_split
-            line = table if table is not None else read(row, here, counters=counters, split=split, fallback=fallback)
+            line = (
+                table if table is not None else read(row, here, counters=site.counters, split=split, fallback=fallback)
+            )
             split = line.split or split
             if number == 0:
                 line.counters = {**before, **line.counters}
@@ -164,13 +164,11 @@ class Watch:
             found = found or bool(line.values or line.counters)
             if number == len(lines) - 1 and row and write.stream and not ends:
                 self._begun[thread] = line.counters, line.split
-            self._keep(line, write, counters, values, indented=row[:1] in (" ", "\t"))
+            self._keep(line, write, site, values, indented=row[:1] in (" ", "\t"))
         return found
 
-    def _keep(
-        self, line: Line, write: Write, loops: tuple[str, ...], values: dict[str, object], *, indented: bool
-    ) -> None:
-        standing = _counting(loops, values)
+    def _keep(self, line: Line, write: Write, site: source.Site, values: dict[str, object], *, indented: bool) -> None:
+        standing = _counting(site.counters, values)
         code, heading, then = self._heading.get(write.thread, (None, {}, {}))
         if not line.values:
             if line.counters and (_is_coarse(line.counters) or not _is_coarse(heading)):
@@ -186,7 +184,7 @@ class Watch:
             rounds = {name: entry for name, entry in standing.items() if _is_coarse({name: entry})}
             heading = rounds or heading
         outer = next(((key[1:], int(v)) for key, v in values.items() if key[:1] == "^" and isinstance(v, int)), None)
-        implicit = not line.counters
+        implicit = not line.counters or (site.inner and _is_coarse(line.counters))
         if outer is not None and not counters and not heading:
             counters = {outer[0]: (outer[1], None)}
         elif outer is not None and not _is_coarse(counters) and not heading and name_of(outer[0]).metric in COARSE:
@@ -247,8 +245,7 @@ class Watch:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return
         series = strand.series(name, origin="print")
-        rounds = point.implicit or point.axis == "coarse"
-        again = rounds and last is not None and last.call is point.call and last.step == point.step
+        again = point.implicit and last is not None and last.call is point.call and last.step == point.step
         at = series.next_step if point.step is None or again or name in counted else point.step
         if again:
             counted.add(name)

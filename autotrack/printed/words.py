@@ -17,7 +17,8 @@ METRICS = frozenset(
     rsquared nll nlls bce ce crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2
     meteor cider chrf wer cer iou miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness
     vmeasure reward rewards return returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood
-    loglikelihood lml deviance top1 top5 hit hits hr hinge huber xent sensitivity specificity brier gini ks distortion
+    loglikelihood lml deviance top1 top5 hit hits hr hinge huber xent dprime sensitivity specificity brier gini ks
+    distortion
     modularity stress residual fitness corr distance correlation pearson spearman winrate em ed epe eer
     sdr sisdr sisnr snr sir sar pesq stoi mcd rew rews rwd prec accs f1s tpr fpr tnr fnr fdr ppv npv ade fde mpjpe pck
     ergas mase mre nmse nrmse wape crps pcc ccc plcc srcc qwk spice bpd emd chamfer hausdorff hd95 assd nsd jsd mmd sse
@@ -64,8 +65,13 @@ OTHER = frozenset(
 """Words that speak of something else than a metric."""
 
 _SINGULAR = {"losses": "loss", "scores": "score", "rewards": "reward", "returns": "return", "accuracies": "accuracy"}
-_RATES = frozenset("learning dropout drop sample sampling frame decay refresh mutation crossover exploration".split())
-"""Whose rates are settings."""
+_RATES = frozenset(
+    """
+    success win error hit miss true false positive negative detection acceptance accept collision completion pass solve
+    survival goal recall accuracy match exact solved failure draw loss character word token fooling asr correct
+    """.split()
+)
+"""Whose rates are found, not set."""
 _VETO = frozenset(
     """
     time times elapsed took eta ptime code tol tolerance scale goal room http retry retrying improve improved loaded
@@ -76,6 +82,7 @@ _VETO = frozenset(
 
 _OF_Q = frozenset("avg average mean max min value values val vals".split())
 """Words beside which `q` is the value of an action."""
+_OF_RANK = frozenset("mean avg average median map".split())
 _OF_LENGTH = frozenset("ep episode episodes game games eps trajectory".split())
 
 UNITS_OF_OTHER = re.compile(
@@ -111,6 +118,7 @@ _WHOLES = (
     (re.compile(r"\bout[- ]of[- ]bag\b"), "oob"),
     (re.compile(r"\blog[- ](loss|likelihood)\b"), r"log\1"),
     (re.compile(r"\btop[- ](\d+)\b"), r"top\1"),
+    (re.compile(r"\bd[- ]?prime\b"), "dprime"),
     (re.compile(r"\blearning rate\b"), "lr"),
     (re.compile(r"\bglobal step\b"), "globalstep"),
     (re.compile(r"\btime[- ]?steps?\b"), "timestep"),
@@ -155,7 +163,9 @@ def name_of(label: str) -> Name:
 def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
     if any(word in _VETO for word in words):
         return "other"
-    if kept and (is_metric(kept[-1]) or (kept[-1] == "rate" and len(kept) > 1 and kept[-2] not in _RATES)):
+    if kept and (is_metric(kept[-1]) or (kept[-1] == "rate" and len(kept) > 1 and kept[-2] in _RATES)):
+        return "metric"
+    if (kept[-1:] == ["rank"] and not _OF_RANK.isdisjoint(words)) or any(word.startswith("rank@") for word in kept):
         return "metric"
     if ("q" in head and not _OF_Q.isdisjoint(head)) or ("length" in head and not _OF_LENGTH.isdisjoint(words)):
         return "metric"
