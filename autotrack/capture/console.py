@@ -149,11 +149,13 @@ def _let_go(frame: FrameType, variables: Any) -> None:
 
 
 def _count(frame: FrameType, found: dict[str, object]) -> None:
-    """Add under `^` and its name the counter that the function around a print has, or one that calls it."""
+    """Add under `^` and its name the counter of rounds that the function around a print has, or one that calls it; of
+    steps, that of one that calls it."""
     outer: FrameType | None = frame
+    steps: dict[str, object] = {}
     for _ in range(CALLERS):
         if outer is None:
-            return
+            break
         code = outer.f_code
         names = _counters.get(_same(code))
         if names is None:
@@ -162,19 +164,25 @@ def _count(frame: FrameType, found: dict[str, object]) -> None:
         counted = False
         for name in names:  # no generator: that would hold `variables` once more
             if type(variables.get(name)) is int:
-                found[f"^{name}"], counted = variables[name], True
-                break
+                if _ROUND.fullmatch(name):
+                    found[f"^{name}"], counted = variables[name], True
+                    break
+                if outer is not frame and not steps:
+                    steps[f"^{name}"] = variables[name]
         if names and code.co_flags & _OPTIMIZED:
             _let_go(outer, variables)
         if counted:
             return
         outer = outer.f_back
+    found.update(steps)
 
 
+_ROUND = re.compile(
+    r"(?:i_|n_|cur_|current_|this_)?(?:epoch|ep|episode|round|iteration|global_step)(?:_?(?:idx|i|num|id|count))?"
+)
 _COUNTER = re.compile(
-    r"(?:i_|n_|cur_|current_|this_|num_|total_)?"
-    r"(?:epoch|ep|episode|round|iteration|global_step|step|steps|timestep|timesteps|iter|update|frame)"
-    r"(?:_?(?:idx|i|num|id|count))?|t|it"
+    rf"{_ROUND.pattern}|(?:i_|n_|cur_|current_|this_|num_|total_)?"
+    r"(?:step|steps|timestep|timesteps|iter|update|frame)(?:_?(?:idx|i|num|id|count))?|t|it"
 )
 _counters: dict[int, tuple[str, ...]] = {}
 """By the identity of a code object, its variables that count rounds."""

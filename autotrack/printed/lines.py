@@ -19,7 +19,7 @@ MOST = 64
 """Numbers of a line that are looked at."""
 
 _NUMBER = re.compile(
-    r"(?:(?<![\w.@#$\\])(?<![\w)\]]-)|(?<=\b[Ee]poch)|(?<=\b[Ee]poch_)|(?<=\b[Ee]pisode)|(?<=\b[Ss]tep)"
+    r"(?:(?<![\w.@#$\\])(?<![\w)\]]-)|(?<=\bep)|(?<=\b[Ee]poch)|(?<=\b[Ee]poch_)|(?<=\b[Ee]pisode)|(?<=\b[Ss]tep)"
     r"|(?<=\b[Ss]tep_)|(?<=\b[Ii]ter)|(?<=\b[Ii]ter_)|(?<=\b[Ff]old)|(?<=\b[Ff]old_))"
     r"(?P<number>[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
     r"(?P<percent>\s?%)?(?:(?=dB\b)|(?![\w\\'^]|[.:\-]\w|,\d|\s?\*\*|\.\d))",
@@ -231,7 +231,7 @@ def read(
             name, known = Name(last.rpartition("/")[2], said.split, ""), True  # `loss train: 2.2, val: 2.0`
         if not name.metric or (last is not None and not label and _AVERAGE.search(before) and not known):
             continue
-        split_of = name.split or expressed.split or (inherited if known or not label else "")
+        split_of = name.split or expressed.split or (inherited if known or not label or line.values else "")
         if known:
             inherited = name.split or inherited
         full = str(Name(name.metric, split_of, ""))
@@ -421,7 +421,7 @@ def _qualifier(text: str, fields: Sequence[Field]) -> str:
     found = [text[f.start : f.end].replace("\0", "").strip() for f in fields if f.text]
     found = [entry for entry in found if not name_of(entry).split and ":" not in entry]
     told = [entry for entry in found if 0 < len(entry) <= 40 and _LETTER.search(entry) and "/" not in entry]
-    return told[0] if len(told) == 1 and len(found) == 1 and name_of(told[0]).kind != "metric" else ""
+    return told[0] if len(told) == 1 and len(found) == 1 and name_of(told[0]).kind not in ("metric", "counter") else ""
 
 
 def coarse(counters: dict[str, tuple[int, int | None]]) -> str | None:

@@ -195,12 +195,12 @@ class Watch:
         step, cycle = self._steps.step(write.call, write.place, counters, heading)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         # What no word tells to be a metric is one beside a counter, printed or of one that is.
-        beside = bool(counters) and any(known for _, _, known in line.values)
+        beside = any(known for _, _, known in line.values)
         inset = indented and _is_coarse(heading)
         for name, value, known in line.values:
-            if known or beside or ((line.counters or inset) and not is_setting(name)):
+            if known or (beside and counters) or ((beside or line.counters or inset) and not is_setting(name)):
                 self._record(name, step, value, write, axis, implicit, name in line.percent)
-        if cycle is not None and beside and cycle[0] in COARSE:
+        if cycle is not None and beside and counters and cycle[0] in COARSE:
             self._record(cycle[0], step, cycle[1], write, axis)
 
     def _record(

@@ -17,8 +17,8 @@ METRICS = frozenset(
     rsquared nll nlls bce ce crossentropy entropy logloss perplexity ppl bpc bpb bleu rouge rougel rouge1 rouge2
     meteor cider chrf wer cer iou miou jaccard dice kappa mcc ari nmi silhouette inertia homogeneity completeness
     vmeasure reward rewards return returns psnr ssim lpips fid kid elbo kl kld kldiv divergence likelihood
-    loglikelihood lml deviance top1 top5 hit hits hr hinge huber xent dprime sensitivity specificity brier gini ks
-    distortion
+    loglikelihood lml deviance top1 top5 hit hits hr hinge huber xent dprime dsc win sensitivity specificity brier
+    gini ks distortion
     modularity stress residual fitness corr distance correlation pearson spearman winrate em ed epe eer
     sdr sisdr sisnr snr sir sar pesq stoi mcd rew rews rwd prec accs f1s tpr fpr tnr fnr fdr ppv npv ade fde mpjpe pck
     ergas mase mre nmse nrmse wape crps pcc ccc plcc srcc qwk spice bpd emd chamfer hausdorff hd95 assd nsd jsd mmd sse

@@ -25,6 +25,8 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
     ("iter: 5, Average PSNR : 27.88dB", {"iter": 5}, {"psnr": 27.88}),
     ("- Top 5: 0.25", {}, {"top5": 0.25}),
     ("[Evaluate] Step_0000020: mean_reward:-3.5", {"step": 20}, {"reward": -3.5}),
+    ("EP3 EpisodeReward=14.0", {"ep": 3}, {"episode_reward": 14.0}),
+    ("train: epoch 0, nll 9.5, rc 0.5", {"epoch": 0}, {"train/nll": 9.5, "train/rc": 0.5}),
     ("Epoch12 --> loss: 0.25", {"epoch": 12}, {"loss": 0.25}),
     ("episode: 2  score: 1.5  steps: 410", {"episode": 2}, {"score": 1.5}),
     ("Avg. reward: 24.5 | Avg. Q: 0.75", {}, {"reward": 24.5, "q": 0.75}),
