@@ -84,6 +84,7 @@ _OF_Q = frozenset("avg average mean max min value values val vals".split())
 """Words beside which `q` is the value of an action."""
 _OF_RANK = frozenset("mean avg average median map".split())
 _OF_LENGTH = frozenset("ep episode episodes game games eps trajectory".split())
+_AVERAGED = frozenset("avg average mean".split())
 
 UNITS_OF_OTHER = re.compile(
     r"\s?(?:s|secs?|seconds?|ms|us|µs|ns|m|mins?|minutes?|h|hrs?|hours?|days?|[kmgt]i?b|[kmgb]|hz|it/s|s/it|"
@@ -167,7 +168,9 @@ def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
         return "metric"
     if (kept[-1:] == ["rank"] and not _OF_RANK.isdisjoint(words)) or any(word.startswith("rank@") for word in kept):
         return "metric"
-    if ("q" in head and not _OF_Q.isdisjoint(head)) or ("length" in head and not _OF_LENGTH.isdisjoint(words)):
+    if ("q" in head and not _OF_Q.isdisjoint(head)) or (
+        "length" in head and not _OF_LENGTH.isdisjoint(words) and not _AVERAGED.isdisjoint(words)
+    ):
         return "metric"
     if head and head[-1] in COUNTERS and not any(is_metric(word) for word in kept):
         return "counter"

@@ -57,6 +57,7 @@ NO_METRICS = [
     "number of parameters: 10.65M",
     "Training on 50000 samples",
     "using mix-up with rate 0.5",
+    "max episode length: 1000.0",
     "Batch size: 64",
     "Using seed 42",
     "Epoch 1 completed in 12.3s",
