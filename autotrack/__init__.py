@@ -15,7 +15,7 @@ Back again, with its points and its fitted model:
     autotrack.load("@best:test/accuracy").model
     autotrack.runs("params.C < 1", sort="test/accuracy")
 
-`hookimpl`, `Patch`, `Call`, `Opening`, `Strand` and `Dataset` are what plugins are written with.
+`hookimpl`, `Patch`, `Registration`, `Call`, `Opening`, `Strand` and `Dataset` are what plugins are written with.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from autotrack.patching import Call as Call
     from autotrack.patching import Opening as Opening
     from autotrack.patching import Patch as Patch
+    from autotrack.patching import Registration as Registration
     from autotrack.strand import Strand as Strand
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "Dataset",
     "Opening",
     "Patch",
+    "Registration",
     "Strand",
     "disable",
     "enable",
@@ -57,6 +59,7 @@ _LATER = {
     "Call": "patching",
     "Opening": "patching",
     "Patch": "patching",
+    "Registration": "patching",
     "Strand": "strand",
     "load": "loaded",
     "runs": "loaded",

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-FORMAT = 3
+FORMAT = 4
 """Version of the journal: the vocabulary below, the chain and the layout of point records."""
 
 
@@ -105,6 +105,13 @@ class StrandStarted(Event, frozen=True, kw_only=True, tag="strand_started"):
     """Of a run that is nested in no other, the global random number generators (`python`, `numpy`, ...) as it began:
     `{state, seed, fresh}`, the digest of the state, the seed that a call in this process gave it last, and whether
     nothing was drawn since; `seed` is missing where no such call was seen."""
+
+
+class StrandJoined(Event, frozen=True, kw_only=True, tag="strand_joined"):
+    """Two strands turned out to be one training: the run of `strand` is part of that of `into` from here on."""
+
+    strand: str
+    into: str
 
 
 class Param(msgspec.Struct, frozen=True):
@@ -327,6 +334,7 @@ AnyEvent = (
     | JobFacts
     | JobEnded
     | StrandStarted
+    | StrandJoined
     | StrandParams
     | StrandDataset
     | DataProfiled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -9,7 +11,8 @@ if TYPE_CHECKING:
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
-DRIVER_FILE = "<autotrack: importlib._bootstrap>"
+DRIVER_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "importlib._bootstrap")
+"""A name in the folder of this package: compilers that trace a program are told to leave all of that alone."""
 
 
 def transparent(function: Function, file: str = DRIVER_FILE) -> Function:
@@ -18,3 +21,8 @@ def transparent(function: Function, file: str = DRIVER_FILE) -> Function:
     plain: Any = function
     plain.__code__ = plain.__code__.replace(co_filename=file)
     return function
+
+
+def is_ours(function: Any) -> bool:
+    """Whether a plain function is one of ours."""
+    return function.__code__.co_filename == DRIVER_FILE  # type: ignore[no-any-return]

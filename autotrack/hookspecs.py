@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import click
 
     from autotrack.events import Dataset
-    from autotrack.patching import Patch
+    from autotrack.patching import Patch, Registration
 
 hookspec = pluggy.HookspecMarker("autotrack")
 hookimpl = pluggy.HookimplMarker("autotrack")
 
 
 @hookspec
-def autotrack_patches() -> Iterable[Patch]:  # type: ignore[empty-body]
+def autotrack_patches() -> Iterable[Patch | Registration]:  # type: ignore[empty-body]
     """What the plugin observes.  Called once, when its framework has been imported; for plugins of a framework."""
 
 

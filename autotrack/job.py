@@ -320,8 +320,9 @@ class Job:
                 os.environ[VARIABLE] = self._inherited
 
     def _end_strand(self, strand: Strand, outcome: Outcome) -> None:
-        """A strand that the program left open.  What it logged outside of any run ends as the program does."""
-        if strand.kind not in ("log", "printed"):
+        """A strand that the program left open.  A training whose end nothing tells, and what was logged outside of any
+        run, end as the program does."""
+        if strand.kind not in ("training", "log", "printed"):
             strand.end("interrupted")
         elif outcome.error is not None:
             strand.end("failed" if isinstance(outcome.error, Exception) else "interrupted", outcome.error)

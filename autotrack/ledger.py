@@ -11,13 +11,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from autotrack import context, libraries, shield
 from autotrack.entries import MISSING, Entry
-from autotrack.frames import transparent
-from autotrack.patching import Patch, Site, driver
+from autotrack.frames import is_ours, transparent
+from autotrack.patching import Patch, Registration, Site, Switch, callback, driver, following
 from autotrack.shield import Meter
 from autotrack.wrappers import ObservedFunction
 
@@ -39,13 +39,15 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
-        self._sites: list[Site] = []
+        self._sites: list[Site | Switch] = []
         self._families: list[_Family] = []
+        self._handles: list[Any] = []
+        """What frameworks have returned for what was registered with them."""
         self._births = _Births(self)
         self._lock = threading.RLock()
         self.receipts: list[Receipt] = []
 
-    def attach(self, patch: Patch, target: str, receipt: Receipt) -> None:
+    def attach(self, patch: Patch | Registration, target: str, receipt: Receipt) -> None:
         """Attach a patch to a target whose module has been imported.  Raises AttributeError where the name is
         not there, unless some supported versions lack it."""
         module_name, _, path = target.partition(":")
@@ -54,12 +56,18 @@ class Ledger:
         try:
             for part in outer:
                 owner = getattr(owner, part)
-            if not patch.subclasses:  # of those each has its own
+            if isinstance(patch, Registration) or not patch.subclasses:  # of those each has its own
                 getattr(owner, name)
         except AttributeError:
             if patch.optional:
                 return
             raise
+        if isinstance(patch, Registration):
+            switch = Switch()
+            self._sites.append(switch)
+            self._handles.append(getattr(owner, name)(callback(patch, receipt.meter, switch)))
+            receipt.attached = True
+            return
         site = Site(patch, receipt.plugin, target, receipt.meter)
         with self._lock:
             if patch.subclasses:
@@ -110,22 +118,27 @@ class Ledger:
         with self._lock:
             for site in self._sites:
                 site.on = False
+            for handle in reversed(self._handles):
+                if hasattr(handle, "remove"):
+                    handle.remove()
             for entry in reversed(self._entries):
                 entry.undo()
             self._sweep()
-            self._entries, self._sites, self._families = [], [], []
+            self._entries, self._sites, self._families, self._handles = [], [], [], []
             self._births = _Births(self)
 
     def _sweep(self) -> None:
         """Names that the user's modules bound while recording was on."""
         for module in _user_modules():
             for name, value in list(vars(module).items()):
-                if isinstance(value, ObservedFunction) and type(value) is ObservedFunction:
-                    setattr(module, name, value.__wrapped__)
+                if type(value) is ObservedFunction or (type(value) is FunctionType and is_ours(value)):
+                    setattr(module, name, getattr(value, "__wrapped__", value))
 
 
-def observed(original: Any, site: Site) -> ObservedFunction:
+def observed(original: Any, site: Site) -> Any:
     """The wrapper of a function or descriptor at a site."""
+    if site.patch.after is not None:
+        return following(site, original)
     ours = ObservedFunction(original, driver(site))
     ours._self_target = site.name
     return ours

@@ -7,6 +7,7 @@ either side is contained.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import sys
@@ -49,7 +50,9 @@ class Patch:
 
     Where every microsecond counts, `returned(instance, args, kwargs, result)` takes the place of `observe`: a
     plain function, called once the call has returned.  `yielded(instance, args, kwargs, item, index)` is for
-    generators: called for each item on its way to the user.
+    generators: called for each item on its way to the user.  `after(args, kwargs, result)` is for the few functions
+    that run on every step of a training: the function is replaced by a plain one, which calls it once the call has
+    returned, also inside of tracked calls.
     """
 
     def __init__(
@@ -58,15 +61,33 @@ class Patch:
         observe: Observer | None = None,
         returned: Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None] | None = None,
         yielded: Callable[[Any, tuple[Any, ...], dict[str, Any], Any, int], None] | None = None,
+        after: Callable[[tuple[Any, ...], dict[str, Any], Any], None] | None = None,
         opens: Callable[[Call], Opening | None] | None = None,
         subclasses: bool = False,
         optional: bool = False,
     ) -> None:
-        if [observe, returned, yielded].count(None) != 2:
-            raise TypeError(f"a patch of {targets} takes one of `observe`, `returned` and `yielded`")
+        if [observe, returned, yielded, after].count(None) != 3:
+            raise TypeError(f"a patch of {targets} takes one of `observe`, `returned`, `yielded` and `after`")
         self.targets, self.observe, self.returned, self.opens = targets, observe, returned, opens
-        self.yielded = yielded
+        self.yielded, self.after = yielded, after
         self.subclasses, self.optional = subclasses, optional
+
+
+class Registration:
+    """A declaration: call a framework's own function that registers something, `module:function`, once its module has
+    been imported: with a callback, or with some other argument.  What it returns is asked to `remove` itself at the
+    end, where it can.  While `unless()` is true the callback does nothing.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        argument: Any,
+        *,
+        unless: Callable[[], bool] | None = None,
+        optional: bool = False,
+    ) -> None:
+        self.targets, self.argument, self.unless, self.optional = (target,), argument, unless, optional
 
 
 class Call:
@@ -128,6 +149,17 @@ class Call:
         if name not in self.kwargs and given is not None:
             return
         self.forwarded = {**self.kwargs, name: [*(given or ()), callback]}
+
+
+CALLBACK_FILE = "<autotrack: importlib._bootstrap>"
+"""Of callbacks, which compilers may trace: all that they see is that nothing happens."""
+
+
+class Switch:
+    """Whether what was attached does anything."""
+
+    def __init__(self) -> None:
+        self.on = True
 
 
 class Site:
@@ -329,6 +361,22 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
             _here.inside = None
 
     return transparent(drive if returned is None else drive_quickly)
+
+
+def following(site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
+    """What stands for a function that runs on every step of a training."""
+    assert site.patch.after is not None
+    drive = shield.followed(site.name, original, site.patch.after, site.meter, site)
+    functools.update_wrapper(drive, original)
+    return transparent(drive)
+
+
+def callback(registration: Registration, meter: Meter, switch: Switch) -> Any:
+    """What is registered."""
+    if not callable(registration.argument):
+        return registration.argument
+    contained = shield.registered(meter.name, registration.argument, registration.unless, meter, switch)
+    return transparent(contained, CALLBACK_FILE)
 
 
 def _unobserved(site: Site, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

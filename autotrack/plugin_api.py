@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
+from autotrack.capture.callsite import call_at
 from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.identity import data as identity
 from autotrack.identity import models
+from autotrack.journal.points import pack_record
 from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
+from autotrack.printed.words import name_of
 from autotrack.shield import raised_by_signal_handler
 from autotrack.strand import Strand
 from autotrack.trained import note_of, remember, role_of, strand_of
@@ -25,18 +29,24 @@ __all__ = [
     "Prediction",
     "Tie",
     "artifact",
+    "begin",
+    "call_at",
     "digest",
+    "goes_on",
     "know_generator",
+    "later",
     "like",
     "loaded",
     "made",
     "model_digest",
     "note_of",
+    "pack_record",
     "prediction_of",
     "raised_by_signal_handler",
     "remember",
     "role_of",
     "seed_called",
+    "split_of",
     "strand_for",
     "strand_for_loaded",
     "strand_of",
@@ -65,6 +75,7 @@ def artifact(
     strand: Strand | None = None,
     model: str | None = None,
     file: Any = None,
+    step: int | None = None,
 ) -> None:
     """A file that was `read` or `written`, by a strand or by the job.  `file`, where given, is the open file:
     its content is whole once that is closed."""
@@ -73,7 +84,38 @@ def artifact(
         return
     if strand is not None and model is not None:
         trained.identify(model, strand)
-    report_artifact(job, path, mode, kind=kind, model=model, strand=strand.id if strand else None, closed=_closed(file))
+    report_artifact(
+        job, path, mode, kind=kind, model=model, step=step, strand=strand.id if strand else None, closed=_closed(file)
+    )
+
+
+def begin(framework: str, name: str, cls: str = "") -> Strand | None:
+    """The strand of a training that no single call makes, as it begins in this thread: that of the call that it happens
+    in, where one is observed, else a new one, which ends with the program.  None where nothing is recorded."""
+    job, inside = context.Current.job, context.here.inside
+    if job is None or job.ended or inside is not None:
+        return inside if isinstance(inside, Strand) and inside.job is job else None
+    strand: Strand = context.aside(lambda: Strand(job, framework=framework, kind="training", name=name, cls=cls))
+    context.began(strand)
+    return strand
+
+
+def goes_on(strand: Strand) -> None:
+    """A training that was begun before is what happens in this thread again."""
+    if context.here.inside is None and context.latest.get() is not strand:
+        context.began(strand)
+
+
+def later(what: str, task: Callable[[], None], seconds: float = 0.0) -> None:
+    """Have the recorder do something in a while, off the program's threads; when the program ends at once."""
+    job = context.Current.job
+    if job is not None and job.recorder is not None:
+        job.recorder.soon(what, task, seconds)
+
+
+def split_of(name: str) -> str:
+    """The split that a name speaks of: `valid` for `val_loader`; nothing where it speaks of none."""
+    return name_of(name).split
 
 
 def _closed(file: Any) -> Any:

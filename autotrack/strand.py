@@ -54,6 +54,12 @@ class Series:
         self._points: Any = _Unbound
         self._tail = 0.0
 
+    def gap(self, what: str, why: str) -> None:
+        """Some of its points are missing."""
+        gap = getattr(self._strand, "gap", None)
+        if gap is not None:
+            gap(what, why)
+
     def record_at(self, step: int, value: float, when: float) -> None:
         """Add a point of an earlier time, in seconds since the epoch; otherwise as `record`, and slower."""
         try:
@@ -73,6 +79,17 @@ class Series:
             pack_record(buffer, next(offsets), value, _now(), step, self._tail)
         except (struct.error, ValueError, TypeError):
             self._record_slowly(step, value)
+
+    def parts(self) -> tuple[Any, float]:
+        """What `record` is made of, for a place that is reached on every step, where each call counts:
+
+            buffer, offsets = points.window
+            pack_record(buffer, next(offsets), value, time.time(), step, tail)
+
+        which raises `struct.error` or ValueError where `record` must be called instead.
+        """
+        self._bind(self._strand.job)
+        return self._points, self._tail
 
     def _record_slowly(self, step: int, value: float, when: float | None = None) -> None:
         """The window is full, not there yet, or left behind in the parent of a fork; or the point is bad."""
@@ -236,6 +253,12 @@ class Strand(context.Place):
             self._pending.append(pending)
             pending.begin()
 
+    def data_seen(self, role: str, kind: str, *, rows: int | None = None) -> None:
+        """Data that is used and whose content is not looked at: by its class, and its size where that is known."""
+        number, self._datasets = self._datasets, self._datasets + 1
+        self.report_dataset(role, number, events.Dataset(id=None, method="declared", kind=storable(kind), rows=rows))
+        self.gap(f"identity of the {role} data", f"what a {storable(kind)} holds is not read")
+
     def role_of(self, features: Any = None, labels: Any = None) -> str | None:
         """The role in which these features were used in this training, or, without features, these labels;
         `test` for features that are surely others; None where that can't be told, at little cost."""
@@ -269,6 +292,11 @@ class Strand(context.Place):
         if series is None:
             series = self._series[name] = Series(self, name, origin)
         return series
+
+    def has(self, name: str, *, other_than: str) -> bool:
+        """Whether there is a series of this name, of another origin."""
+        series = self._series.get(name)
+        return series is not None and series._origin != other_than
 
     def summary(self, **values: Any) -> None:
         """Values of the whole training that are not series."""
@@ -331,6 +359,15 @@ class Strand(context.Place):
         budget = max(0.001, 0.01 * (time.perf_counter() - self.began))
         for digest in pending:
             digest.settle(budget)
+
+    def join(self, other: Strand) -> None:
+        """It turned out to be the same training as another strand, of whose run it is part from here on."""
+        self._report(events.StrandJoined(time=_now(), strand=self.id, into=other.id))
+
+    def resume(self) -> None:
+        """The training goes on after its end."""
+        if self.ours:
+            self.job.unfinished[self.id] = self
 
     def end(self, status: str, error: BaseException | None = None) -> None:
         """The training is over: `finished`, `failed` or `interrupted`."""

@@ -6,6 +6,7 @@ Read once a call site.  The frame's variables are not looked at: reading them wo
 from __future__ import annotations
 
 import ast
+import itertools
 import linecache
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -38,26 +39,31 @@ def expressions(frame: FrameType) -> Expressions:
 
 
 def _read(frame: FrameType) -> Expressions:
-    positions = list(frame.f_code.co_positions())
-    at = frame.f_lasti // 2
-    line, last_line, column, last_column = positions[at] if at < len(positions) else (None,) * 4
-    if line is None or last_line is None or column is None or last_column is None:
+    call = call_at(frame)
+    if call is None:
         return _NONE
+    return Expressions(
+        tuple(ast.unparse(argument) for argument in call.args),
+        {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg is not None},
+    )
+
+
+def call_at(frame: FrameType) -> ast.Call | None:
+    """The call that a frame is at, parsed; None where its source can't be had, or it is at something else."""
+    at = frame.f_lasti // 2
+    line, last_line, column, last_column = next(itertools.islice(frame.f_code.co_positions(), at, None), (None,) * 4)
+    if line is None or last_line is None or column is None or last_column is None:
+        return None
     lines = [
         linecache.getline(frame.f_code.co_filename, number, frame.f_globals) for number in range(line, last_line + 1)
     ]
     if not all(lines):
-        return _NONE
+        return None
     encoded = [text.encode() for text in lines]  # columns are counted in bytes of UTF-8
     encoded[-1] = encoded[-1][:last_column]
     encoded[0] = encoded[0][column:]
     try:
         node = ast.parse(b"".join(encoded).decode(errors="replace").strip(), mode="eval").body
     except (SyntaxError, ValueError):
-        return _NONE
-    if not isinstance(node, ast.Call):
-        return _NONE
-    return Expressions(
-        tuple(ast.unparse(argument) for argument in node.args),
-        {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg is not None},
-    )
+        return None
+    return node if isinstance(node, ast.Call) else None

@@ -244,6 +244,10 @@ class Watch:
         elif last is None and len(known) >= SERIES:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return
+        if strand.has(name, other_than="print"):
+            if name in COARSE:
+                return
+            name = f"{name}.printed"
         series = strand.series(name, origin="print")
         again = point.implicit and last is not None and last.call is point.call and last.step == point.step
         at = series.next_step if point.step is None or again or name in counted else point.step

@@ -17,7 +17,7 @@ from autotrack.journal.process import machine
 from autotrack.store import profiles
 from autotrack.store.database import Database
 from autotrack.store.given import is_given
-from autotrack.store.project import project
+from autotrack.store.project import join, project
 
 BEGINNING = 60.0
 """Seconds that a job may take from its live mark to its first segment."""
@@ -111,6 +111,7 @@ class _Segment:
         self._facts: list[tuple[Any, ...]] = []
         self._begun: list[tuple[Any, ...]] = []
         self._ended: list[tuple[str]] = []
+        self._joined: list[events.StrandJoined] = []
         self._series: list[tuple[Any, ...]] = []
         self._profiles: list[events.DataProfiled] = []
 
@@ -176,6 +177,8 @@ class _Segment:
         self.given = self.given or is_given(event)
         if isinstance(event, events.StrandStarted):
             self._begun.append((event.strand, *self._key, position, event.owner or event.strand, event.kind, 0))
+        elif isinstance(event, events.StrandJoined):
+            self._joined.append(event)
         elif isinstance(event, events.StrandEnded):
             self._ended.append((event.strand,))
         elif isinstance(event, events.SeriesDefined):
@@ -189,6 +192,8 @@ class _Segment:
         put("strands", "strand, job, segment, position, run, kind, ended", self._begun, "strand")
         put("series", "job, segment, series, strand, name, origin", self._series, "job, segment, series")
         profiles.put(self._database, self._file.job, self._profiles)
+        for joined in self._joined:
+            self.strands |= join(self._database, joined.strand, joined.into)
         if self._ended:
             self._database.executemany("UPDATE strands SET ended = 1 WHERE strand = ?", self._ended)
 

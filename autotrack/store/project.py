@@ -102,9 +102,26 @@ def _place_printed(database: Database, job: str) -> set[str]:
             database.executemany("UPDATE strands SET run = ? WHERE strand = ?", [(home, strand)])
             moved |= {strand, run, home}
         if others:
-            for table, column in (("runs", "id"), ("params", "run"), ("metrics", "run"), ("tags", "run")):
-                database.execute(f"DELETE FROM {table} WHERE {column} = ?", (strand,))
+            _forget(database, strand)
     return moved
+
+
+def join(database: Database, strand: str, into: str) -> set[str]:
+    """Make the run of a strand part of that of another; the strands that this concerns."""
+    homes = dict(database.within("SELECT strand, run FROM strands WHERE strand IN ({in})", [strand, into]))
+    left, kept = homes.get(strand), homes.get(into)
+    if left is None or kept is None or left == kept:
+        return {strand, into}
+    moved = {id for (id,) in database.rows("SELECT strand FROM strands WHERE run = ?", (left,))}
+    database.execute("UPDATE strands SET run = ? WHERE run = ?", (kept, left))
+    _forget(database, left)
+    return {*moved, into}
+
+
+def _forget(database: Database, run: str) -> None:
+    """Take away the rows of what is no run of its own any more."""
+    for table, column in (("runs", "id"), ("params", "run"), ("metrics", "run"), ("tags", "run")):
+        database.execute(f"DELETE FROM {table} WHERE {column} = ?", (run,))
 
 
 def _job_status(

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import pytest
 
 import autotrack
-from autotrack import events, plugins
+from autotrack import Registration, events, plugins
 from autotrack.testing.recordings import Recording, recorded, run_program
 
 
@@ -50,7 +50,11 @@ def sabotaged(monkeypatch: pytest.MonkeyPatch, *, before: bool, after: bool) -> 
     def patches(self: Any, name: str) -> list[Any]:
         found = original(self, name)
         for patch in found:
-            if patch.observe is not None:
+            if isinstance(patch, Registration):
+                patch.argument = _fails if callable(patch.argument) else patch.argument
+            elif patch.after is not None:
+                patch.after = _fails
+            elif patch.observe is not None:
                 patch.observe = _failing(before, after)
             elif patch.returned is not None:
                 patch.returned = _fails
@@ -106,6 +110,20 @@ class PluginContract:
     """Source of a program that trains one model and prints something of it; the same at each run."""
     targets: ClassVar[tuple[str, ...]]
     """Some of what the plugin patches, as `module:function` or `module:Class.method`."""
+    hot_targets: ClassVar[tuple[str, ...]] = ()
+    """Functions that run on every step and are replaced by plain ones, which have an identity of their own."""
+    open_ended: ClassVar[bool] = False
+    """Whether nothing tells the end of a training: it ends as the next one begins, or as the program does."""
+
+    def statuses(self, recording: Recording) -> list[str | None]:
+        """Of all trainings, at the end."""
+        if self.open_ended:
+            autotrack.disable()
+        return [strand.status for strand in recording.strands()]
+
+    def told(self, status: str) -> str:
+        """The status of a training that ended so, in a program that goes on."""
+        return "finished" if self.open_ended else status
 
     def train(self) -> Any:
         """Train one model; returns something that can be compared with `==` and does not change."""
@@ -145,7 +163,7 @@ class PluginContract:
         assert error.__context__ is None
         assert error.__cause__ is None
         assert not getattr(error, "__notes__", [])
-        assert [strand.status for strand in recording.strands()] == ["failed"]
+        assert self.statuses(recording) == [self.told("failed")]
 
     @pytest.mark.parametrize(("before", "after"), [(True, False), (False, True), (True, True)])
     def test_failing_observer_changes_nothing(
@@ -158,7 +176,8 @@ class PluginContract:
             with pytest.raises(RuntimeError) as caught:
                 self.train_failing(error)
             assert caught.value is error
-        assert [strand.status for strand in recording.strands()] == ["finished", "failed"]
+        # Where each step is observed by itself, there is nothing left.
+        assert self.statuses(recording) == ([] if self.open_ended else ["finished", "failed"])
 
     # 3, 4, 5: what is patched looks and behaves as before, and is put back
 
@@ -175,6 +194,16 @@ class PluginContract:
                 assert pickle.loads(pickle.dumps(patched)) == before
                 dumped = pickle.dumps(patched)
             assert pickle.loads(dumped) == before, "a pickled function can't be loaded without tracking"
+
+    def test_plain_functions_look_the_same(self, tmp_path: Path) -> None:
+        for target in self.hot_targets:
+            owner, name, raw = resolve(target)
+            *looks, _, _ = self._looks(owner, name)
+            with recorded(tmp_path / "rec"):
+                assert vars(owner)[name] is not raw, f"{target} is not patched"
+                assert [*self._looks(owner, name)][:-2] == looks
+                dumped = pickle.dumps(getattr(owner, name))
+            assert pickle.loads(dumped) is getattr(owner, name), "it can't be loaded without tracking"
 
     @staticmethod
     def _looks(owner: Any, name: str) -> tuple[Any, ...]:
@@ -202,7 +231,7 @@ class PluginContract:
             assert {name for name, value in _state().items() if value != before[name]} <= changed
 
     def test_disable_restores_the_very_objects(self, tmp_path: Path) -> None:
-        raw = [resolve(target) for target in self.targets]
+        raw = [resolve(target) for target in (*self.targets, *self.hot_targets)]
         for _ in range(2):
             with recorded(tmp_path / "rec"):
                 assert all(vars(owner)[name] is not entry for owner, name, entry in raw)
@@ -265,13 +294,13 @@ class PluginContract:
         self.train()
         with contextlib.suppress(KeyboardInterrupt):
             self.train_failing(KeyboardInterrupt())
-        assert [strand.status for strand in recording.strands()] == ["finished", "interrupted"]
+        assert self.statuses(recording) == ["finished", self.told("interrupted")]
 
     def test_killed(self, tmp_path: Path) -> None:
         done = run_program(self.program + "\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", tmp_path)
         assert done.returncode == -signal.SIGKILL
         recording = Recording(tmp_path / ".autotrack")
-        assert [strand.status for strand in recording.strands()] == ["finished"]
+        assert [strand.status for strand in recording.strands()] == [None if self.open_ended else "finished"]
         assert not any(isinstance(event, events.JobEnded) for event in recording.events())
         assert not any(segment.owner_alive(time.time()) for segment in recording.segments())
 
@@ -281,7 +310,7 @@ class PluginContract:
             worker.start()
         for worker in workers:
             worker.join()
-        assert [strand.status for strand in recording.strands()] == ["finished"] * 4
+        assert self.statuses(recording) == ["finished"] * 4
 
     def test_asyncio_tasks_are_recorded_once_each(self, recording: Recording) -> None:
         async def one() -> None:
@@ -330,7 +359,7 @@ class PluginContract:
             self.train()
             mine, inner = recording.strands()
             assert inner.started.owner == mine.id
-            assert inner.status == "finished"
+            assert inner.status == (None if self.open_ended else "finished")
             assert mine.status is None
         assert recording.strands()[0].status == "finished"
 

@@ -73,6 +73,10 @@ def test_the_supported_versions_are_those_of_the_extra() -> None:
     low, high = re.match(r"scikit-learn>=1\.(\d+),<1\.(\d+)", project["optional-dependencies"]["sklearn"][0]).groups()  # type: ignore[union-attr]
     assert f"| scikit-learn | 1.{low} to 1.{int(high) - 1} |" in README
     assert f"scikit-learn==1.{low}.0\n" in (ROOT / "tox.ini").read_text(), "supported means tested"
+    low, high = re.match(r"torch>=2\.(\d+),<2\.(\d+)", project["optional-dependencies"]["torch"][0]).groups()  # type: ignore[union-attr]
+    supported = f"2.{low}" if int(high) == int(low) + 1 else f"2.{low} to 2.{int(high) - 1}"
+    assert f"| PyTorch | {supported} |" in README
+    assert f"torch==2.{low}.0\n" in (ROOT / "tox.ini").read_text(), "supported means tested"
     for extra in project["optional-dependencies"]:
         assert f"| `{extra}` |" in README
 

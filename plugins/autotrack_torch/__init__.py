@@ -1,0 +1,22 @@
+"""PyTorch.
+
+Observes `torch.autograd.backward`, which every `loss.backward()` calls, every step of an optimizer, the rounds and
+batches of data loaders, `GradScaler.scale`, `torch.save`, `torch.load` and `torch.manual_seed`.  There is no `fit` to
+see: a training is what a loss, the parameters that it is of and the optimizers that step them make together.
+
+Records the loss of each backward pass under the author's name for it, at the step of the optimizer that follows; the
+mean over the micro-batches of a step as `<name>.step`; the settings of the optimizers, and the learning rate whenever
+it changes; class and size of the model; which loader is trained from and which evaluated, its settings, epochs, and
+its data where that is in tensors; checkpoints with the identity of the model inside and the step.  Values on a device
+are copied there and read by the recorder: see `deferred`.
+
+Leaves alone: losses that are no scalar; what is differentiated with `torch.autograd.grad`; what is in data sets that
+are no tensors; what happens within compiled code and CUDA graphs, but for the steps of compiled optimizers, which are
+told by the parameters that they change.
+"""
+
+from __future__ import annotations
+
+from autotrack_torch.patches import autotrack_patches
+
+__all__ = ["autotrack_patches"]

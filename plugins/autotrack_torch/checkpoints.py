@@ -1,0 +1,110 @@
+"""Files of models: what `torch.save` and `torch.load` write and read.
+
+The identity of a model is that of its tensors by name: the same weights saved twice, alone or in a checkpoint with
+other things, are the same model.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from autotrack.plugin_api import artifact, model_digest
+from autotrack_torch import loaders
+from autotrack_torch import training as trainings
+from autotrack_torch.training import Training
+
+BUDGET = 0.5
+"""Seconds that the identity of a model may take."""
+DEPTH = 4
+"""Levels of a checkpoint in which a model is looked for."""
+_NO_MODELS = ("optim", "sched", "scaler", "rng")
+
+
+def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`torch.save` has returned."""
+    obj = args[0] if args else kwargs.get("obj")
+    target = args[1] if len(args) > 1 else kwargs.get("f")
+    path = _path(target)
+    state = _state_in(obj)
+    training = _of_state(obj, state)
+    if path is None:
+        return
+    identity = identity_of(state) if state else None
+    kind = "checkpoint" if state else "file"
+    if training is None:
+        artifact(path, "written", kind=kind, model=identity, file=target)
+        return
+    artifact(path, "written", kind=kind, strand=training.strand, model=identity, file=target, step=training.steps)
+    loaders.settle()
+
+
+def opened(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`torch.load` has returned."""
+    path = _path(args[0] if args else kwargs.get("f"))
+    state = _state_in(result)
+    if path is not None and state:
+        artifact(path, "read", kind="checkpoint", model=identity_of(state))
+
+
+def identity_of(state: Mapping[str, Any]) -> str | None:
+    """The identity of tensors by name; None where it can't be had."""
+    torch: Any = sys.modules["torch"]
+    arrays: dict[str, Any] = {}
+    for name in sorted(state):
+        tensor = state[name]
+        if tensor.layout is not torch.strided or tensor.device.type == "meta" or tensor.is_quantized:
+            return None
+        plain = tensor.detach().cpu().contiguous()
+        if plain.dtype not in _numpy_types(torch):
+            plain = plain.reshape(-1).view(torch.uint8)
+        arrays[name] = [str(tensor.dtype), list(tensor.shape), plain.numpy()]
+    return model_digest({"torch": arrays}, BUDGET)
+
+
+def _numpy_types(torch: Any) -> tuple[Any, ...]:
+    return (
+        torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
+        torch.bool, torch.complex64, torch.complex128,
+    )  # fmt: skip
+
+
+def _state_in(obj: Any) -> Mapping[str, Any]:
+    """The tensors by name of the largest model in an object."""
+    return max(_states(obj, DEPTH), key=lambda state: sum(t.numel() for t in state.values()), default={})
+
+
+def _states(obj: Any, depth: int) -> Iterator[Mapping[str, Any]]:
+    torch: Any = sys.modules["torch"]
+    if isinstance(obj, torch.nn.Module):
+        yield {n: t for n, t in obj.state_dict().items() if isinstance(t, torch.Tensor)}
+    elif isinstance(obj, Mapping):
+        tensors = {name: t for name, t in obj.items() if isinstance(name, str) and isinstance(t, torch.Tensor)}
+        if tensors:
+            yield tensors
+        if depth:
+            for name, entry in obj.items():
+                if not any(word in str(name).lower() for word in _NO_MODELS):
+                    yield from _states(entry, depth - 1)
+    elif isinstance(obj, (list, tuple)) and depth and len(obj) <= 100:
+        for entry in obj:
+            yield from _states(entry, depth - 1)
+
+
+def _of_state(obj: Any, state: Mapping[str, Any]) -> Training | None:
+    """The training whose parameters are saved: by where they are in memory."""
+    known = trainings.by_storage()
+    for tensor in state.values():
+        training = known.get(tensor.untyped_storage().data_ptr()) if tensor.device.type != "meta" else None
+        if training is not None:
+            return training
+    return trainings.in_thread().training if not state else None
+
+
+def _path(target: Any) -> str | None:
+    if isinstance(target, (str, os.PathLike)):
+        return os.fsdecode(target)
+    name = getattr(target, "name", None)
+    return name if isinstance(name, str) and not name.startswith("<") else None

@@ -1,0 +1,352 @@
+"""The loss of every backward pass.  The hot path: what runs in it is told in microseconds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from struct import error
+from types import CodeType, FrameType
+from typing import Any
+
+from autotrack.plugin_api import pack_record
+from autotrack_torch import deferred, graph, loaders, naming, optimizers
+from autotrack_torch import training as trainings
+from autotrack_torch.optimizers import Stepped
+from autotrack_torch.training import Generation, Training
+
+_thread = threading.get_ident
+_same = object.__hash__
+"""The identity of a code object: its own hash takes 5 to 20 µs."""
+SITES = 10_000
+"""Calls of `backward` that are told from one another."""
+DEPTH = 2
+"""Frames of ours below the caller."""
+BY_METHOD = 4
+"""Arguments by position that `Tensor.backward` gives."""
+
+
+class Torch:
+    """What of the framework the hot path asks for."""
+
+    Tensor: Any = None
+    method: CodeType | None = None
+    """Of `Tensor.backward`, by which most gradients are asked for."""
+    function: Any = None
+    folder = ""
+
+
+class Loss:
+    """A call of `backward` in one thread: its losses, and the training that they are of."""
+
+    __slots__ = (
+        "at", "beside_it", "code", "first", "fresh", "here", "key", "leaf", "mark", "micro", "names",
+        "optimizer", "passes", "plain", "points", "seen", "series", "step", "tail", "thread", "total",
+        "training", "version",
+    )  # fmt: skip
+
+    def __init__(self, code: CodeType | None, at: int, thread: int) -> None:
+        self.key: CodeType | None = code
+        self.code: CodeType | None = None
+        """The same, while it is known what training the next pass is of."""
+        self.at, self.thread = at, thread
+        self.here = trainings.in_thread()
+        self.training: Training | None = None
+        self.optimizer: Stepped | None = None
+        """The one whose step follows."""
+        self.beside_it: list[Stepped] = []
+        """The optimizers that step what it is of."""
+        self.names: list[str] = []
+        self.series: list[Any] = []
+        self.points: Any = None
+        self.tail = 0.0
+        self.plain = False
+        """Whether it is one loss, with no mode about that sees each operation, and its optimizer known."""
+        self.step = -1
+        """Of the last pass."""
+        self.passes = 0
+        self.first = 0
+        """The generation in which it was met."""
+        self.micro = 0
+        """Backward passes of the last step, where there are several."""
+        self.total = 0.0
+        self.leaf: Any = None
+        self.mark: tuple[int, int] | None = None
+        """The gradient of that parameter after the last pass, and how often it was changed in place."""
+        self.fresh = False
+        """Whether it was found out just now what the pass is of."""
+        self.version = -1
+        """Of one of the parameters that it is of, how often it was changed in place."""
+        self.seen = 0.0
+        """The last value."""
+
+    def beside(self, other: Loss) -> bool:
+        """Whether another loss of this name is one of its own: its optimizer was there when this one was met."""
+        if self.key is other.key and self.at == other.at:
+            return False
+        mine, its = self.optimizer, other.optimizer
+        return mine is not its and its is not None and its.made <= self.first
+
+    def next_step(self) -> int:
+        """The step that the next backward pass is of."""
+        if self.optimizer is not None:
+            return self.optimizer.count
+        if self.beside_it:
+            return min(state.count for state in self.beside_it)
+        self.passes += 1
+        return self.passes - 1
+
+    def is_of_another(self) -> bool:
+        """Whether the pass that has just been made left the gradients of its parameters as they were."""
+        leaf = self.leaf() if self.leaf is not None else None
+        grad = leaf.grad if leaf is not None else None
+        mark = (id(grad), grad._version) if grad is not None else None
+        if mark is None or mark == self.mark:
+            return True
+        self.mark = mark
+        return False
+
+    def stepped_unseen(self) -> bool:
+        """Whether its parameters have changed though no step was seen: those of compiled optimizers are not."""
+        compiler = sys.modules.get("torch._dynamo.utils")
+        if compiler is None or not compiler.counters["frames"] or self.optimizer is None or self.optimizer.observed:
+            return False
+        leaf = self.leaf() if self.leaf is not None else None
+        if leaf is None or leaf._version == self.version:
+            return False
+        self.version = leaf._version
+        optimizers.rates_of(self.optimizer)
+        self.optimizer.count += 1
+        return True
+
+    def again(self, step: int, value: float) -> None:
+        """Another pass of the same step: its losses are those of micro-batches."""
+        if not self.micro:
+            self.micro, self.total = 1, self.seen
+            if self.optimizer is not None and self not in self.optimizer.several:
+                self.optimizer.several.append(self)
+        self.micro += 1
+        self.total += value
+
+    def stepped(self, at: int, closed: bool) -> None:
+        """Its optimizer has stepped after several passes."""
+        if self.micro > 1 and not closed and self.training is not None and len(self.names) == 1:
+            self.training.strand.series(f"train/{self.names[0]}.step").record(at, self.total / self.micro)
+        self.micro, self.total = 0, 0.0
+
+    def bind(self, optimizer: Stepped) -> None:
+        """Know the optimizer that steps after it."""
+        self.optimizer = optimizer
+        self.plain = self.points is not None and optimizers.is_alone()
+
+
+_losses: dict[tuple[int, int, int], Loss] = {}
+_variants: dict[tuple[CodeType | None, int, int], list[Loss]] = {}
+"""Of calls that serve several trainings in turn, each of them."""
+VARIANTS = 50
+
+
+def observer(torch: Any) -> Callable[[tuple[Any, ...], dict[str, Any], None], None]:
+    """What is called after each `torch.autograd.backward`.
+
+    Between two steps the caches of the processor have forgotten all of this, so what counts is how little is touched:
+    no names of modules, one object, no calls that can be spared.
+    """
+    Tensor, dispatch_modes = torch.Tensor, torch._C._len_torch_dispatch_stack
+    getframe, thread, now, pack = sys._getframe, threading.get_ident, time.time, pack_record
+    loss = Loss(None, -1, -1)
+
+    def backward(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+        nonlocal loss
+        # `Tensor.backward` gives four by position and one by name.
+        frame = getframe(DEPTH + 1 if len(args) == BY_METHOD else DEPTH)
+        if loss.code is not frame.f_code or loss.at != frame.f_lasti or loss.thread != thread():
+            found = _switched(frame, getframe(DEPTH), args, kwargs)
+            if found is None:
+                return
+            loss = found
+        tensor = args[0] if args else kwargs["tensors"]
+        if loss.plain and type(tensor) is Tensor and tensor.is_cpu and not dispatch_modes():
+            value = tensor.item()
+            step = loss.optimizer.count  # type: ignore[union-attr]
+            if step == loss.step and loss.stepped_unseen():
+                step += 1
+            try:
+                buffer, offsets = loss.points.window
+                pack(buffer, next(offsets), value, now(), step, loss.tail)
+            except (error, ValueError):
+                _full(loss, step, value)
+            if step == loss.step:
+                loss.again(step, value)
+            else:
+                loss.step = step
+            loss.seen = value
+        else:
+            loss = _slowly(loss, tensor, getframe(DEPTH), args, kwargs)
+
+    return backward
+
+
+def uncompiled(function: Callable[[], Any]) -> Any:
+    """The result of a function; what it calls of the framework is not compiled, in a program that compiles."""
+    evaluate = sys.modules["torch"]._C._dynamo.eval_frame.set_eval_frame
+    before = evaluate(None)
+    try:
+        return function()
+    finally:
+        evaluate(before)
+
+
+def _full(loss: Loss, step: int, value: float) -> None:
+    """The window is full, or left behind in the parent of a fork."""
+    loss.series[0].record(step, value)
+    loss.points, loss.tail = loss.series[0].parts()
+
+
+def _switched(frame: FrameType, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss | None:
+    """Another call than the last one."""
+    loss = _losses.get((_same(frame.f_code), frame.f_lasti, _thread()))
+    if loss is None or loss.code is not frame.f_code:
+        loss = uncompiled(lambda: _met(caller, args, kwargs))
+    if loss.training is None:
+        return None
+    if loss.here.training is not loss.training:
+        trainings.entered(loss.training)
+    return loss
+
+
+def _slowly(loss: Loss, tensors: Any, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss:
+    """As on the hot path, for what is not plain: several losses, scaled ones, those on a device, before it is known
+    which optimizer steps, and where there are several optimizers, of which one call may serve each in turn."""
+    if loss.fresh:
+        loss.fresh = False
+    elif loss.is_of_another():
+        others = _variants.get((loss.key, loss.at, loss.thread), ())
+        found = next((other for other in others if other is not loss and not other.is_of_another()), None)
+        loss = found if found is not None else uncompiled(lambda: _met(caller, args, kwargs))
+        loss.fresh = False
+        if loss.training is None:
+            return loss
+        _losses[_same(loss.key), loss.at, loss.thread] = loss
+        if loss.here.training is not loss.training:
+            trainings.entered(loss.training)
+    several = tensors if isinstance(tensors, (list, tuple)) else [tensors]
+    step = loss.next_step()
+    value = 0.0
+    for tensor, series in zip(several, loss.series, strict=False):
+        if tensor.numel() != 1:
+            continue
+        scaled = loss.here.scaled
+        if scaled is not None and scaled[0]() is tensor:
+            tensor = scaled[1]
+        if deferred.is_far(tensor):
+            deferred.push(series, step, tensor)
+        else:
+            value = deferred.number(tensor)
+            series.record(step, value)
+    if loss.optimizer is None:
+        if loss not in loss.here.pending:
+            loss.here.pending.append(loss)
+    elif step == loss.step and len(several) == 1:
+        loss.again(step, value)
+    loss.step, loss.seen = step, value
+    return loss
+
+
+def scaled(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """A loss has been multiplied for half precision: `GradScaler.scale`."""
+    given = args[1] if len(args) > 1 else kwargs.get("outputs")
+    if given is not None and given is not result and hasattr(result, "numel") and result.numel() == 1:
+        trainings.in_thread().scaled = weakref.ref(result), given.detach()
+
+
+def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss:
+    """A call that is met for the first time, or that may be of another training by now."""
+    through_method = frame.f_code is Torch.method
+    if through_method and frame.f_back is not None:
+        frame = frame.f_back
+    tensors = args[0] if args else kwargs["tensors"]
+    key = (_same(frame.f_code), frame.f_lasti, _thread())
+    loss = _losses.get(key)
+    if loss is None:
+        loss = Loss(frame.f_code, frame.f_lasti, key[2])
+        if len(_losses) < SITES:
+            _losses[key] = loss
+    several = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+    scalars = [tensor for tensor in several if getattr(tensor, "numel", lambda: 0)() == 1]
+    if not scalars or (is_torch(frame.f_code) and not through_method):
+        loss.training = None  # the next may be a scalar
+        return loss
+    leaves = [leaf for tensor in scalars for leaf in graph.leaves_of(tensor)]
+    stepping = optimizers.of_parameters(leaves)
+    parameters = leaves + [parameter for state in stepping for parameter in state.parameters()]
+    training = trainings.resolve(parameters, frame)
+    if training is None:
+        loss.training = None
+        return loss
+    for state in stepping:
+        if state.training is None:
+            state.training = training
+            optimizers.join_optimizer(state, frame)
+    if loss.training is not None and loss.training is not training:
+        loss = _losses[key] = _variant(loss, training)
+    loss.optimizer = None
+    if training is not loss.training:
+        loss.training = training
+        loss.passes = loss.micro = 0
+        loss.step = -1
+        loss.first = Generation.number
+    if not loss.names:
+        loss.names = naming.names_of(frame, len(several))
+    loss.series = [training.strand.series(f"train/{training.name_for(loss, name)}") for name in loss.names]
+    given = loss.here.scaled
+    by_hand = given is not None and given[0]() is scalars[0]
+    one = (
+        len(several) == 1
+        and not by_hand
+        and not deferred.is_far(scalars[0])
+        and not Torch.function()
+        and frame.f_code.co_name != "__torch_function__"
+    )
+    loss.points, loss.tail = loss.series[0].parts() if one else (None, 0.0)
+    loss.beside_it = stepping
+    if len(stepping) == 1:
+        loss.optimizer = stepping[0]
+    loss.plain = loss.optimizer is not None and loss.points is not None and optimizers.is_alone()
+    leaf = next((leaf for leaf in leaves if leaf.requires_grad), None)
+    loss.leaf, loss.version = (weakref.ref(leaf), leaf._version) if leaf is not None else (None, -1)
+    loss.mark, loss.fresh = None, True
+    loss.here.passed = True
+    loss.is_of_another()
+    loss.code = frame.f_code
+    loaders.feeds(training)
+    return loss
+
+
+def _variant(loss: Loss, training: Training) -> Loss:
+    """The same call for another training."""
+    variants = _variants.setdefault((loss.key, loss.at, loss.thread), [loss])
+    found = next((other for other in variants if other.training is training), None)
+    if found is None:
+        found = Loss(loss.key, loss.at, loss.thread)
+        variants.append(found)
+        del variants[:-VARIANTS]
+    return found
+
+
+def unsettle() -> None:
+    """What comes next may be of another training."""
+    for loss in list(_losses.values()):
+        loss.code = None
+    _variants.clear()
+
+
+def is_torch(code: CodeType) -> bool:
+    return code.co_filename.startswith(Torch.folder)
+
+
+def forget() -> None:
+    unsettle()
+    _losses.clear()

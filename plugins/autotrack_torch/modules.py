@@ -1,0 +1,78 @@
+"""The model that is trained: found among the variables of the program, by its parameters."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import Any
+
+DEPTH = 30
+"""Frames in which it is looked for."""
+OBJECTS = 2_000
+"""Objects of the program that are looked at."""
+
+
+def find(frame: FrameType | None, leaves: set[int]) -> list[tuple[str, Any]]:
+    """The modules that hold these parameters, by the names of the variables they are in: few, large ones first."""
+    torch = sys.modules["torch"]
+    found: dict[int, tuple[str, Any]] = {}
+    for name, value in itertools.islice(_variables(frame), OBJECTS):
+        if isinstance(value, torch.nn.Module) and id(value) not in found:
+            found[id(value)] = name, value
+    holding = []
+    for name, module in found.values():
+        held = {id(parameter) for parameter in module.parameters()}
+        if held & leaves:
+            holding.append((len(held & leaves), -len(held), name, module))
+    holding.sort(key=lambda entry: entry[:2], reverse=True)
+    chosen: list[tuple[str, Any]] = []
+    missing = set(leaves)
+    for _, _, name, module in holding:
+        held = {id(parameter) for parameter in module.parameters()}
+        if held & missing:
+            chosen.append((name, module))
+            missing -= held
+    return chosen
+
+
+def _variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
+    """The variables of the frames and their modules, and what is in the objects among them."""
+    spaces: list[dict[str, Any]] = []
+    for _ in range(DEPTH):
+        if frame is None:
+            break
+        if frame.f_locals is not frame.f_globals:
+            spaces.append(dict(frame.f_locals))
+        if frame.f_globals.get("__name__") == "__main__" or frame.f_globals not in spaces:
+            spaces.append(frame.f_globals)
+        frame = frame.f_back
+    seen: set[int] = set()
+    for space in spaces:
+        if id(space) in seen:
+            continue
+        seen.add(id(space))
+        yield from _named(space)
+    for space in spaces:
+        for name, value in list(space.items()):
+            for inner, held in _held(value):
+                yield inner or name, held
+
+
+def _named(space: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    return [(name, value) for name, value in list(space.items()) if not name.startswith("__")]
+
+
+def _held(value: Any) -> Iterator[tuple[str, Any]]:
+    """What is in a container or an object of the program's."""
+    if type(value) in (list, tuple) and len(value) <= 100:
+        for entry in value:
+            yield "", entry
+    elif type(value) is dict and len(value) <= 100:
+        for key, entry in list(value.items()):
+            yield str(key), entry
+    elif hasattr(value, "__dict__") and type(value).__module__ not in ("builtins", "types"):
+        space = vars(value)
+        if type(space) is dict and len(space) <= 200:
+            yield from list(space.items())

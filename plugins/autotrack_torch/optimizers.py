@@ -1,0 +1,231 @@
+"""Optimizers: what they are set to, how often they step, and the learning rate as it goes."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import weakref
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from autotrack_torch import training as trainings
+from autotrack_torch.training import Generation, Here, Training, in_thread
+
+GROUPS = 100
+"""Parameter groups whose settings are recorded."""
+_known: dict[int, Stepped] = {}
+
+
+class Stepped:
+    """An optimizer."""
+
+    __slots__ = (
+        "count", "here", "made", "name", "observed", "others", "rates", "reference", "series", "several", "training",
+        "values",
+    )  # fmt: skip
+
+    def __init__(self, optimizer: Any) -> None:
+        self.reference = weakref.ref(optimizer)
+        self.count = 0
+        """Steps that were made."""
+        self.made = Generation.number
+        self.observed = False
+        """Whether its steps are seen: those of compiled optimizers are not."""
+        self.others: dict[int, int] = {}
+        """How far others were when it was made."""
+        self.name = ""
+        self.training: Training | None = None
+        self.here: Here = in_thread()
+        """The thread that makes its steps."""
+        self.rates: list[Any] = [None] * len(optimizer.param_groups)
+        """The learning rate of each group as the very object that was seen last."""
+        self.values: list[float | None] = []
+        self.series: list[Any] = []
+        self.several: list[Any] = []
+        """Losses of which there is more than one pass a step."""
+
+    def parameters(self) -> list[Any]:
+        optimizer = self.reference()
+        return [p for group in optimizer.param_groups for p in group["params"]] if optimizer is not None else []
+
+
+_NOT_THEIRS = ("torch", "autotrack", "autotrack_torch")
+
+
+def state_of(optimizer: Any) -> Stepped:
+    state = _known.get(id(optimizer))
+    if state is None or state.reference() is not optimizer:
+        if len(_known) > 1_000:
+            for key, old in list(_known.items()):
+                if old.reference() is None:
+                    del _known[key]
+        state = _known[id(optimizer)] = Stepped(optimizer)
+    return state
+
+
+def made(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """An optimizer has been made: what comes now may be another training."""
+    from autotrack_torch import loop
+
+    Generation.number += 1
+    state = state_of(args[0])
+    in_thread().passed = False
+    state.others = {id(other): other.count for other in _known.values() if other is not state}
+    loop.unsettle()
+
+
+def is_alone() -> bool:
+    """Whether there is no more than one optimizer."""
+    return sum(state.reference() is not None for state in _known.values()) <= 1
+
+
+def of_parameters(parameters: list[Any]) -> list[Stepped]:
+    """The optimizers that step any of these parameters."""
+    wanted = {id(parameter) for parameter in parameters}
+    states = list(_known.values())
+    return [state for state in states if any(id(parameter) in wanted for parameter in state.parameters())]
+
+
+def observer() -> Callable[[Any, tuple[Any, ...], dict[str, Any]], None]:
+    """What is called after each step of an optimizer: see `loop.observer`."""
+    known, identity = _known, id
+
+    def stepped(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        state = known.get(identity(optimizer))
+        if state is None or state.reference() is not optimizer or state.here.pending or state.several:
+            state = _look(optimizer, len(args) > 1 or bool(kwargs))
+            if state is None:
+                return
+        rates = state.rates
+        for number, group in enumerate(optimizer.param_groups):
+            if number >= len(rates) or group["lr"] is not rates[number]:
+                if state.training is None and _look(optimizer, len(args) > 1 or bool(kwargs)) is None:
+                    return
+                _rate_changed(state, number, group["lr"])
+                state.observed = True
+        state.count += 1
+
+    return stepped
+
+
+def _look(optimizer: Any, closed: bool) -> Stepped | None:
+    """A step on which there is more to do: the first one, or one after several backward passes."""
+    state = state_of(optimizer)
+    if state.training is None:
+        state = _met(optimizer, sys._getframe(2))
+        if state.training is None:
+            return None
+    pending = state.here.pending
+    for loss in pending:
+        if loss.optimizer is None and loss.training is state.training:
+            loss.bind(state)
+    pending[:] = [loss for loss in pending if loss.optimizer is None]
+    for loss in state.several:
+        loss.stepped(state.count, closed)
+    return state
+
+
+def _met(optimizer: Any, frame: FrameType | None) -> Stepped:
+    """The first step of an optimizer."""
+    state = state_of(optimizer)
+    state.here = in_thread()
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_THEIRS:
+        frame = frame.f_back
+    parameters = state.parameters()
+    here = state.here
+    if here.training is not None and here.passed and not trainings.of_parameters(parameters):
+        trainings.own(here.training, parameters)  # it steps after that pass
+    state.training = trainings.resolve(parameters, frame)
+    if state.training is None:
+        return state
+    join_optimizer(state, frame)
+    return state
+
+
+def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
+    """An optimizer turned out to be part of a training: what it is set to goes on record."""
+    training, optimizer = state.training, state.reference()
+    assert training is not None
+    if state in training.optimizers or optimizer is None:
+        return
+    phase = next((n for n, other in enumerate(training.optimizers, 2) if not _beside(state, other)), 0)
+    if phase:  # what was trained before goes on, with another optimizer
+        state.count = training.steps
+        state.name = f"phase{len(training.optimizers) + 1}"
+    elif any(_beside(state, other) for other in _known.values()):
+        name, taken = _variable(frame, optimizer), {other.name for other in training.optimizers}
+        numbered = (f"{name}#{number}" for number in itertools.count(2))
+        state.name = next(candidate for candidate in itertools.chain([name], numbered) if candidate not in taken)
+    training.optimizers.append(state)
+    prefix = f"{state.name}." if state.name else ""
+    settings: dict[str, Any] = {f"{prefix}optimizer": type(optimizer).__name__}
+    left_out = ("params", "initial_lr")
+    groups = [{k: v for k, v in group.items() if k not in left_out} for group in optimizer.param_groups[:GROUPS]]
+    for number, group in enumerate(groups):
+        for name, value in group.items():
+            if number == 0:
+                settings[f"{prefix}{name}"] = value
+            elif groups[0].get(name) is not value and groups[0].get(name) != value:
+                settings[f"{prefix}group[{number}].{name}"] = value
+    training.strand.params(settings, "optimizer")
+
+
+def _beside(state: Stepped, other: Stepped) -> bool:
+    """Whether another optimizer steps in turns with this one: it has stepped since this one was made, or waits for its
+    first step as well."""
+    if other is state or other.reference() is None:
+        return False
+    return (
+        other.count > state.others.get(id(other), 0)
+        or (not other.count and id(other) in state.others)
+        or (id(state) in other.others and not state.count)
+    )
+
+
+def _variable(frame: FrameType | None, wanted: Any) -> str:
+    """The name of the variable that holds an object, alone, in a list or dict, or as an attribute of `self`."""
+    while frame is not None:
+        for space in (frame.f_locals, frame.f_globals):
+            for name, value in list(space.items()):
+                if value is wanted and name != "self":
+                    return str(name)
+                if type(value) in (list, tuple) and len(value) <= 100:
+                    found = next((f"{name}[{at}]" for at, entry in enumerate(value) if entry is wanted), None)
+                elif type(value) is dict and len(value) <= 100:
+                    found = next((f"{name}[{key}]" for key, entry in list(value.items()) if entry is wanted), None)
+                else:
+                    held = getattr(value, "__dict__", None) if name == "self" else None
+                    entries = list(held.items()) if type(held) is dict else []
+                    found = next((str(key) for key, entry in entries if entry is wanted), None)
+                if found is not None:
+                    return found
+        frame = frame.f_back
+    return "optimizer"
+
+
+def rates_of(state: Stepped) -> None:
+    """Record the learning rates that have changed."""
+    optimizer = state.reference()
+    for number, group in enumerate(optimizer.param_groups if optimizer is not None else ()):
+        _rate_changed(state, number, group["lr"])
+
+
+def _rate_changed(state: Stepped, number: int, rate: Any) -> None:
+    assert state.training is not None
+    while len(state.series) <= number:
+        group = len(state.series)
+        name = f"lr[{group}]" if group else "lr"
+        name = f"{state.name}.{name}" if state.name and not state.name.startswith("phase") else name
+        state.series.append(state.training.strand.series(name))
+        state.values.append(None)
+    if number >= len(state.rates):
+        state.rates += [None] * (number + 1 - len(state.rates))
+    state.rates[number] = rate
+    if isinstance(rate, (int, float)) and rate != state.values[number]:
+        state.values[number] = rate
+        state.series[number].record(state.count, rate)
+
+
+def forget() -> None:
+    _known.clear()

@@ -1,0 +1,39 @@
+"""What is observed of PyTorch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from autotrack import Patch, Registration, hookimpl
+from autotrack_torch import checkpoints, deferred, loaders, loop, optimizers, seeds
+from autotrack_torch import training as trainings
+from autotrack_torch.loop import Torch
+
+
+@hookimpl
+def autotrack_patches() -> Iterator[Patch | Registration]:
+    for part in (trainings, optimizers, loop, loaders, deferred):  # of an earlier recording
+        part.forget()
+    torch: Any = sys.modules["torch"]
+    Torch.method = torch.Tensor.backward.__code__
+    Torch.function = torch._C._len_torch_function_stack
+    Torch.folder = os.path.dirname(torch.__file__) + os.sep
+    yield Patch("torch.autograd:backward", after=loop.observer(torch))
+    seeds.follow()
+    yield Patch("torch.random:manual_seed", "torch:manual_seed", after=seeds.seeded)
+    yield Patch("torch.utils.data.dataloader:DataLoader.__iter__", after=loaders.iterated)
+    yield Patch("torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", after=loaders.fetched)
+    yield Patch("torch.serialization:save", "torch:save", returned=checkpoints.saved)
+    yield Patch("torch.serialization:load", "torch:load", returned=checkpoints.opened)
+    yield Patch("torch.amp.grad_scaler:GradScaler.scale", after=loop.scaled)
+    yield Patch("torch.optim.optimizer:Optimizer.__init__", after=optimizers.made)
+    yield Registration(
+        "torch.optim.optimizer:register_optimizer_step_post_hook",
+        optimizers.observer(),
+        unless=torch.compiler.is_compiling,
+    )
+    for package in ("autotrack", "autotrack_torch"):  # what is ours is not compiled
+        yield Registration("torch._dynamo.trace_rules:add", package, optional=True)

@@ -1,0 +1,196 @@
+"""Which training a loss and an optimizer are of.
+
+What a loss is of, and what an optimizer steps, are parameters: they tell what belongs together.  Whatever shares
+parameters is one training, whatever shares none is another; two that take turns in one thread are one (the generator
+and the discriminator, the actor and the critic).
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from autotrack import Strand
+from autotrack.plugin_api import begin, goes_on
+from autotrack_torch import modules
+
+if TYPE_CHECKING:
+    from autotrack_torch.loop import Loss
+    from autotrack_torch.optimizers import Stepped
+
+
+class Training:
+    """A training in this process."""
+
+    def __init__(self, strand: Strand) -> None:
+        self.strand = strand
+        self.optimizers: list[Stepped] = []
+        self.fed = False
+        """Whether a data loader is known that feeds it."""
+        self.losses: dict[str, Loss] = {}
+        """By name, the first backward pass that has it."""
+        self.joined: set[int] = {id(self)}
+        """The trainings that it was found to be one with."""
+
+    @property
+    def steps(self) -> int:
+        """Of the optimizer that steps most."""
+        return max((state.count for state in self.optimizers), default=0)
+
+    def name_for(self, loss: Loss, name: str) -> str:
+        """The name of the series of a loss: another than that of a loss which another optimizer steps beside it."""
+        function = loss.key.co_name.strip("<>") if loss.key is not None else ""
+        for candidate in (name, f"{name} ({function})", *(f"{name}[{number}]" for number in range(1, 100))):
+            taken = self.losses.setdefault(candidate, loss)
+            if taken is loss or not taken.beside(loss):
+                return candidate
+        return name
+
+
+class Here:
+    """What happens in a thread: the training that was seen last, and the losses since the last step."""
+
+    __slots__ = ("feed", "passed", "pending", "scaled", "training")
+
+    def __init__(self) -> None:
+        self.training: Training | None = None
+        self.pending: list[Loss] = []
+        self.passed = False
+        """Whether a loss was seen since an optimizer was made."""
+        self.feed: Any = None
+        """The data loader that the last batch has come from."""
+        self.scaled: tuple[Any, Any] | None = None
+        """The last loss that was multiplied for half precision, and what it was before."""
+
+
+class _Threads(threading.local):
+    def __init__(self) -> None:
+        self.here = Here()
+
+
+_threads = _Threads()
+
+
+def in_thread() -> Here:
+    """Of this thread."""
+    return _threads.here
+
+
+_owners: dict[int, tuple[weakref.ref[Any], Training]] = {}
+"""By its id, a parameter and its training."""
+
+
+class Generation:
+    """Grows whenever something may belong to another training than it did: an optimizer has been made."""
+
+    number = 0
+
+
+def of_parameters(parameters: Iterable[Any]) -> list[Training]:
+    """The trainings that these parameters are part of, each once."""
+    found: dict[int, Training] = {}
+    for parameter in parameters:
+        known = _owners.get(id(parameter))
+        if known is not None and known[0]() is parameter and known[1].strand.ours:
+            found[id(known[1])] = known[1]
+    return list(found.values())
+
+
+def by_storage() -> dict[int, Training]:
+    """The trainings by where in memory their parameters are."""
+    found: dict[int, Training] = {}
+    for reference, training in list(_owners.values()):
+        parameter = reference()
+        if parameter is not None and training.strand.ours:
+            found[parameter.untyped_storage().data_ptr()] = training
+    return found
+
+
+def own(training: Training, parameters: Iterable[Any]) -> None:
+    for parameter in parameters:
+        _owners[id(parameter)] = weakref.ref(parameter), training
+    if len(_owners) > _Limit.owners:
+        for key, (reference, _) in list(_owners.items()):
+            if reference() is None:
+                del _owners[key]
+        _Limit.owners = max(100_000, 2 * len(_owners))
+
+
+class _Limit:
+    owners = 100_000
+
+
+def resolve(parameters: list[Any], frame: FrameType | None) -> Training | None:
+    """The training of these parameters: begun where there is none, joined where there are several."""
+    known = of_parameters(parameters)
+    if not known:
+        training = _begin(parameters, frame)
+        if training is None:
+            return None
+    else:
+        training = min(known, key=lambda entry: entry.strand.began)
+        for other in known:
+            join(other, training)
+    own(training, parameters)
+    return training
+
+
+def entered(training: Training) -> None:
+    """Something of a training has happened in this thread after something of another."""
+    here = in_thread()
+    before = here.training
+    here.training = training
+    if before is None or before is training:
+        return
+    if training.strand.began < before.strand.began:  # it goes on: the two take turns
+        training.strand.resume()
+        join(before, training)
+        goes_on(training.strand)
+
+
+def join(other: Training, into: Training) -> None:
+    if id(other) in into.joined:
+        return
+    other.strand.join(into.strand)
+    other.strand.resume()
+    into.joined |= other.joined
+    other.joined = into.joined
+
+
+def _begin(parameters: list[Any], frame: FrameType | None) -> Training | None:
+    before = in_thread().training
+    found = modules.find(frame, {id(parameter) for parameter in parameters})
+    classes = [type(module) for _, module in found]
+    name = ", ".join(dict.fromkeys(cls.__name__ for cls in classes)) or "training"
+    cls = f"{classes[0].__module__}.{classes[0].__qualname__}" if classes else ""
+    strand = begin("torch", name, cls)
+    if strand is None:
+        return None
+    if before is not None and before.strand.ours and before.strand is not strand:
+        before.strand.end("finished")
+    training = Training(strand)
+    for _, module in found:
+        own(training, module.parameters())
+    _describe(training, found)
+    return training
+
+
+def _describe(training: Training, found: list[tuple[str, Any]]) -> None:
+    """Class and size of the model."""
+    counted: dict[str, Any] = {}
+    for name, module in found:
+        prefix = f"{name}." if len(found) > 1 else ""
+        counted[f"{prefix}model"] = type(module).__name__
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
+        counted[f"{prefix}parameters"] = sum(size for size, _ in sizes)
+        counted[f"{prefix}trainable_parameters"] = sum(size for size, trained in sizes if trained)
+    if counted:
+        training.strand.params(counted, "model")
+
+
+def forget() -> None:
+    _owners.clear()
+    _threads.here = Here()

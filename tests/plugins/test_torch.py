@@ -1,0 +1,470 @@
+"""PyTorch: the contract, and what a loop is on record as."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import autotrack
+from autotrack import events
+from autotrack.identity import arrays
+from autotrack.testing import PluginContract, Recording, recorded, recording, run_program
+
+__all__ = ["recording"]
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+data = torch.utils.data
+
+X = torch.linspace(-1, 1, 48, dtype=torch.float32).reshape(24, 2)
+Y = X.sum(1, keepdim=True)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(2, 3)
+        self.head = nn.Linear(3, 1)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(torch.tanh(self.body(x)))
+
+
+def fit(model: Any, optimizer: Any, steps: int = 3, x: Any = X, y: Any = Y) -> list[float]:
+    seen = []
+    for _ in range(steps):
+        loss = (model(x) - y).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen.append(loss.item())
+    return seen
+
+
+class Rows(data.Dataset[Any]):
+    def __init__(self, hook: Any = None) -> None:
+        self.hook = hook
+
+    def __len__(self) -> int:
+        return 24
+
+    def __getitem__(self, at: int) -> Any:
+        if self.hook is not None:
+            self.hook(at)
+        return X[at], Y[at]
+
+
+class Stream(data.IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        return iter(zip(X, Y, strict=True))
+
+
+def fit_from(loader: Any) -> Any:
+    torch.manual_seed(3)
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for x, y in loader:
+        fit(model, optimizer, 1, x, y)
+    return model
+
+
+class TestTorch(PluginContract):
+    framework = "torch"
+    program = """
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(3):
+    loss = (model(torch.ones(4, 2)) - 1).pow(2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(model.weight.tolist())
+"""
+    targets = ("torch:save", "torch:load")
+    hot_targets = (
+        "torch.autograd:backward",
+        "torch.optim.optimizer:Optimizer.__init__",
+        "torch.amp.grad_scaler:GradScaler.scale",
+        "torch.utils.data.dataloader:DataLoader.__iter__",
+    )
+    open_ended = True
+
+    def train(self) -> Any:
+        torch.manual_seed(1)
+        model = Net()
+        return fit(model, torch.optim.SGD(model.parameters(), lr=0.1))
+
+    def train_failing(self, error: BaseException) -> None:
+        def hook(at: int) -> None:
+            if at == 16:
+                raise error
+
+        fit_from(data.DataLoader(Rows(hook), batch_size=8))
+
+    def train_nested(self) -> Any:
+        first, second = nn.Linear(2, 2), nn.Linear(2, 1)
+        optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in (first, second)]
+        for _ in range(3):
+            fit(second, optimizers[1], 1, first(X).detach())
+            fit(nn.Sequential(first, second), optimizers[0], 1)
+
+    def train_odd(self) -> None:
+        fit_from(data.DataLoader(Stream(), batch_size=8))
+
+    def train_mutating(self) -> str:
+        x = X.clone()
+        before = arrays.digest(x.numpy())
+        for batch, target in data.DataLoader(data.TensorDataset(x, Y), batch_size=12):
+            model = Net()
+            fit(model, torch.optim.SGD(model.parameters(), lr=0.1), 1, batch, target)
+            x *= 2
+        return before
+
+    def test_interleaved_models_keep_their_scores(self, recording: Recording) -> None:
+        """Two models that are trained in turns are one run, in which each keeps its own loss."""
+        first, second = Net(), nn.Linear(2, 1)
+        of_first = torch.optim.SGD(first.parameters(), lr=0.1)
+        of_second = torch.optim.SGD(second.parameters(), lr=0.2)
+        expected: dict[str, list[float]] = {"first_loss": [], "second_loss": []}
+        for _ in range(4):
+            first_loss = (first(X) - Y).pow(2).mean()
+            first_loss.backward()
+            of_first.step()
+            second_loss = (second(X) - Y).abs().mean()
+            second_loss.backward()
+            of_second.step()
+            expected["first_loss"].append(first_loss.item())
+            expected["second_loss"].append(second_loss.item())
+        strands = recording.strands()
+        points = {name: [value for _, value in found] for strand in strands for name, found in strand.points.items()}
+        assert points["train/first_loss"] == expected["first_loss"]
+        assert points["train/second_loss"] == expected["second_loss"]
+        assert {event.into for strand in strands for event in strand.of(events.StrandJoined)} == {strands[0].id}
+
+    def count_calls(self) -> int:
+        calls: list[int] = []
+        fit_from(data.DataLoader(Rows(calls.append), batch_size=8))
+        return len(calls)
+
+
+def test_every_step_has_its_loss_under_the_authors_name(recording: Recording) -> None:
+    model = Net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.5)
+    losses = []
+    for _ in range(4):
+        my_loss = (model(X) - Y).pow(2).mean()
+        optimizer.zero_grad()
+        my_loss.backward()
+        optimizer.step()
+        scheduler.step()
+        losses.append(my_loss.item())
+    (strand,) = recording.strands()
+    assert strand.points["train/my_loss"] == list(enumerate(losses))
+    assert strand.points["lr"] == [(0, 0.01), (2, 0.005)]
+    assert strand.name == "Net"
+    assert strand.params["optimizer"] == "Adam"
+    assert strand.params["weight_decay"] == 0.1
+    assert strand.params["parameters"] == 13
+
+
+def test_micro_batches_of_a_step(recording: Recording) -> None:
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for step in range(6):
+        loss = (model(X[step : step + 4]) - Y[step : step + 4]).pow(2).mean()
+        (loss / 2).backward()
+        losses.append(loss.item() / 2)
+        if step % 2:
+            optimizer.step()
+            optimizer.zero_grad()
+    points = recording.strands()[0].points
+    assert points["train/loss / 2"] == [(at // 2, pytest.approx(value)) for at, value in enumerate(losses)]
+    means = [(losses[at] + losses[at + 1]) / 2 for at in (0, 2, 4)]
+    assert points["train/loss / 2.step"] == [(at, pytest.approx(value)) for at, value in enumerate(means)]
+
+
+def test_five_folds_are_five_runs(recording: Recording) -> None:
+    for _ in range(5):
+        model = Net()
+        fit(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    strands = recording.strands()
+    assert len(strands) == 5
+    assert [len(strand.points["train/loss"]) for strand in strands] == [3] * 5
+    assert not any(strand.of(events.StrandJoined) for strand in strands)
+
+
+def test_a_gan_is_one_run(recording: Recording) -> None:
+    G, D = nn.Linear(2, 2), nn.Linear(2, 1)
+    optimizerD = torch.optim.Adam(D.parameters(), lr=0.02)
+    optimizerG = torch.optim.Adam(G.parameters(), lr=0.01)
+    for _ in range(3):
+        D.zero_grad()
+        errD_real = D(X).mean()
+        errD_real.backward()
+        fake = G(X)
+        errD_fake = -D(fake.detach()).mean()
+        errD_fake.backward()
+        optimizerD.step()
+        G.zero_grad()
+        errG = D(fake).pow(2).mean()
+        errG.backward()
+        optimizerG.step()
+    (strand,) = recording.strands()
+    for name in ("errD_real", "errD_fake", "errG"):
+        assert [step for step, _ in strand.points[f"train/{name}"]] == [0, 1, 2]
+    assert strand.params["optimizerD.lr"] == 0.02
+    assert strand.params["optimizerG.lr"] == 0.01
+    assert strand.points["optimizerD.lr"] == [(0, 0.02)]
+
+
+def test_what_takes_turns_is_one_run_in_the_store(tmp_path: Path) -> None:
+    source = """
+import torch
+actor, critic = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+of_actor = torch.optim.Adam(actor.parameters(), lr=0.01)
+of_critic = torch.optim.Adam(critic.parameters(), lr=0.02)
+for _ in range(3):
+    for model, optimizer in ((critic, of_critic), (actor, of_actor)):  # one call of backward for both
+        loss = model(torch.ones(4, 2)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+"""
+    done = run_program(source, tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = autotrack.load("@last", dir=tmp_path / ".autotrack")
+    lengths = {name: len(run.points(name)[0]) for name in run.metrics if "loss" in name}
+    assert sorted(lengths.values()) == [3, 3]
+    assert {run.params["of_actor.lr"], run.params["of_critic.lr"]} == {0.01, 0.02}
+
+
+def test_phases_of_one_model_go_on(recording: Recording) -> None:
+    model = Net()
+    fit(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    fit(model, torch.optim.Adam(model.head.parameters(), lr=0.01))
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["train/loss"]] == list(range(6))
+    assert strand.params["phase2.optimizer"] == "Adam"
+    assert strand.points["lr"] == [(0, 0.1), (3, 0.01)]
+
+
+def test_closures(recording: Recording) -> None:
+    model = Net()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=4)
+    losses = []
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = (model(X) - Y).pow(2).mean()
+        loss.backward()
+        losses.append(loss.item())
+        return loss
+
+    for _ in range(2):
+        optimizer.step(closure)
+    points = recording.strands()[0].points
+    assert [value for _, value in points["train/loss"]] == losses
+    assert {step for step, _ in points["train/loss"]} == {0, 1}
+    assert "train/loss.step" not in points
+
+
+def test_weights_that_are_changed_by_hand(recording: Recording) -> None:
+    weight = torch.zeros(2, 1, requires_grad=True)
+    for _ in range(4):
+        loss = (X @ weight - Y).pow(2).mean()
+        loss.backward()
+        with torch.no_grad():
+            weight -= 0.1 * weight.grad
+            weight.grad = None
+    assert [step for step, _ in recording.strands()[0].points["train/loss"]] == [0, 1, 2, 3]
+
+
+def test_scaled_losses_are_recorded_as_they_were(recording: Recording) -> None:
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu")
+    losses = []
+    for _ in range(3):
+        loss = (model(X) - Y).pow(2).mean()
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(loss.item())
+    assert recording.strands()[0].points["train/loss"] == list(enumerate(losses))
+
+
+def test_what_is_no_scalar_loss_is_none(recording: Recording) -> None:
+    model = Net()
+    model(X).backward(torch.ones(24, 1))
+    with pytest.raises(RuntimeError, match="grad can be implicitly created only for scalar outputs"):
+        model(X).backward()
+    torch.autograd.backward([model(X).sum(), model(X).mean()])
+    torch.autograd.grad(model(X).sum(), list(model.parameters()))
+    (strand,) = recording.strands()
+    assert sum(map(len, strand.points.values())) == 2
+
+
+def test_loaders_say_what_is_trained_on(recording: Recording) -> None:
+    train, rest = data.random_split(data.TensorDataset(X, Y), [16, 8])
+    train_loader = data.DataLoader(train, batch_size=4, shuffle=True)
+    val_loader = data.DataLoader(rest, batch_size=4)
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        for x, y in train_loader:
+            fit(model, optimizer, 1, x, y)
+        for x, _ in val_loader:
+            model(x)
+    (strand,) = recording.strands()
+    roles = {event.role: event.dataset for event in strand.datasets.values()}
+    assert roles.keys() == {"train", "valid"}
+    assert roles["train"].parts[0].id == arrays.digest(X[torch.tensor(list(train.indices))].numpy())
+    assert roles["train"].method == "whole"
+    assert strand.params["batch_size"] == 4
+    assert strand.params["shuffle"] is True
+    assert strand.params["val_loader.shuffle"] is False
+    assert strand.points["epoch"] == [(0, 0.0), (4, 1.0), (8, 2.0)]
+
+
+def test_checkpoints(recording: Recording, tmp_path: Path) -> None:
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fit(model, optimizer)
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 1}, tmp_path / "all.pt")
+    fit(model, optimizer, 1)
+    torch.save(model.state_dict(), tmp_path / "later.pt")
+    torch.load(tmp_path / "model.pt")
+    seen = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    first, both, later, read = (event for event in seen if event.kind == "checkpoint")
+    assert first.model == both.model == read.model is not None
+    assert later.model != first.model
+    assert [event.step for event in (first, both, later)] == [3, 3, 4]
+    assert first.strand == recording.strands()[0].id
+    assert read.mode == "read"
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "LBFGS"])
+def test_weights_are_the_same_to_the_last_bit(optimizer: str, tmp_path: Path) -> None:
+    def train() -> tuple[Any, Any]:
+        torch.manual_seed(5)
+        model = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.3), nn.Linear(8, 1))
+        steps = getattr(torch.optim, optimizer)(model.parameters(), lr=0.05)
+        for _ in range(2):
+            for x, y in data.DataLoader(data.TensorDataset(X, Y), batch_size=5, shuffle=True):
+
+                def closure(x: Any = x, y: Any = y) -> Any:
+                    steps.zero_grad()
+                    loss = (model(x) - y).pow(2).mean()
+                    loss.backward()
+                    return loss
+
+                steps.step(closure)
+        return [parameter.detach().clone() for parameter in model.parameters()], torch.get_rng_state()
+
+    plain, state = train()
+    with recorded(tmp_path / "rec"):
+        tracked, after = train()
+    assert all(torch.equal(a, b) for a, b in zip(plain, tracked, strict=True))
+    assert torch.equal(state, after)
+
+
+def test_deferred_values(tmp_path: Path) -> None:
+    source = """
+import torch
+from torch.profiler import profile, ProfilerActivity
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+kept = []
+with profile(activities=[ProfilerActivity.CPU]) as watched:
+    for step in range(20):
+        loss = (model(torch.ones(4, 2)) - 1).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        kept.append(loss.detach().clone())
+        with torch.no_grad():
+            loss.mul_(100)
+reads = [event for event in watched.events() if event.name == "aten::_local_scalar_dense"]
+print(len(reads), *(value.item() for value in kept))
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_TORCH_DEFER": "1"})
+    assert done.returncode == 0, done.stderr
+    reads, *values = done.stdout.split()
+    assert reads == "0"
+    points = Recording(tmp_path / ".autotrack").strands()[0].points["train/loss"]
+    assert points == [(at, float(value)) for at, value in enumerate(values)]
+
+
+def test_a_killed_program_has_every_step(tmp_path: Path) -> None:
+    source = """
+import os, signal, torch
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(500):
+    loss = (model(torch.ones(4, 2)) - 1).pow(2).mean()
+    loss.backward()
+    if step == 321:
+        os.kill(os.getpid(), signal.SIGKILL)
+    optimizer.step()
+"""
+    done = run_program(source, tmp_path)
+    assert done.returncode == -signal.SIGKILL
+    points = Recording(tmp_path / ".autotrack").strands()[0].points["train/loss"]
+    assert [step for step, _ in points] == list(range(322))
+
+
+@pytest.mark.parametrize("what", ["net", "step", "optimizer.step"])
+def test_a_compiled_program_has_the_same_graphs_and_breaks(what: str, tmp_path: Path) -> None:
+    source = f"""
+import torch
+import torch._dynamo as dynamo
+torch.manual_seed(0)
+net = torch.nn.Linear(4, 1)
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+x, y = torch.randn(16, 4), torch.randn(16, 1)
+def step():
+    optimizer.zero_grad()
+    loss = ((net(x) - y) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+    return loss
+{what} = torch.compile({what}, backend="aot_eager")
+for _ in range(4):
+    print(step().item())
+counters = dynamo.utils.counters
+print(dict(counters["stats"]), dict(counters["graph_break"]), sum(counters["recompiles"].values()))
+"""
+    plain = run_program(source, tmp_path, tracked=False)
+    tracked = run_program(source, tmp_path)
+    assert plain.returncode == 0, plain.stderr
+    assert tracked.stdout == plain.stdout
+    points = Recording(tmp_path / ".autotrack").strands()[0].points["train/loss"]
+    values = [float(line) for line in plain.stdout.splitlines()[:4]]
+    assert points == list(enumerate(values))
+
+
+def test_no_framework_is_imported_by_the_plugin(tmp_path: Path) -> None:
+    done = run_program("import sys, autotrack_torch; print('torch' in sys.modules)", tmp_path, tracked=False)
+    assert done.stdout.split() == ["False"], done.stderr
+
+
+def test_diverged_losses_are_kept(recording: Recording) -> None:
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = model(X).sum() * math.nan
+    loss.backward()
+    optimizer.step()
+    (((_, value),),) = [points for name, points in recording.strands()[0].points.items() if name == "train/loss"]
+    assert math.isnan(value)
