@@ -3,14 +3,17 @@ prediction, files, identities."""
 
 from __future__ import annotations
 
+import inspect
 import time
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
 from autotrack.capture.callsite import call_at
+from autotrack.capture.console import let_go
 from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
@@ -50,6 +53,7 @@ __all__ = [
     "strand_for",
     "strand_for_loaded",
     "strand_of",
+    "variables",
 ]
 
 
@@ -111,6 +115,16 @@ def later(what: str, task: Callable[[], None], seconds: float = 0.0) -> None:
     job = context.Current.job
     if job is not None and job.recorder is not None:
         job.recorder.soon(what, task, seconds)
+
+
+def variables(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame.  Not `frame.f_locals`: before Python 3.13 that keeps them alive with the frame, in a
+    training loop the batch and the graph of a loss."""
+    held = frame.f_locals
+    found = dict(held)
+    if held is not frame.f_globals and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        let_go(frame, held)
+    return found
 
 
 def split_of(name: str) -> str:

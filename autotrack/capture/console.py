@@ -55,7 +55,7 @@ _DIGIT = re.compile(r"\d")
 _bases = type.__dict__["__mro__"].__get__
 """The classes that a class is made of, without asking a metaclass."""
 _HELD_BY_US = 4
-"""References to `f_locals` while `_let_go` looks: of the frame, the caller's variable, the parameter, the argument."""
+"""References to `f_locals` while `let_go` looks: of the frame, the caller's variable, the parameter, the argument."""
 _SNAPSHOTS = sys.version_info < (3, 13)
 """Whether `f_locals` is a copy that the frame keeps."""
 _same = object.__hash__
@@ -128,14 +128,14 @@ class PrintCall:
                 found[name] = value.item()
         if self.optimized:
             del get, known
-            _let_go(frame, variables)
+            let_go(frame, variables)
         del variables
         if not self.counted:
             _count(frame, found)
         return found
 
 
-def _let_go(frame: FrameType, variables: Any) -> None:
+def let_go(frame: FrameType, variables: Any) -> None:
     """Empty the copy of its variables that a frame keeps, which would keep them alive for as long as the frame is; not
     where somebody else has it, or a tracer or profiler is about, after which it is copied back."""
     if (
@@ -170,7 +170,7 @@ def _count(frame: FrameType, found: dict[str, object]) -> None:
                 if outer is not frame and not steps:
                     steps[f"^{name}"] = variables[name]
         if names and code.co_flags & _OPTIMIZED:
-            _let_go(outer, variables)
+            let_go(outer, variables)
         if counted:
             return
         outer = outer.f_back

@@ -11,7 +11,7 @@ import weakref
 from types import FrameType
 from typing import Any
 
-from autotrack.plugin_api import split_of
+from autotrack.plugin_api import split_of, variables
 from autotrack_torch import training as trainings
 from autotrack_torch.training import Training, in_thread
 
@@ -176,7 +176,7 @@ def _variable(frame: FrameType | None, wanted: Any) -> str:
     for _ in range(FRAMES):
         if frame is None:
             break
-        for space in (frame.f_locals, frame.f_globals):
+        for space in (variables(frame), frame.f_globals):
             for name, value in list(space.items()):
                 found += [f"{name}{key}" for key, entry in _entries(name, value) if entry is wanted]
         frame = frame.f_back

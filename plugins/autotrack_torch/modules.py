@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
+from autotrack.plugin_api import variables
+
 DEPTH = 30
 """Frames in which it is looked for."""
 OBJECTS = 2_000
@@ -43,8 +45,8 @@ def _variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
     for _ in range(DEPTH):
         if frame is None:
             break
-        if frame.f_locals is not frame.f_globals:
-            spaces.append(dict(frame.f_locals))
+        if frame.f_code.co_name != "<module>":
+            spaces.append(variables(frame))
         if frame.f_globals.get("__name__") == "__main__" or frame.f_globals not in spaces:
             spaces.append(frame.f_globals)
         frame = frame.f_back

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from autotrack.plugin_api import variables
 from autotrack_torch import training as trainings
 from autotrack_torch.training import Generation, Here, Training, in_thread
 
@@ -186,7 +187,7 @@ def _beside(state: Stepped, other: Stepped) -> bool:
 def _variable(frame: FrameType | None, wanted: Any) -> str:
     """The name of the variable that holds an object, alone, in a list or dict, or as an attribute of `self`."""
     while frame is not None:
-        for space in (frame.f_locals, frame.f_globals):
+        for space in (variables(frame), frame.f_globals):
             for name, value in list(space.items()):
                 if value is wanted and name != "self":
                     return str(name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -453,6 +455,27 @@ print(dict(counters["stats"]), dict(counters["graph_break"]), sum(counters["reco
     points = Recording(tmp_path / ".autotrack").strands()[0].points["train/loss"]
     values = [float(line) for line in plain.stdout.splitlines()[:4]]
     assert points == list(enumerate(values))
+
+
+def test_what_the_loop_lets_go_of_is_gone(recording: Recording) -> None:
+    gone = []
+
+    def train() -> None:
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for batch in data.DataLoader(data.TensorDataset(X, Y), batch_size=12):
+            large = torch.ones(1000)
+            there = weakref.ref(large)
+            loss = (model(batch[0]) - batch[1]).pow(2).mean() + 0 * large.sum()
+            loss.backward()
+            optimizer.step()
+            del large, loss
+            gc.collect()
+            gone.append(there() is None)
+
+    train()
+    assert gone == [True, True]
+    assert recording.strands()
 
 
 def test_no_framework_is_imported_by_the_plugin(tmp_path: Path) -> None:
