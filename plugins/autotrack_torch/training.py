@@ -28,6 +28,8 @@ class Training:
     def __init__(self, strand: Strand) -> None:
         self.strand = strand
         self.optimizers: list[Stepped] = []
+        self.entered = False
+        """Whether anything of it has happened yet."""
         self.fed = False
         """Whether a data loader is known that feeds it."""
         self.losses: dict[str, Loss] = {}
@@ -141,13 +143,12 @@ def resolve(parameters: list[Any], frame: FrameType | None) -> Training | None:
 def entered(training: Training) -> None:
     """Something of a training has happened in this thread after something of another."""
     here = in_thread()
-    before = here.training
-    here.training = training
-    if before is None or before is training:
-        return
-    if training.strand.began < before.strand.began:  # it goes on: the two take turns
+    before, again = here.training, training.entered
+    here.training, training.entered = training, True
+    if before is not None and before is not training and again:  # it goes on: the two take turns
+        first, second = sorted((before, training), key=lambda entry: entry.strand.began)
         training.strand.resume()
-        join(before, training)
+        join(second, first)
         goes_on(training.strand)
 
 

@@ -231,11 +231,12 @@ def test_a_gan_is_one_run(recording: Recording) -> None:
 def test_what_takes_turns_is_one_run_in_the_store(tmp_path: Path) -> None:
     source = """
 import torch
-actor, critic = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+actor, critic, third = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
 of_actor = torch.optim.Adam(actor.parameters(), lr=0.01)
 of_critic = torch.optim.Adam(critic.parameters(), lr=0.02)
+of_third = torch.optim.Adam(third.parameters(), lr=0.03)
 for _ in range(3):
-    for model, optimizer in ((critic, of_critic), (actor, of_actor)):  # one call of backward for both
+    for model, optimizer in ((critic, of_critic), (actor, of_actor), (third, of_third)):  # one call for all
         loss = model(torch.ones(4, 2)).pow(2).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -245,8 +246,9 @@ for _ in range(3):
     assert done.returncode == 0, done.stderr
     run = autotrack.load("@last", dir=tmp_path / ".autotrack")
     lengths = {name: len(run.points(name)[0]) for name in run.metrics if "loss" in name}
-    assert sorted(lengths.values()) == [3, 3]
-    assert {run.params["of_actor.lr"], run.params["of_critic.lr"]} == {0.01, 0.02}
+    assert sorted(lengths.values()) == [3, 3, 3]
+    assert [run.params[f"{name}.lr"] for name in ("of_actor", "of_critic", "of_third")] == [0.01, 0.02, 0.03]
+    assert len(autotrack.runs(dir=tmp_path / ".autotrack")) == 1
 
 
 def test_phases_of_one_model_go_on(recording: Recording) -> None:
