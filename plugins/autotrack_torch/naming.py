@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import sysconfig
 from types import CodeType, FrameType
 from typing import Any
 
+from autotrack import libraries
 from autotrack.plugin_api import call_at
 
 DEPTH = 30
@@ -14,7 +14,6 @@ DEPTH = 30
 LONGEST = 60
 """Characters of a name."""
 
-_LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")})
 _SCALERS = frozenset(("scale", "backward", "manual_backward"))
 """Methods that hand a loss on: `scaler.scale(loss)`, `accelerator.backward(loss)`."""
 _ITSELF = frozenset(("mean", "clone", "contiguous", "to", "float", "squeeze"))
@@ -22,7 +21,7 @@ _ITSELF = frozenset(("mean", "clone", "contiguous", "to", "float", "squeeze"))
 
 
 def is_library(code: CodeType) -> bool:
-    return code.co_filename.startswith(_LIBRARIES) or code.co_filename.startswith("<")
+    return code.co_filename.startswith((*libraries.folders(), "<"))
 
 
 def names_of(frame: FrameType, count: int) -> list[str]:

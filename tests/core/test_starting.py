@@ -146,5 +146,6 @@ def test_the_wheel(tmp_path: Path) -> None:
     """No .pth file: nothing starts by itself; and all that is needed is in it."""
     names = in_the_wheel(tmp_path)
     assert not [name for name in names if name.endswith(".pth")]
-    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"autotrack", "autotrack_sklearn"}
+    packages = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert packages == {"autotrack", "autotrack_sklearn", "autotrack_torch"}
     assert {"autotrack/py.typed", "autotrack/_bootstrap/sitecustomize.py"} <= set(names)
