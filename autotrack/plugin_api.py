@@ -13,9 +13,9 @@ from typing import Any
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
 from autotrack.capture.callsite import call_at
-from autotrack.capture.console import let_go
 from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
+from autotrack.capture.shown import let_go
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.identity import data as identity
 from autotrack.identity import models

@@ -23,7 +23,7 @@ from autotrack.strand import Strand
 if TYPE_CHECKING:
     from types import CodeType
 
-    from autotrack.capture.console import PrintCall
+    from autotrack.capture.shown import PrintCall
 
 SERIES = 200
 """Series that one training may have from prints."""

@@ -1,0 +1,162 @@
+"""A call that prints, and what of the program's variables is worth reading when it does.
+
+Reading the variables of a function keeps them alive, before Python 3.13, unless the copy is let go of.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+    from typing import Any
+
+CALLS = 20_000
+"""Calls that print which are told from one another."""
+CALLERS = 5
+"""Functions around a print in which a counter is looked for."""
+
+_ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals f_locals _getframe currentframe stack".split())
+"""Whose result is the very mapping that a look at the frame's variables brings up to date."""
+_NOTHING = object()
+_bases = type.__dict__["__mro__"].__get__
+"""The classes that a class is made of, without asking a metaclass."""
+_HELD_BY_US = 4
+"""References to `f_locals` while `let_go` looks: of the frame, the caller's variable, the parameter, the argument."""
+_SNAPSHOTS = sys.version_info < (3, 13)
+"""Whether `f_locals` is a copy that the frame keeps."""
+same = object.__hash__
+"""The identity of a code object, as a number: its own hash takes 5 to 20 µs.  `id` would do, and is audited."""
+_OPTIMIZED = 1
+"""`CO_OPTIMIZED`: the variables of such code are no mapping of the user's."""
+
+
+class PrintCall:
+    """One place in the program that prints."""
+
+    __slots__ = (
+        "at",
+        "code",
+        "counted",
+        "named",
+        "names",
+        "numbers",
+        "optimized",
+        "outside",
+        "passes",
+        "site",
+        "tried",
+    )
+
+    def __init__(self, code: CodeType, at: int, passes: bool) -> None:
+        self.code, self.at = code, at
+        self.passes = passes
+        """Whether it only hands on what another one prints."""
+        self.names: tuple[str, ...] = ()
+        """The variables that are worth reading when it prints."""
+        self.named = False
+        """Whether these are known yet; until then it is all of them."""
+        self.optimized = bool(code.co_flags & _OPTIMIZED)
+        self.outside = tuple(filter(_COUNTER.fullmatch, code.co_names)) if self.optimized else ()
+        """Variables of the module that may count."""
+        if self.optimized and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names):
+            self.named = True
+        self.site: Any = None
+        """What the watch knows of it."""
+        self.counted = False
+        """Whether it is known to stand in a loop that counts, or to print the counter."""
+        self.tried = self.numbers = 0
+        """How often it has printed while there was nothing else to record, and how often a number."""
+
+    def variables(self, frame: FrameType) -> dict[str, object] | None:
+        """The scalars among the variables of the frame that prints: of those that are worth it, or of all."""
+        if self.named and not self.names:
+            return None
+        variables: Any = frame.f_locals
+        get = variables.get
+        found: dict[str, object] = {}
+        numpy: Any = sys.modules.get("numpy")
+        known = self.names if self.named else (variables if self.optimized else self.code.co_names)
+        for name in known if self.named or not self.outside else (*known, *self.outside):
+            value: Any = get(name, _NOTHING)
+            if value is _NOTHING:
+                value = frame.f_globals.get(name)
+            kind = type(value)
+            if kind is float or kind is int or kind is str or kind is bool:
+                found[name] = value
+            elif numpy is not None and numpy.generic in _bases(kind):
+                found[name] = value.item()
+        if self.optimized:
+            del get, known
+            let_go(frame, variables)
+        del variables
+        if not self.counted:
+            _count(frame, found)
+        return found
+
+
+def let_go(frame: FrameType, variables: Any) -> None:
+    """Empty the copy of its variables that a frame keeps, which would keep them alive for as long as the frame is; not
+    where somebody else has it, or a tracer or profiler is about, after which it is copied back."""
+    if (
+        _SNAPSHOTS
+        and sys.gettrace() is None
+        and sys.getprofile() is None
+        and frame.f_trace is None
+        and sys.getrefcount(variables) <= _HELD_BY_US
+    ):
+        variables.clear()
+
+
+def _count(frame: FrameType, found: dict[str, object]) -> None:
+    """Add under `^` and its name the counter of rounds that the function around a print has, or one that calls it; of
+    steps, that of one that calls it."""
+    outer: FrameType | None = frame
+    steps: dict[str, object] = {}
+    for _ in range(CALLERS):
+        if outer is None:
+            break
+        code = outer.f_code
+        names = _counters.get(same(code))
+        if names is None:
+            names = _counters_of(code)
+        variables = outer.f_locals if names else {}
+        counted = False
+        for name in names:  # no generator: that would hold `variables` once more
+            if type(variables.get(name)) is int:
+                if _ROUND.fullmatch(name):
+                    found[f"^{name}"], counted = variables[name], True
+                    break
+                if outer is not frame and not steps:
+                    steps[f"^{name}"] = variables[name]
+        if names and code.co_flags & _OPTIMIZED:
+            let_go(outer, variables)
+        if counted:
+            return
+        outer = outer.f_back
+    found.update(steps)
+
+
+_ROUND = re.compile(
+    r"(?:i_|n_|cur_|current_|this_)?(?:epoch|ep|episode|round|iteration|global_step)(?:_?(?:idx|i|num|id|count))?"
+)
+_COUNTER = re.compile(
+    rf"{_ROUND.pattern}|(?:i_|n_|cur_|current_|this_|num_|total_)?"
+    r"(?:step|steps|timestep|timesteps|iter|update|frame)(?:_?(?:idx|i|num|id|count))?|t|it"
+)
+_counters: dict[int, tuple[str, ...]] = {}
+"""By the identity of a code object, its variables that count rounds."""
+_held: list[CodeType] = []
+"""Whose identities are keys."""
+
+
+def _counters_of(code: CodeType) -> tuple[str, ...]:
+    asks = bool(code.co_flags & _OPTIMIZED) and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names)
+    names = code.co_varnames if code.co_flags & _OPTIMIZED else code.co_names
+    found = () if asks else tuple(name for name in names if _COUNTER.fullmatch(name))
+    if len(_held) < CALLS:
+        _held.append(code)
+        _counters[same(code)] = found
+    return found
