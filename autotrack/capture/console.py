@@ -22,7 +22,8 @@ from autotrack.frames import transparent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import Callable
+    from types import CodeType, FrameType
     from typing import Any, TypeAlias
 
     from autotrack.capture.transcript import Transcript
@@ -50,8 +51,11 @@ _DIGIT = re.compile(r"\d")
 
 Line: TypeAlias = "list[Any]"
 """What a call writes at once.  A plain list, since several are made for each print: instruction, code, thread, text,
-time, stream, `PrintCall`, variables, training."""
-TEXT, CALL = 3, 6
+time, stream, `PrintCall`, variables, training, and how many writes of the call come before its last."""
+AT, CODE, THREAD, TEXT, CALL, MORE = 0, 1, 2, 3, 6, 9
+_NO_LINE: Line = [-1, None, 0, [], 0.0, 0, None, None, None, 0]
+_CONTROL = "\x1f"
+"""A text that is greater neither ends a line nor begins it again."""
 LOST = -1
 """Stream of a line that stands for those that could not wait; its time is their number of characters."""
 
@@ -69,10 +73,14 @@ class Console:
         """Whether it is told of the cells of a notebook."""
         self._calls: dict[tuple[int, int], PrintCall] = {}
         """By the identity of the code, which the call keeps alive, and the instruction in it."""
+        self._last: tuple[CodeType | None, int, Any] = None, -1, None
+        """The last of these that was met."""
         self._places: dict[tuple[int, tuple[int | None, ...] | None], PrintCall] = {}
         """The same by where it stands in the source."""
         self._lines: tuple[dict[int, Line], ...] = ({}, {}, {})
-        """What a call has written to each stream and not ended, by thread."""
+        """What a call has written to each stream and not ended before another thread wrote, by thread."""
+        self._begun: tuple[list[Line], ...] = ([_NO_LINE], [_NO_LINE], [_NO_LINE])
+        """The line of each stream that is not ended."""
         self._due = self._hurried = False
         self._watch: Watch | None = None
         self._lock = threading.Lock()
@@ -90,36 +98,43 @@ class Console:
         before = vars(stream).get("write") if hasattr(stream, "__dict__") else None
         if any(before is entry.ours for entry in self.entries):
             return
-        # The stream is held weakly: a file that the program lets go of is to be closed at once.
-        there, plain = weakref.ref(stream), type(stream).write
-        note, contain, getframe, add = self._note, shield.contain, sys._getframe, self._add
-        lines, thread = self._lines[number], threading.get_ident
+        put = before if before is not None else _writing(stream)
+        note, end, getframe, stop = self._note, self._end, sys._getframe, shield.stop
+        begun, thread = self._begun[number], threading.get_ident
 
         def write(text: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
-            if more or named or text is _NOTHING or before is not None:
-                given = more if text is _NOTHING else (text, *more)
-                result = before(*given, **named) if before is not None else plain(there(), *given, **named)
+            if more or named or text is _NOTHING:
+                result = put(*more, **named) if text is _NOTHING else put(text, *more, **named)
             else:
-                result = plain(there(), text)
+                result = put(text)
             if type(text) is not str:
+                return result
+            line = begun[0]
+            if line[MORE] and line[THREAD] == thread() and text != "\n":
+                # More of what a call prints at once: `print` writes each argument by itself.
+                line[MORE] -= 1
+                line[TEXT].append(text)
                 return result
             try:
                 frame = getframe(1)
             except ValueError:  # the interpreter itself, at its end
                 return result
-            line = lines.get(thread())
-            if (  # more of what a call prints at once: `print` writes each argument by itself
-                line is not None
-                and line[0] == frame.f_lasti
-                and line[1] is frame.f_code
-                and len(line[3]) < PIECES
-                and text[:1] != "\r"
-            ):
-                line[3].append(text)
-                if text == "\n" or text == "\r":
-                    contain("console", add, lines.pop(line[2], line))
-            else:
-                contain("console", note, number, text, frame)
+            try:
+                if (
+                    line[AT] == frame.f_lasti
+                    and line[CODE] is frame.f_code
+                    and line[THREAD] == thread()
+                    and len(line[TEXT]) < PIECES
+                    and (text > _CONTROL or text[:1] != "\r" or text == "\r")
+                ):
+                    line[TEXT].append(text)
+                    if text == "\n" or text == "\r":
+                        end(number, line)
+                else:
+                    note(number, text, frame)
+            except Exception as error:
+                if stop("console", error, None):
+                    raise
             return result
 
         try:
@@ -140,8 +155,9 @@ class Console:
         self._entries.clear()
         self._lock = threading.Lock()
         self._waiting = 0
-        for lines in self._lines:
+        for lines, begun in zip(self._lines, self._begun, strict=True):
             lines.clear()
+            begun[0] = _NO_LINE
         self._due = self._hurried = False
         self._watch = self._transcript = None
         for call in self._calls.values():
@@ -150,21 +166,57 @@ class Console:
     def _note(self, number: int, text: str, frame: FrameType) -> None:
         """Remember a write.  The hot path of a print."""
         thread = threading.get_ident()
-        line = self._lines[number].pop(thread, None)
-        if line is not None:
-            self._add(line)
         code, at = frame.f_code, frame.f_lasti
-        call = self._calls.get((same(code), at)) or self._met(frame)
+        begun, lines = self._begun[number], self._lines[number]
+        line = begun[0]
+        if line is not _NO_LINE or lines:
+            begun[0] = _NO_LINE
+            if line is not _NO_LINE:
+                lines[line[THREAD]] = line
+            line = lines.pop(thread, _NO_LINE)
+            if line[AT] == at and line[CODE] is code and len(line[TEXT]) < PIECES and text[:1] != "\r":
+                # Another thread has written since it was begun.
+                line[TEXT].append(text)
+                if text == "\n":
+                    self._add(line)
+                else:
+                    self._begin(number, line)
+                return
+            if line is not _NO_LINE:
+                self._add(line)
+        last, instruction, call = self._last
+        if instruction != at or last is not code:
+            call = self._calls.get((same(code), at)) or self._met(frame)
+            self._last = code, at, call
+        more = call.more
         if call.passes:
             call, frame = self._printer(call, frame)
+            more = 0
         place = self._place()
         if place is context.OURS:
             return
-        line = [at, code, thread, [text], time.time(), number, call, call.variables(frame), place]
-        if text[-1:] in ("\n", "\r"):
+        values = None if call.named and not call.names else call.variables(frame)
+        line = [at, code, thread, [text], time.time(), number, call, values, place, more]
+        if not more and text[-1:] in ("\n", "\r"):
             self._add(line)
         else:
-            self._lines[number][thread] = line
+            self._begin(number, line)
+
+    def _begin(self, number: int, line: Line) -> None:
+        """A line is not at its end.  No call stands between looking and putting: threads take turns at calls."""
+        begun = self._begun[number]
+        other = begun[0]
+        begun[0] = line
+        if other is not _NO_LINE:
+            self._lines[number][other[THREAD]] = other
+
+    def _end(self, number: int, line: Line) -> None:
+        """A line is at its end."""
+        if self._begun[number][0] is line:
+            self._begun[number][0] = _NO_LINE
+        else:  # another thread writes
+            self._lines[number].pop(line[THREAD], None)
+        self._add(line)
 
     def _place(self) -> context.Place | None:
         """The training that the program is in."""
@@ -185,7 +237,7 @@ class Console:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
         values = {**(call.variables(frame) or {}), **values}
-        self._add([0, None, threading.get_ident(), [text], time.time(), 0, call, values, place])
+        self._add([0, None, threading.get_ident(), [text], time.time(), 0, call, values, place, 0])
 
     def _add(self, line: Line) -> None:
         line[TEXT] = text = "".join(line[TEXT])
@@ -215,7 +267,7 @@ class Console:
         except IndexError:  # the recorder was at it
             pass
         if lost and end:
-            self._entries.append([0, None, 0, "", float(lost), LOST, end[-1][CALL], None, None])
+            self._entries.append([0, None, 0, "", float(lost), LOST, end[-1][CALL], None, None, 0])
         self._entries.extend(reversed(end))
 
     def begin(self) -> None:
@@ -280,7 +332,7 @@ class Console:
                 self._watch, self._transcript = Watch(self._job), Transcript(self._job)
             taken = []
             while self._entries:
-                _, _, thread, text, when, stream, call, values, place = self._entries.popleft()
+                _, _, thread, text, when, stream, call, values, place, _ = self._entries.popleft()
                 self._waiting -= len(text)
                 taken.append(Write(when, stream, text, call, values, place, thread))
             self._transcript.take(taken)
@@ -293,9 +345,12 @@ class Console:
 
     def finish(self) -> None:
         """The program is over."""
-        for lines in self._lines:
+        for lines, begun in zip(self._lines, self._begun, strict=True):
             while lines:
                 self._add(lines.popitem()[1])
+            if begun[0] is not _NO_LINE:
+                self._add(begun[0])
+                begun[0] = _NO_LINE
         if self._job.segment is None:
             return
         self._take()
@@ -303,6 +358,19 @@ class Console:
             self._watch.finish()
         if self._transcript is not None:
             self._transcript.finish()
+
+
+def _writing(stream: Any) -> Callable[..., Any]:
+    """The `write` of a stream, which holds it only where it lives as long as the program: a file that this lets go of
+    is to be closed at once."""
+    if any(stream is lasting for lasting in (sys.__stdout__, sys.__stderr__)):
+        return stream.write  # type: ignore[no-any-return]
+    there, plain = weakref.ref(stream), type(stream).write
+
+    def write(*given: Any, **named: Any) -> Any:
+        return plain(there(), *given, **named)
+
+    return transparent(write)
 
 
 def _package(frame: FrameType) -> str:

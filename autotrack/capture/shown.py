@@ -40,6 +40,7 @@ class PrintCall:
         "at",
         "code",
         "counted",
+        "more",
         "named",
         "names",
         "numbers",
@@ -63,6 +64,8 @@ class PrintCall:
         """Variables of the module that may count."""
         if self.optimized and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names):
             self.named = True
+        self.more = 0
+        """Writes that a print makes between its first and its last: two an argument; 0 while that is not known."""
         self.site: Any = None
         """What the watch knows of it."""
         self.counted = False

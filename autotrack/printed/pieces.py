@@ -59,6 +59,14 @@ def printed(call: ast.Call) -> list[str | Piece]:
     return [*pieces, end]
 
 
+def writes(call: ast.Call) -> int:
+    """How often a `print` writes to its stream: each argument, what is between them, and the end (CPython
+    `Python/bltinmodule.c`); 0 where that is not known."""
+    plain = isinstance(call.func, ast.Name) and call.func.id == "print"
+    unpacked = any(isinstance(argument, ast.Starred) for argument in call.args)
+    return 2 * len(call.args) if plain and not unpacked else 0
+
+
 def _constant(node: ast.expr | None, default: str) -> str | Piece:
     if node is None or (isinstance(node, ast.Constant) and node.value is None):
         return default

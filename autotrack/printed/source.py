@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from autotrack.printed.lines import LONGEST, Field
-from autotrack.printed.pieces import Piece, called, forwarded, is_text, printed, text_of
+from autotrack.printed.pieces import Piece, called, forwarded, is_text, printed, text_of, writes
 from autotrack.printed.words import COARSE, COUNTERS, name_of
 
 FIELDS = 30
@@ -40,6 +40,8 @@ class Site(NamedTuple):
     """Whether the loop around it is within the one that counts the rounds."""
     forwards: bool = False
     """Whether it prints what its function was given: what that is, the call of the function says."""
+    writes: int = 0
+    """How often a `print` writes; 0 where that is not known."""
 
 
 def analyse(code: CodeType, instruction: int, since: float) -> Site:
@@ -74,7 +76,7 @@ def analyse(code: CodeType, instruction: int, since: float) -> Site:
     usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
     parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS)
     forwards = code.co_name != "<module>" and forwarded(call) in code.co_varnames[:parameters]
-    return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, _is_inner(path), forwards)
+    return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, _is_inner(path), forwards, writes(call))
 
 
 def _worth_reading(piece: Piece) -> bool:

@@ -124,6 +124,7 @@ class Watch:
                 call.named, call.names = True, read.names
             call.counted = any(name_of(name).metric in COARSE for name in read.counters)
             call.passes = call.passes or read.forwards
+            call.more = max(0, read.writes - 2)
         return site if site.barren < DULL else None
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:

@@ -20,6 +20,20 @@ BEGIN = "import autotrack; autotrack.log({'x': 1})\n"
 TQDM = "from tqdm import tqdm\n"
 LOG = "import logging; logging.basicConfig()\n"
 
+PRINTS = """
+import sys, threading, time
+class Says:
+    def __str__(self): print('within', 1, 'another'); return 'said'
+class Fails:
+    def __str__(self): raise KeyError('no text')
+for step in range(300):
+    value = Says() if step == 290 else Fails() if step == 291 else 0.5
+    if step % 100 == 50: time.sleep(0.7)
+    try: print('step', step, 'loss', value, 'end', step)
+    except KeyError: print('caught', step, sep='-', end='.\\n')
+    print(step, 'a', 'b', sep='\\n'); print('c', 'd', end=''); print('\\r', 'e')
+"""
+
 PROGRAMS = {
     "colours": r"print('\x1b[31mred\x1b[0m', '\x1b[1mbold\x1b[0m')",
     "carriage returns": r"""
@@ -99,6 +113,7 @@ a = b = c = d = e = list(range(400))
 print('Data', a, b, c, d, e, f'{datetime.date(2020, 1, 2):%Y-%m-%d}')""",
     "stream": "import sys; print(sys.stdout.name, sys.stdout.isatty(), sys.stdout.fileno(), sys.stdout.encoding)",
     "threads": "import threading\nt = threading.Thread(target=print, args=(1,))\nt.start(); t.join()",
+    "prints within prints, and aborted ones": PRINTS,
     "fork": """
 import os, sys
 if os.fork() == 0:
@@ -169,6 +184,27 @@ def test_it_is_on_record_with_its_streams(tmp_path: Path) -> None:
 def test_what_was_printed_before_there_was_something_to_record(tmp_path: Path) -> None:
     run("print('early')\n" + BEGIN + "print('late')", tmp_path, tracked=True)
     assert console(tmp_path) == "early\nlate\n"
+
+
+def test_prints_within_prints_and_aborted_ones(tmp_path: Path) -> None:
+    _, out, _ = run(BEGIN + PRINTS.lstrip(), tmp_path, tracked=True)
+    assert console(tmp_path) == out.decode().replace("c d\r e", " e")
+
+
+def test_threads_that_print_at_once(tmp_path: Path) -> None:
+    source = """
+import sys, threading, time
+sys.setswitchinterval(1e-6)
+def work(name):
+    for step in range(400):
+        if step == 200: time.sleep(0.7)  # the recorder reads the source
+        print(name, 'step', step, 'loss', step / 8)
+threads = [threading.Thread(target=work, args=(name,)) for name in 'abcd']
+for t in threads: t.start()
+for t in threads: t.join()"""
+    run(BEGIN + source.lstrip(), tmp_path, tracked=True)
+    lines = console(tmp_path).splitlines()
+    assert sorted(lines) == sorted(f"{name} step {step} loss {step / 8}" for name in "abcd" for step in range(400))
 
 
 def test_lines_that_are_written_over_are_kept_as_they_end(tmp_path: Path) -> None:
