@@ -16,7 +16,7 @@ import weakref
 from collections import deque
 
 from autotrack import context, shield
-from autotrack.capture.shown import CALLS, PrintCall, same
+from autotrack.capture.shown import CALLS, UNKNOWN, PrintCall, same
 from autotrack.entries import Entry
 from autotrack.frames import transparent
 
@@ -51,9 +51,10 @@ _DIGIT = re.compile(r"\d")
 
 Line: TypeAlias = "list[Any]"
 """What a call writes at once.  A plain list, since several are made for each print: instruction, code, thread, text,
-time, stream, `PrintCall`, variables, training, and how many writes of the call come before its last."""
+time, stream, `PrintCall`, variables, training, and how many writes of the call are to come before its last, of which
+UNKNOWN; at its end, the lengths of what several prints have written that stands in one line."""
 AT, CODE, THREAD, TEXT, CALL, MORE = 0, 1, 2, 3, 6, 9
-_NO_LINE: Line = [-1, None, 0, [], 0.0, 0, None, None, None, 0]
+_NO_LINE: Line = [-1, None, 0, [], 0.0, 0, None, None, None, UNKNOWN]
 _CONTROL = "\x1f"
 """A text that is greater neither ends a line nor begins it again."""
 LOST = -1
@@ -110,7 +111,7 @@ class Console:
             if type(text) is not str:
                 return result
             line = begun[0]
-            if line[MORE] and line[THREAD] == thread() and text != "\n":
+            if line[MORE] > 0 and line[THREAD] == thread() and text != "\n":
                 # More of what a call prints at once: `print` writes each argument by itself.
                 line[MORE] -= 1
                 line[TEXT].append(text)
@@ -128,7 +129,7 @@ class Console:
                     and (text > _CONTROL or text[:1] != "\r" or text == "\r")
                 ):
                     line[TEXT].append(text)
-                    if text == "\n" or text == "\r":
+                    if text == "\n" or text == "\r" or line[MORE] == 0:
                         end(number, line)
                 else:
                     note(number, text, frame)
@@ -177,7 +178,7 @@ class Console:
             if line[AT] == at and line[CODE] is code and len(line[TEXT]) < PIECES and text[:1] != "\r":
                 # Another thread has written since it was begun.
                 line[TEXT].append(text)
-                if text == "\n":
+                if text == "\n" or line[MORE] == 0:
                     self._add(line)
                 else:
                     self._begin(number, line)
@@ -191,13 +192,13 @@ class Console:
         more = call.more
         if call.passes:
             call, frame = self._printer(call, frame)
-            more = 0
+            more = UNKNOWN
         place = self._place()
         if place is context.OURS:
             return
         values = None if call.named and not call.names else call.variables(frame)
         line = [at, code, thread, [text], time.time(), number, call, values, place, more]
-        if not more and text[-1:] in ("\n", "\r"):
+        if more <= 0 and text[-1:] in ("\n", "\r"):
             self._add(line)
         else:
             self._begin(number, line)
@@ -237,10 +238,12 @@ class Console:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
         values = {**(call.variables(frame) or {}), **values}
-        self._add([0, None, threading.get_ident(), [text], time.time(), 0, call, values, place, 0])
+        self._add([0, None, threading.get_ident(), [text], time.time(), 0, call, values, place, UNKNOWN])
 
     def _add(self, line: Line) -> None:
-        line[TEXT] = text = "".join(line[TEXT])
+        pieces = line[TEXT]
+        line[MORE] = [*map(len, pieces)] if len(pieces) > 2 and pieces[-1] != "\n" else None
+        line[TEXT] = text = "".join(pieces)
         self._entries.append(line)
         self._waiting += len(text)
         if self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
@@ -267,7 +270,7 @@ class Console:
         except IndexError:  # the recorder was at it
             pass
         if lost and end:
-            self._entries.append([0, None, 0, "", float(lost), LOST, end[-1][CALL], None, None, 0])
+            self._entries.append([0, None, 0, "", float(lost), LOST, end[-1][CALL], None, None, None])
         self._entries.extend(reversed(end))
 
     def begin(self) -> None:
@@ -287,7 +290,7 @@ class Console:
         if call.tried <= TRIES:
             call.tried += 1
             if _DIGIT.search(line[TEXT], 0, 2_000) is not None:
-                call.numbers += 1
+                call.numbers += 1 if line[MORE] is None else 2
                 if call.numbers > 1:
                     self._take()
 
@@ -332,9 +335,9 @@ class Console:
                 self._watch, self._transcript = Watch(self._job), Transcript(self._job)
             taken = []
             while self._entries:
-                _, _, thread, text, when, stream, call, values, place, _ = self._entries.popleft()
+                _, _, thread, text, when, stream, call, values, place, lengths = self._entries.popleft()
                 self._waiting -= len(text)
-                taken.append(Write(when, stream, text, call, values, place, thread))
+                taken.append(Write(when, stream, text, call, values, place, thread, lengths))
             self._transcript.take(taken)
             self._watch.take(taken)
             if self._job.segment is not None:

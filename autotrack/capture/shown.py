@@ -18,6 +18,9 @@ CALLS = 20_000
 CALLERS = 5
 """Functions around a print in which a counter is looked for."""
 
+UNKNOWN = -1
+"""How often a print writes whose source was not read yet."""
+
 _ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals f_locals _getframe currentframe stack".split())
 """Whose result is the very mapping that a look at the frame's variables brings up to date."""
 _NOTHING = object()
@@ -64,8 +67,8 @@ class PrintCall:
         """Variables of the module that may count."""
         if self.optimized and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names):
             self.named = True
-        self.more = 0
-        """Writes that a print makes between its first and its last: two an argument; 0 while that is not known."""
+        self.more = UNKNOWN
+        """Writes that a print makes between its first and its last: two for each further argument."""
         self.site: Any = None
         """What the watch knows of it."""
         self.counted = False

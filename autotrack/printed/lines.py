@@ -44,6 +44,7 @@ _HOW_MANY = re.compile(r"#\s*[A-Za-z]+\s*[:=]?\s*$")
 _NUMBERED = re.compile(r"(?<=[a-z])\s?#(?=\d)", re.IGNORECASE)
 """`step #3`."""
 _GIVEN = re.compile(r"\S+=\S+\s")
+_ASSIGNED = re.compile(r"\s([A-Za-z]\w*)=$")
 LISTED = 20
 """Entries of a list of values that are series each."""
 _CALLED = re.compile(r"(?<=\w)\s?\(([^()]*(?:\([^()]*\)[^()]*)?)\)(?=\s*[:=]\s*\S*$|\s*[:=])")
@@ -57,6 +58,7 @@ _WHOLE = frozenset("map ap return precision em ed rewards".split())
 """Words that name something else where the number is an integer: `precision: 32`."""
 _BOTH = re.compile(r".*?(\w+)/(\w+)\s+(\w+)")
 _BEHIND = re.compile(r"[\d%]\s*\(\s*$")
+_AVERAGED = re.compile(r"average|avg|mean|running|moving|smooth", re.IGNORECASE)
 _AVERAGE = re.compile(r"\s\(\s*$")
 
 
@@ -154,6 +156,11 @@ def read(
             begin = number.end
             continue
         before = text[begin : number.start]
+        given = _ASSIGNED.search(before)
+        if given is not None and name_of(given[1]).kind == "other":  # `Loss after seen_examples=7: 0.5`
+            place = begin + given.start(1)
+            text = text[:place] + "\0" * (number.end - place) + text[number.end :]
+            continue
         label = _label(before, number.labels)
         if any(len(shown) > 1 and shown in label for shown in number.labels):  # `Model 3 ./a_10.pth mAP`
             told, bare = name_of(label), _label(_without(before, number.labels), ())
@@ -198,7 +205,7 @@ def read(
         if number.whole and not number.percent and partner is None and _is_count(text, number, before):
             continue  # a count within a label: `on the 10000 test images: 54 %`
         if counted and not number.percent and said.kind != "metric":
-            begin = number.end
+            begin = counted.end()
             continue
         if not line.values and not inherited:
             inherited = _only_split(text[: number.start]) or fallback
@@ -242,6 +249,10 @@ def read(
         ):
             full = f"{full} ({qualifier})"
         again = sum(full == other.partition("[")[0] for other, _, _ in line.values)
+        average = _AVERAGED.search(label) if again and known else None
+        if average is not None:  # `loss: 0.5, average loss: 0.6`
+            full = str(Name(f"{average[0].lower()}_{name.metric}", split_of, ""))
+            again = sum(full == other.partition("[")[0] for other, _, _ in line.values)
         if not again or (number.field is not None and _AVERAGE.search(before) is None and known):
             full_again = f"{full}[{again}]" if again else full
             line.values.append((full_again, value, known))
@@ -344,11 +355,7 @@ def _counter(
     if not number.whole or number.percent or number.value < 0:
         return ""
     tail: list[str] = re.findall(r"[a-z]+", label.lower().replace("_", " "))[-2:]
-    if (
-        tail
-        and tail[-1] in COUNTERS
-        and (len(tail) < 2 or tail[-2] not in ("per", "of", "number", "num", "total", "n"))
-    ):
+    if tail and tail[-1] in COUNTERS and (len(tail) < 2 or tail[-2] not in _NOT_OF_NOW):
         return tail[-1]
     name = number.field.name if number.field is not None else ""
     if said.kind == "metric" and expressed.kind == "counter" and partner is None:
@@ -368,6 +375,12 @@ def _counter(
     if not label and partner is not None and partner.whole and expressed.kind == "":
         return "batch"
     return ""
+
+
+_NOT_OF_NOW = frozenset(
+    "per of number num total n start starting initial max maximum min minimum warmup every each".split()
+)
+"""Words before a counter which is then not that of now."""
 
 
 def _is_count(text: str, number: Number, before: str) -> bool:
@@ -393,6 +406,8 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
     if expressed.kind == "metric" and own and said.kind != "counter" and said.metric not in _NO_NAMES:
         return said, True
     if expressed.kind == "metric" and number.field is not None:
+        if own and said.metric in _SUMS and said.metric not in expressed.metric:  # `total: {content_loss + style_loss}`
+            return Name(f"{said.metric}_{expressed.metric.rpartition('_')[2]}", expressed.split or said.split, ""), True
         return Name(expressed.metric, expressed.split or said.split, ""), True
     if expressed.kind in ("other", "counter"):
         return NOTHING, False
@@ -406,6 +421,7 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
 _RATE = re.compile(r"acc|rate$|ratio$|precision|recall")
 """Metrics that are a share, of which `450/500` is one."""
 
+_SUMS = frozenset({"total", "sum", "overall"})
 _NO_NAMES = frozenset(
     "result results final test train value best current average mean total overall out output".split()
 )
@@ -420,6 +436,7 @@ def _qualifier(text: str, fields: Sequence[Field]) -> str:
     """The one text among what was printed that tells what the numbers are of: `plane`, `Random forest`."""
     found = [text[f.start : f.end].replace("\0", "").strip() for f in fields if f.text]
     found = [entry for entry in found if not name_of(entry).split and ":" not in entry]
+    found = [entry for entry in found if entry not in ("True", "False", "None")]
     told = [entry for entry in found if 0 < len(entry) <= 40 and _LETTER.search(entry) and "/" not in entry]
     return told[0] if len(told) == 1 and len(found) == 1 and name_of(told[0]).kind not in ("metric", "counter") else ""
 

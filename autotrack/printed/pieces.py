@@ -18,7 +18,7 @@ _SEEN_THROUGH = frozenset(
     "format strip result compute value_of squeeze".split()
 )
 """Functions and methods that leave a value its name."""
-_WHOSE = frozenset("val avg value global_avg mean item count median smoothed".split())
+_WHOSE = frozenset("val avg value global_avg mean item count median smoothed data".split())
 """Attributes that say no more than what they belong to."""
 
 
@@ -36,6 +36,8 @@ class Piece(NamedTuple):
 def printed(call: ast.Call) -> list[str | Piece]:
     """Of `print`, its arguments with what stands between; of anything else, such as `logger.info`, the text that is
     its first argument, with the others put in."""
+    if called(call.func) == "set_postfix":
+        return list(_beside_bar(call))
     if called(call.func) not in ("print", "rprint"):
         arguments = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
         arguments = arguments or [keyword.value for keyword in call.keywords if keyword.arg is not None]
@@ -57,6 +59,25 @@ def printed(call: ast.Call) -> list[str | Piece]:
         pieces += [between] if number else []
         pieces += text_of(argument)
     return [*pieces, end]
+
+
+def _beside_bar(call: ast.Call) -> Iterator[str | Piece]:
+    """What tqdm writes beside a bar: a description, then each value under its key, those given by name in order of
+    their names (`tqdm.std.tqdm.set_postfix`)."""
+    entries: dict[str, ast.expr] = {}
+    given = call.args[0] if call.args else None
+    if isinstance(given, ast.Dict):
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in given.keys]
+        entries = {str(key): value for key, value in zip(keys, given.values, strict=True)}
+    for keyword in sorted(call.keywords, key=lambda keyword: keyword.arg or ""):
+        if keyword.arg not in ("refresh", "ordered_dict"):
+            entries[str(keyword.arg)] = keyword.value
+    if not entries or "None" in entries or (given is not None and not isinstance(given, ast.Dict)):
+        return
+    yield Piece("", None, "")
+    for number, (key, value) in enumerate(entries.items()):
+        yield f", {key}=" if number else f"{key}="
+        yield from text_of(value)
 
 
 def writes(call: ast.Call) -> int:
@@ -105,9 +126,24 @@ def text_of(node: ast.expr) -> Iterator[str | Piece]:
     elif isinstance(node, ast.Call) and called(node.func) == "str" and len(node.args) == 1:
         yield _piece(node.args[0], "")
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_text(node.func.value):
-        yield from _formatted(_literal(node.func.value), node) if node.func.attr == "format" else [_piece(node, "")]
+        yield from _called_on_text(node.func, node)
     else:
         yield _piece(node, "")
+
+
+def _called_on_text(method: ast.Attribute, call: ast.Call) -> Iterator[str | Piece]:
+    """The pieces of what a method of a text makes."""
+    given = call.args[0] if call.args else None
+    if method.attr == "format":
+        yield from _formatted(_literal(method.value), call)
+    elif method.attr != "join":
+        yield _piece(call, "")
+    elif isinstance(given, (ast.List, ast.Tuple)) and not any(isinstance(e, ast.Starred) for e in given.elts):
+        for number, entry in enumerate(given.elts):
+            yield _literal(method.value) if number else ""
+            yield from text_of(entry)
+    else:
+        yield Piece("", None, "")
 
 
 def _filled_in(value: ast.FormattedValue) -> Iterator[str | Piece]:
@@ -229,7 +265,7 @@ def _names(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.Attribute):
-        if node.attr in _WHOSE:
+        if node.attr in _WHOSE and not (isinstance(node.value, ast.Name) and node.value.id == "self"):
             yield from _names(node.value)
         else:
             yield node.attr

@@ -73,7 +73,7 @@ def analyse(code: CodeType, instruction: int, since: float) -> Site:
         names += counters
     elif not any(name_of(name).metric in COARSE for name in counted):
         names += [name for name in counters if name_of(name).metric in COARSE]
-    usable = 0 < len(fields) <= FIELDS and not _adjacent(pieces)
+    usable = 0 < len(fields) <= FIELDS
     parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS)
     forwards = code.co_name != "<module>" and forwarded(call) in code.co_varnames[:parameters]
     return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, _is_inner(path), forwards, writes(call))
@@ -291,18 +291,17 @@ def _counts(name: str) -> bool:
 
 
 def _merged(pieces: Sequence[str | Piece]) -> list[str | Piece]:
-    """Texts that follow each other become one."""
+    """Texts that follow each other become one, and so do expressions, which nobody can tell apart."""
     merged: list[str | Piece] = []
     for piece in pieces:
-        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += piece
+        last = merged[-1] if merged else None
+        if isinstance(piece, str) and isinstance(last, str):
+            merged[-1] = last + piece
+        elif isinstance(piece, Piece) and isinstance(last, Piece):
+            merged[-1] = Piece("", None, "")
         elif piece != "":
             merged.append(piece)
     return merged
-
-
-def _adjacent(pieces: Sequence[str | Piece]) -> bool:
-    return any(isinstance(a, Piece) and isinstance(b, Piece) for a, b in itertools.pairwise(pieces))
 
 
 def _spans_of(pieces: Sequence[str | Piece], text: str) -> list[tuple[int, int]] | None:

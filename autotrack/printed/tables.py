@@ -51,6 +51,8 @@ class Tables:
         columns = heading[len(heading) - len(numbers) :]
         if len(numbers) != len(heading) and not (before and len(numbers) == len(heading) - 1):
             return None
+        told = name_of(before)
+        before = "" if told.kind == "counter" or (told.split and told.metric == before.lower()) else before
         line = Line()
         for column, number in zip(columns, numbers, strict=True):
             name = name_of(column)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import context, libraries, lifecycle, shield
@@ -17,7 +17,7 @@ from autotrack.printed import source
 from autotrack.printed.lines import Field, Line, read
 from autotrack.printed.steps import Counters, Steps
 from autotrack.printed.tables import Tables
-from autotrack.printed.words import COARSE, is_setting, name_of
+from autotrack.printed.words import COARSE, EPISODES, is_setting, name_of
 from autotrack.strand import Strand
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Write(NamedTuple):
     place: context.Place | None
     """The training that it happened in."""
     thread: int
+    lengths: Sequence[int] | None = None
+    """Of each argument, and of what is between and behind them, where several prints may stand in one line."""
 
 
 class _Point(NamedTuple):
@@ -106,10 +108,23 @@ class Watch:
         site = self._site(write)
         if site is None:
             return
-        found = self.read(write.text, write, site.read, write.values or {})
+        found = self._read_each(write, site.read)
         site.barren = 0 if found else site.barren + 1
         if site.barren >= DULL:
             write.call.named, write.call.names = True, ()
+
+    def _read_each(self, write: Write, site: source.Site) -> bool:
+        """Read each of the prints of one call that stand in one line; the variables are known of the first."""
+        lengths, writes = write.lengths or (), site.writes
+        if not 0 < writes < len(lengths):
+            return self.read(write.text, write, site, write.values or {})
+        found, begin = False, 0
+        for first in range(0, len(lengths), writes):
+            end = begin + sum(lengths[first : first + writes])
+            values = (write.values or {}) if first == 0 else {}
+            found = self.read(write.text[begin:end], write, site, values) or found
+            begin = end
+        return found
 
     def _site(self, write: Write) -> _Site | None:
         """The call that printed; None for one of a library, and for one that never printed a number."""
@@ -124,12 +139,14 @@ class Watch:
                 call.named, call.names = True, read.names
             call.counted = any(name_of(name).metric in COARSE for name in read.counters)
             call.passes = call.passes or read.forwards
-            call.more = max(0, read.writes - 2)
+            call.more = read.writes - 2 if read.writes else call.more
         return site if site.barren < DULL else None
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
         """Read a printed text; whether it held anything."""
-        fields = _given(text, values) or source.fields_in(site, text, values) or []
+        given = _given(text, values)
+        fields = source.fields_in(site, text, values) or []
+        fields = given + [f for f in fields if all(f.end <= other.start or other.end <= f.start for other in given)]
         return self.said(text, fields, write, site, values)
 
     def said(self, text: str, fields: list[Field], write: Write, site: source.Site, values: dict[str, object]) -> bool:
@@ -190,6 +207,10 @@ class Watch:
             counters = {outer[0]: (outer[1], None)}
         elif outer is not None and not _is_coarse(counters) and not heading and name_of(outer[0]).metric in COARSE:
             heading = {"epoch": (outer[1], None)}
+        if not EPISODES.isdisjoint(line.counters):  # whose steps are how long it was
+            length = [word for word, (_, total) in counters.items() if word not in COARSE and total is None]
+            counters = {word: entry for word, entry in counters.items() if word not in length}
+            implicit = implicit or bool(length)
         bar = values.get("%batch")
         if isinstance(bar, int) and not any(word not in COARSE for word in counters):
             counters["batch"] = bar, None

@@ -31,6 +31,7 @@ COARSE = frozenset(
     "epoch epochs ep episode episodes round rounds fold folds generation cycle era task rollout sweep".split()
 )
 """Counters that others begin anew with."""
+EPISODES = frozenset({"ep", "episode", "episodes"})
 FINE = frozenset(
     """
     step steps iter iters iteration iterations it itr batch batches minibatch update updates globalstep timestep
@@ -83,7 +84,7 @@ _VETO = frozenset(
 _OF_Q = frozenset("avg average mean max min value values val vals".split())
 """Words beside which `q` is the value of an action."""
 _OF_RANK = frozenset("mean avg average median map".split())
-_OF_LENGTH = frozenset("ep episode episodes game games eps trajectory".split())
+_OF_LENGTH = frozenset("ep episode episodes episodic game games eps trajectory".split())
 _AVERAGED = frozenset("avg average mean".split())
 
 UNITS_OF_OTHER = re.compile(
@@ -127,6 +128,13 @@ _WHOLES = (
 """What is one word, in several."""
 
 
+_NUMBER_OF = re.compile(
+    rf"\b({'|'.join(sorted(COUNTERS - {'t', 'i', 'idx'}))})"
+    r" (?:num|number|nb|nr|no|idx|index|id|i|n|counter|cnt|count|done)$"
+)
+"""An identifier of which one is at: `batch_idx`, `epoch_num`."""
+
+
 class Name(NamedTuple):
     """What a label says: the metric in lower case with `_` between words, the split, and of which kind it is."""
 
@@ -146,6 +154,8 @@ NOTHING = Name("", "", "")
 def name_of(label: str) -> Name:
     """What a label, or an identifier, says."""
     text = " ".join(_CAMEL.sub(" ", label).replace("_", " ").lower().split())
+    if label.isidentifier():
+        text = _NUMBER_OF.sub(r"\1", text)
     for pattern, word in _WHOLES:
         text = pattern.sub(word, text)
     words = _WORD.findall(text)

@@ -46,6 +46,11 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
     ("scores: [0.9 0.8 0.95]", {}, {"score[0]": 0.9, "score[1]": 0.8, "score[2]": 0.95}),
     ("\x1b[94mtest\x1b[0m loss: 0.5", {}, {"test/loss": 0.5}),
     ("Epoch: 1, Steps: 3 | Loss: 0.6", {"epoch": 1}, {"loss": 0.6}),
+    ("it 3 12.5 iters/s loss 0.5", {"it": 3}, {"loss": 0.5}),
+    ("Start step 0; Training for 4 steps: loss=0.5", {}, {"train/loss": 0.5}),
+    ("Epoch 1, loss: 0.5, average loss: 0.6", {"epoch": 1}, {"loss": 0.5, "average_loss": 0.6}),
+    ("Loss after seen_examples=7 epoch=2: 0.5", {"epoch": 2}, {"loss": 0.5}),
+    ("Average Episodic Length: 182.67", {}, {"episodic_length": 182.67}),
     ("loss -inf", {}, {"loss": -float("inf")}),
     ("ds=a:b mode=fast auc=0.99", {}, {"auc": 0.99}),
 ]  # fmt: skip
@@ -122,6 +127,9 @@ PRINTS = [
     'print(f"epoch {epoch}", end=" "); print(f"loss {loss:.3f}, acc {acc:.3f}")',
     'print(f"Epoch {epoch}\\n-------\\n loss: {loss:>8f} \\n acc: {acc:.4f}")',
     'text = f"epoch {epoch}: loss {loss:.2f}, "\n        text += f"acc {acc:.2f}"\n        print(text)',
+    'print("\\t".join(["epoch %d" % epoch, "loss %.2f" % loss, f"acc {acc:.3f}"]))',
+    'print("[{}{}]".format("=" * epoch, " " * (3 - epoch)), "epoch", epoch, "loss", loss, "acc", acc, end=" ")',
+    'print(f"{chr(61) * epoch}{chr(32) * (3 - epoch)}: {epoch} (loss {loss:.3f} acc {acc:.3f})")',
     'import sys; sys.stdout.write("epoch=%d loss=%.2f acc=%.2f\\n" % (epoch, loss, acc))',
     'import logging; logging.warning("epoch %d loss %.2f acc %.2f", epoch, loss, acc)',
     'import logging; logging.getLogger("x").warning(f"epoch {epoch} loss {loss:.2f} acc {acc:.2f}")',
@@ -232,6 +240,30 @@ for epoch in range(2):
     assert found["loss"] == [(step, 1 / (step + 3)) for step in range(6)]
     assert found["acc"] == [(step, step % 3 / 4) for step in range(6)]
     assert found["epoch"] == [(step, float(step // 3)) for step in range(6)]
+
+
+def test_text_beside_a_bar_has_the_value_of_its_variable(tmp_path: Path) -> None:
+    source = """
+import io
+from tqdm import tqdm
+def work():
+    with tqdm(total=3, desc="Start step 0", file=io.StringIO()) as bar:
+        for i in range(3):
+            loss, acc = 1 / (i + 3), 1 - 1 / (i + 7)
+            bar.set_postfix(loss="{:.2f}".format(loss), acc=f"{acc:.2f}")
+            bar.update()
+work()
+"""
+    found = printed(source, tmp_path)
+    assert found == {"loss": LOSS, "acc": ACC}
+
+
+def test_the_steps_of_an_episode_are_its_length(tmp_path: Path) -> None:
+    source = """
+for episode, length in enumerate([17, 4, 30]):
+    print(f"Episode {episode} Step: {length} Reward: {length / 2}")
+"""
+    assert printed(source, tmp_path) == {"reward": [(0, 8.5), (1, 2.0), (2, 15.0)]}
 
 
 def test_a_tee_and_a_function_that_prints(tmp_path: Path) -> None:
