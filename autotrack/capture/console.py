@@ -16,7 +16,7 @@ import weakref
 from collections import deque
 
 from autotrack import context, shield
-from autotrack.capture.shown import CALLS, UNKNOWN, PrintCall, same
+from autotrack.capture.shown import CALLS, PrintCall, same
 from autotrack.entries import Entry
 from autotrack.frames import transparent
 
@@ -36,9 +36,11 @@ WAITING = 8 << 20
 """Characters that wait at most."""
 PERIOD = 0.5
 """Seconds between looks of the recorder at what was printed."""
+PATIENCE = 3.0
+"""Seconds of the end of a program that reading what it printed may take."""
 TRIES = 100
 """Prints of one call that are looked at while there is nothing else to record."""
-PIECES = 200
+TOGETHER = 200
 """Writes of one call that are taken together."""
 DEPTH = 20
 """Frames between a print and the stream that are looked through."""
@@ -50,15 +52,18 @@ _NOTHING = object()
 _DIGIT = re.compile(r"\d")
 
 Line: TypeAlias = "list[Any]"
-"""What a call writes at once.  A plain list, since several are made for each print: instruction, code, thread, text,
-time, stream, `PrintCall`, variables, training, and how many writes of the call are to come before its last, of which
-UNKNOWN; at its end, the lengths of what several prints have written that stands in one line."""
-AT, CODE, THREAD, TEXT, CALL, MORE = 0, 1, 2, 3, 6, 9
-_NO_LINE: Line = [-1, None, 0, [], 0.0, 0, None, None, None, UNKNOWN]
+"""What a call is writing at once.  A plain list, since one is made for each print: the frame, held while more is sure
+to come; instruction, code, thread, pieces of text, of which there are none once it is done with; after how many it
+ends, if not with a line; time, stream, `PrintCall`, variables, training."""
+FRAME, AT, CODE, THREAD, PIECES, WRITES = range(6)
+Noted: TypeAlias = "tuple[Any, ...]"
+"""What was written, with the fields of `printed.watch.Write`."""
+TEXT, CALL = 2, 3
+_NO_LINE: Line = [None, -1, None, 0, None, 0, 0.0, 0, None, None, None]
 _CONTROL = "\x1f"
 """A text that is greater neither ends a line nor begins it again."""
 LOST = -1
-"""Stream of a line that stands for those that could not wait; its time is their number of characters."""
+"""Stream of what stands for that which could not wait; its time is the number of characters."""
 
 
 class Console:
@@ -66,7 +71,7 @@ class Console:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._entries: deque[Line] = deque(maxlen=KEPT)
+        self._entries: deque[Noted] = deque(maxlen=KEPT)
         self._streams: dict[int, Entry] = {}
         self.entries: list[Entry] = []
         """What is replaced while recording is on."""
@@ -100,8 +105,7 @@ class Console:
         if any(before is entry.ours for entry in self.entries):
             return
         put = before if before is not None else _writing(stream)
-        note, end, getframe, stop = self._note, self._end, sys._getframe, shield.stop
-        begun, thread = self._begun[number], threading.get_ident
+        note, getframe, stop, begun = self._note, sys._getframe, shield.stop, self._begun[number]
 
         def write(text: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
             if more or named or text is _NOTHING:
@@ -109,30 +113,21 @@ class Console:
             else:
                 result = put(text)
             if type(text) is not str:
-                return result
-            line = begun[0]
-            if line[MORE] > 0 and line[THREAD] == thread() and text != "\n":
-                # More of what a call prints at once: `print` writes each argument by itself.
-                line[MORE] -= 1
-                line[TEXT].append(text)
-                return result
+                if not isinstance(text, str):
+                    return result
+                text = str.__str__(text)
             try:
                 frame = getframe(1)
             except ValueError:  # the interpreter itself, at its end
                 return result
+            at = frame.f_lasti
+            line = begun[0]
+            # No call from here on: at each a signal handler may print, and another thread.
+            if line[FRAME] is frame and line[AT] == at and text > _CONTROL:
+                line[PIECES].append(text)  # `print` writes each argument by itself
+                return result
             try:
-                if (
-                    line[AT] == frame.f_lasti
-                    and line[CODE] is frame.f_code
-                    and line[THREAD] == thread()
-                    and len(line[TEXT]) < PIECES
-                    and (text > _CONTROL or text[:1] != "\r" or text == "\r")
-                ):
-                    line[TEXT].append(text)
-                    if text == "\n" or text == "\r" or line[MORE] == 0:
-                        end(number, line)
-                else:
-                    note(number, text, frame)
+                note(number, text, frame)
             except Exception as error:
                 if stop("console", error, None):
                     raise
@@ -170,53 +165,55 @@ class Console:
         code, at = frame.f_code, frame.f_lasti
         begun, lines = self._begun[number], self._lines[number]
         line = begun[0]
-        if line is not _NO_LINE or lines:
+        if line is not _NO_LINE and line[THREAD] != thread:
             begun[0] = _NO_LINE
-            if line is not _NO_LINE:
-                lines[line[THREAD]] = line
-            line = lines.pop(thread, _NO_LINE)
-            if line[AT] == at and line[CODE] is code and len(line[TEXT]) < PIECES and text[:1] != "\r":
-                # Another thread has written since it was begun.
-                line[TEXT].append(text)
-                if text == "\n" or line[MORE] == 0:
-                    self._add(line)
-                else:
-                    self._begin(number, line)
-                return
-            if line is not _NO_LINE:
-                self._add(line)
+            lines[line[THREAD]] = line
+            line = _NO_LINE
+        if line is _NO_LINE and lines:
+            line = lines.get(thread, _NO_LINE)
+        if line is not _NO_LINE:
+            if (
+                line[AT] == at
+                and line[CODE] is code
+                and (text > _CONTROL or text[:1] != "\r" or text == "\r")
+                and len(line[PIECES] or ()) < TOGETHER
+            ):
+                pieces = line[PIECES]
+                if pieces is not None:  # which a signal handler that prints has done with
+                    pieces.append(text)
+                    if text == "\n" or text == "\r" or len(pieces) == line[WRITES]:
+                        self._close(number, line)
+                    return
+            self._close(number, line)
         last, instruction, call = self._last
         if instruction != at or last is not code:
             call = self._calls.get((same(code), at)) or self._met(frame)
             self._last = code, at, call
-        more = call.more
+        held, writes = frame if call.is_print else None, call.writes
         if call.passes:
             call, frame = self._printer(call, frame)
-            more = UNKNOWN
+            held, writes = None, 0
         place = self._place()
         if place is context.OURS:
             return
         values = None if call.named and not call.names else call.variables(frame)
-        line = [at, code, thread, [text], time.time(), number, call, values, place, more]
-        if more <= 0 and text[-1:] in ("\n", "\r"):
+        line = [held, at, code, thread, [text], writes, time.time(), number, call, values, place]
+        if text[-1:] in ("\n", "\r") and (held is None or text == "\n"):
             self._add(line)
-        else:
-            self._begin(number, line)
-
-    def _begin(self, number: int, line: Line) -> None:
-        """A line is not at its end.  No call stands between looking and putting: threads take turns at calls."""
-        begun = self._begun[number]
+            return
+        # No call stands between looking and putting: threads take turns at calls.
         other = begun[0]
         begun[0] = line
         if other is not _NO_LINE:
-            self._lines[number][other[THREAD]] = other
+            lines[other[THREAD]] = other
 
-    def _end(self, number: int, line: Line) -> None:
+    def _close(self, number: int, line: Line) -> None:
         """A line is at its end."""
-        if self._begun[number][0] is line:
-            self._begun[number][0] = _NO_LINE
-        else:  # another thread writes
-            self._lines[number].pop(line[THREAD], None)
+        begun, lines, thread = self._begun[number], self._lines[number], line[THREAD]
+        if begun[0] is line:
+            begun[0] = _NO_LINE
+        elif lines.get(thread) is line:
+            del lines[thread]
         self._add(line)
 
     def _place(self) -> context.Place | None:
@@ -238,18 +235,24 @@ class Console:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
         values = {**(call.variables(frame) or {}), **values}
-        self._add([0, None, threading.get_ident(), [text], time.time(), 0, call, values, place, UNKNOWN])
+        self._take_in((time.time(), 0, text, call, values, place, threading.get_ident(), None))
 
     def _add(self, line: Line) -> None:
-        pieces = line[TEXT]
-        line[MORE] = [*map(len, pieces)] if len(pieces) > 2 and pieces[-1] != "\n" else None
-        line[TEXT] = text = "".join(pieces)
-        self._entries.append(line)
-        self._waiting += len(text)
+        pieces = line[PIECES]
+        line[PIECES] = line[FRAME] = None
+        if pieces is None:  # a signal handler came first
+            return
+        _, _, _, thread, _, _, when, number, call, values, place = line
+        lengths = [*map(len, pieces)] if len(pieces) > 2 and pieces[-1] != "\n" else None
+        self._take_in((when, number, "".join(pieces), call, values, place, thread, lengths))
+
+    def _take_in(self, noted: Noted) -> None:
+        self._entries.append(noted)
+        self._waiting += len(noted[TEXT])
         if self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
             self._hurry()
         if not self._due:
-            self._schedule(line)
+            self._schedule(noted)
 
     def _hurry(self) -> None:
         """Have the recorder take what waits now; of more than can wait, the beginning and the end are kept."""
@@ -259,7 +262,7 @@ class Console:
         if self._waiting <= WAITING and len(self._entries) < KEPT:
             return
         lost = 0
-        end: list[Line] = []
+        end: list[Noted] = []
         try:
             while len(end) < KEPT // 4 and len(self._entries) > 1:
                 end.append(self._entries.pop())
@@ -270,7 +273,7 @@ class Console:
         except IndexError:  # the recorder was at it
             pass
         if lost and end:
-            self._entries.append([0, None, 0, "", float(lost), LOST, end[-1][CALL], None, None, None])
+            self._entries.append((float(lost), LOST, "", end[-1][CALL], None, None, 0, None))
         self._entries.extend(reversed(end))
 
     def begin(self) -> None:
@@ -280,17 +283,17 @@ class Console:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
 
-    def _schedule(self, line: Line) -> None:
+    def _schedule(self, noted: Noted) -> None:
         recorder = self._job.recorder
         if recorder is not None:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
             return
-        call = line[CALL]
+        call, text, lengths = noted[CALL], noted[TEXT], noted[-1]
         if call.tried <= TRIES:
             call.tried += 1
-            if _DIGIT.search(line[TEXT], 0, 2_000) is not None:
-                call.numbers += 1 if line[MORE] is None else 2
+            if _DIGIT.search(text, 0, 2_000) is not None:
+                call.numbers += 1 if lengths is None else 2
                 if call.numbers > 1:
                     self._take()
 
@@ -302,7 +305,10 @@ class Console:
             passes = name in ("write", "inner")
         else:
             passes = package in _ECHO or (name in ("write", "writelines") and package not in _LOGGING)
-        call = PrintCall(frame.f_code, frame.f_lasti, passes)
+        code = frame.f_code
+        call = PrintCall(code, frame.f_lasti, passes)
+        names = (*code.co_varnames, *code.co_freevars, *code.co_cellvars)
+        call.redefined = "print" in names or "print" in frame.f_globals
         if len(self._calls) < CALLS:
             # CPython 3.11 makes a call at one of two instructions, PRECALL once it is specialized.
             where = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
@@ -324,43 +330,50 @@ class Console:
 
     def _take(self) -> None:
         """Read and record what is waiting."""
-        from autotrack.capture.transcript import Transcript
-        from autotrack.printed.watch import Watch, Write
+        from autotrack.printed.watch import Write
 
         if not self._lock.acquire(blocking=self._job.recorder is not None):
             return  # a signal handler that prints, in the midst of this
         try:
             self._due = self._hurried = False
-            if self._watch is None or self._transcript is None:
-                self._watch, self._transcript = Watch(self._job), Transcript(self._job)
+            watch, transcript = self._readers()
             taken = []
-            while self._entries:
-                _, _, thread, text, when, stream, call, values, place, lengths = self._entries.popleft()
-                self._waiting -= len(text)
-                taken.append(Write(when, stream, text, call, values, place, thread, lengths))
-            self._transcript.take(taken)
-            self._watch.take(taken)
+            for _ in range(len(self._entries)):  # and no more: a thread may print faster than is read
+                try:
+                    noted = self._entries.popleft()
+                except IndexError:  # of which there were too many
+                    break
+                self._waiting -= len(noted[TEXT])
+                taken.append(Write._make(noted))
+            transcript.take(taken)
+            watch.take(taken)
             if self._job.segment is not None:
-                self._watch.release()
-                self._transcript.write()
+                watch.release()
+                transcript.write()
         finally:
             self._lock.release()
 
+    def _readers(self) -> tuple[Watch, Transcript]:
+        from autotrack.capture.transcript import Transcript
+        from autotrack.printed.watch import Watch
+
+        if self._watch is None or self._transcript is None:
+            self._watch, self._transcript = Watch(self._job), Transcript(self._job)
+        return self._watch, self._transcript
+
     def finish(self) -> None:
         """The program is over."""
-        for lines, begun in zip(self._lines, self._begun, strict=True):
-            while lines:
-                self._add(lines.popitem()[1])
-            if begun[0] is not _NO_LINE:
-                self._add(begun[0])
-                begun[0] = _NO_LINE
+        for number, (lines, begun) in enumerate(zip(self._lines, self._begun, strict=True)):
+            for line in [*lines.values(), begun[0]]:
+                if line is not _NO_LINE:
+                    self._close(number, line)
         if self._job.segment is None:
             return
+        watch, transcript = self._readers()
+        watch.until = time.monotonic() + PATIENCE
         self._take()
-        if self._watch is not None:
-            self._watch.finish()
-        if self._transcript is not None:
-            self._transcript.finish()
+        watch.finish()
+        transcript.finish()
 
 
 def _writing(stream: Any) -> Callable[..., Any]:

@@ -18,9 +18,6 @@ CALLS = 20_000
 CALLERS = 5
 """Functions around a print in which a counter is looked for."""
 
-UNKNOWN = -1
-"""How often a print writes whose source was not read yet."""
-
 _ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals f_locals _getframe currentframe stack".split())
 """Whose result is the very mapping that a look at the frame's variables brings up to date."""
 _NOTHING = object()
@@ -43,15 +40,17 @@ class PrintCall:
         "at",
         "code",
         "counted",
-        "more",
+        "is_print",
         "named",
         "names",
         "numbers",
         "optimized",
         "outside",
         "passes",
+        "redefined",
         "site",
         "tried",
+        "writes",
     )
 
     def __init__(self, code: CodeType, at: int, passes: bool) -> None:
@@ -67,8 +66,12 @@ class PrintCall:
         """Variables of the module that may count."""
         if self.optimized and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names):
             self.named = True
-        self.more = UNKNOWN
-        """Writes that a print makes between its first and its last: two for each further argument."""
+        self.redefined = False
+        """Whether `print` is something else where it is called."""
+        self.is_print = False
+        """Whether it is known for a `print` that writes several times, and a line feed at last."""
+        self.writes = 0
+        """After how many writes the text of such a one is at its end that writes no line feed; 0 for others."""
         self.site: Any = None
         """What the watch knows of it."""
         self.counted = False

@@ -80,12 +80,16 @@ def _beside_bar(call: ast.Call) -> Iterator[str | Piece]:
         yield from text_of(value)
 
 
-def writes(call: ast.Call) -> int:
+def writes(call: ast.Call) -> tuple[int, bool]:
     """How often a `print` writes to its stream: each argument, what is between them, and the end (CPython
-    `Python/bltinmodule.c`); 0 where that is not known."""
-    plain = isinstance(call.func, ast.Name) and call.func.id == "print"
-    unpacked = any(isinstance(argument, ast.Starred) for argument in call.args)
-    return 2 * len(call.args) if plain and not unpacked else 0
+    `Python/bltinmodule.c`), 0 where that is not known; and whether a line feed is written at last, and no sooner."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    name = isinstance(call.func, ast.Name) and call.func.id == "print"
+    if not name or not call.args or None in given or any(isinstance(entry, ast.Starred) for entry in call.args):
+        return 0, False
+    between, end = _constant(given.get("sep"), " "), _constant(given.get("end"), "\n")
+    feeds = [entry for entry in call.args if isinstance(entry, ast.Constant) and entry.value == "\n"]
+    return 2 * len(call.args), end == "\n" and not feeds and isinstance(between, str) and "\n" not in between
 
 
 def _constant(node: ast.expr | None, default: str) -> str | Piece:

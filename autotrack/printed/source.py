@@ -42,6 +42,8 @@ class Site(NamedTuple):
     """Whether it prints what its function was given: what that is, the call of the function says."""
     writes: int = 0
     """How often a `print` writes; 0 where that is not known."""
+    ends: bool = False
+    """Whether the last of these is the line feed that ends the line."""
 
 
 def analyse(code: CodeType, instruction: int, since: float) -> Site:
@@ -76,7 +78,7 @@ def analyse(code: CodeType, instruction: int, since: float) -> Site:
     usable = 0 < len(fields) <= FIELDS
     parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS)
     forwards = code.co_name != "<module>" and forwarded(call) in code.co_varnames[:parameters]
-    return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, _is_inner(path), forwards, writes(call))
+    return Site(tuple(pieces), usable, tuple(dict.fromkeys(names)), counters, _is_inner(path), forwards, *writes(call))
 
 
 def _worth_reading(piece: Piece) -> bool:

@@ -6,9 +6,12 @@ that prints numbers again and again: a loop that watches a loss is something to 
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import context, libraries, lifecycle, shield
@@ -89,6 +92,8 @@ class Watch:
         self._begun: dict[int, tuple[Counters, str]] = {}
         """By thread, the counters and the split of a line that is not at its end."""
         self._own: Strand | None = None
+        self.until = math.inf
+        """When to leave what is not read yet, on the clock of `time.monotonic`: the program is over."""
         self._held: deque[_Point] = deque(maxlen=HELD)
         self._seen: dict[str, int] = {}
         """Of held points, how many each series has."""
@@ -96,8 +101,14 @@ class Watch:
     def take(self, writes: Iterable[Write]) -> None:
         """Read what was written."""
         for write in writes:
-            if write.stream >= 0:
-                shield.contain("printed values", self._read_print, write)
+            if write.stream < 0:
+                continue
+            if time.monotonic() > self.until:
+                strand = write.place if isinstance(write.place, Strand) else self._own
+                if strand is not None:
+                    strand.gap("printed values", "at its end the program printed faster than can be read")
+                return
+            shield.contain("printed values", self._read_print, write)
 
     def finish(self) -> None:
         """The program is over."""
@@ -139,7 +150,8 @@ class Watch:
                 call.named, call.names = True, read.names
             call.counted = any(name_of(name).metric in COARSE for name in read.counters)
             call.passes = call.passes or read.forwards
-            call.more = read.writes - 2 if read.writes else call.more
+            if isinstance(print, BuiltinFunctionType) and not call.redefined:
+                call.is_print, call.writes = read.ends and read.writes > 2, 0 if read.ends else read.writes
         return site if site.barren < DULL else None
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:
@@ -160,6 +172,9 @@ class Watch:
         lines = text.split("\n")
         ends = text.endswith("\r")
         for number, row in enumerate(lines):
+            if not row:
+                offset += 1
+                continue
             over = row.rstrip("\r").rfind("\r") + 1  # what was before is written over
             offset, row = offset + over, row[over:]
             here = [

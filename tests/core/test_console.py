@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,52 @@ for t in threads: t.join()"""
     run(BEGIN + source.lstrip(), tmp_path, tracked=True)
     lines = console(tmp_path).splitlines()
     assert sorted(lines) == sorted(f"{name} step {step} loss {step / 8}" for name in "abcd" for step in range(400))
+
+
+def test_signal_handlers_that_print_in_the_midst_of_a_print(tmp_path: Path) -> None:
+    source = """
+import signal, time
+count = 0
+def tell(*_):
+    global count
+    count += 1
+    print('signal', count, 'x')
+signal.signal(signal.SIGALRM, tell)
+for step in range(3): print('step', step, 'loss', 0.5)
+time.sleep(0.7)  # the recorder reads the source
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+step = 3
+while count < 500: step += 1; print('step', step, 'loss', 0.5, 'acc', 0.25)
+signal.setitimer(signal.ITIMER_REAL, 0)"""
+    status, out, err = run(BEGIN + source.lstrip(), tmp_path, tracked=True)
+    assert (status, err) == (0, b"")
+    assert sorted(console(tmp_path)) == sorted(out.decode())
+
+
+def test_a_thread_that_goes_on_printing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    source = """
+import threading, time
+def work():
+    step = 0
+    while True: step += 1; print('step', step, 'loss', 0.5)
+threading.Thread(target=work, daemon=True).start()
+time.sleep(0.3)
+print('over', time.time())"""
+    _, out, _ = run(BEGIN + source.lstrip(), tmp_path, tracked=True)
+    over = float(next(line for line in out.decode().splitlines() if "over" in line).rpartition(" ")[2])
+    assert time.time() - over < 30
+
+
+def test_texts_of_a_class_of_their_own(tmp_path: Path) -> None:
+    source = """
+import sys
+class Text(str): pass
+class Says:
+    def __str__(self): return Text('epoch')
+for step in range(3): print(Says(), step)
+sys.stdout.write(Text('markup'))"""
+    _, out, _ = run(BEGIN + source.lstrip(), tmp_path, tracked=True)
+    assert console(tmp_path) == out.decode() == "epoch 0\nepoch 1\nepoch 2\nmarkup"
 
 
 def test_lines_that_are_written_over_are_kept_as_they_end(tmp_path: Path) -> None:

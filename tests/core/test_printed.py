@@ -266,6 +266,42 @@ for episode, length in enumerate([17, 4, 30]):
     assert printed(source, tmp_path) == {"reward": [(0, 8.5), (1, 2.0), (2, 15.0)]}
 
 
+def test_prints_whose_ends_are_hard_to_tell(tmp_path: Path) -> None:
+    source = """
+import functools, time
+class Fails:
+    def __str__(self): raise ValueError
+class Says:
+    def __init__(self, value): self.value = value
+    def __str__(self): print('within', 1); return str(self.value)
+say = functools.partial(print, '[INFO]')
+def work():
+    print = say
+    for epoch in range(6):
+        if epoch == 2: time.sleep(0.7)  # the recorder reads the source
+        print('Epoch', epoch, 'h_loss', epoch / 8); print('h_acc', epoch / 16)
+for epoch in range(6):
+    if epoch == 2: time.sleep(0.7)
+    loss, acc = 1 / (epoch + 1), epoch / 32
+    print('Epoch', epoch, '\\n'); print('loss', loss); print('acc', acc)
+    print(epoch, '\\n', '\\n'); print('val', 'loss', loss)
+    try: print('x', Fails(), 1, 2, 3, 4, 5)
+    except ValueError: pass
+    print('epoch', epoch, 'e_loss', loss); print('epoch', epoch, 'e_acc', acc)
+    print('epoch', epoch, 'f_loss', Says(loss), 'x', end=''); print(' f_acc', acc)
+    print('Epoch', epoch, sep='\\n', end=''); print(' g_loss', loss, 'g_acc', acc)
+work()
+"""
+    found = printed(source, tmp_path)
+    losses, accs = [(epoch, 1 / (epoch + 1)) for epoch in range(6)], [(epoch, epoch / 32) for epoch in range(6)]
+    for name in ("loss", "valid/loss", "e_loss", "g_loss"):
+        assert found[name] == losses, name
+    for name in ("acc", "e_acc", "f_acc", "g_acc"):
+        assert found[name] == accs, name
+    assert found["h_loss"] == [(epoch, epoch / 8) for epoch in range(6)]
+    assert found["h_acc"] == [(epoch, epoch / 16) for epoch in range(6)]
+
+
 def test_a_tee_and_a_function_that_prints(tmp_path: Path) -> None:
     source = """
 import sys
