@@ -29,7 +29,7 @@ def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
 
 def log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
     """Numbers as points, the rest as values of the run."""
-    strand = _here(job)
+    strand = here(job)
     at = None if step is None else operator.index(step)
     other = {}
     for name, value in values.items():
@@ -67,7 +67,7 @@ def tag(job: Job, values: Mapping[str, Any]) -> None:
         job.report(events.Tagged(time=time.time(), strand=place.id if place else None, name=name, value=value))
 
 
-def _here(job: Job) -> Strand:
+def here(job: Job) -> Strand:
     """The strand that values logged here belong to: of the open run, of the last one, or of the program."""
     place = context.opened.get() or context.latest.get()
     if isinstance(place, Strand) and place.job is job:

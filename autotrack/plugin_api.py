@@ -20,6 +20,7 @@ from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.journal.points import pack_record
+from autotrack.manual import here
 from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
 from autotrack.printed.words import name_of
@@ -52,6 +53,7 @@ __all__ = [
     "split_of",
     "strand_for",
     "strand_for_loaded",
+    "strand_here",
     "strand_of",
     "variables",
 ]
@@ -102,6 +104,13 @@ def begin(framework: str, name: str, cls: str = "") -> Strand | None:
     strand: Strand = context.aside(lambda: Strand(job, framework=framework, kind="training", name=name, cls=cls))
     context.began(strand)
     return strand
+
+
+def strand_here() -> Strand | None:
+    """The strand that a value which the program tells belongs to: of the run that is open, of the last one, or of the
+    program as a whole.  None where nothing is recorded."""
+    job = context.Current.job
+    return here(job) if job is not None and not job.ended else None
 
 
 def goes_on(strand: Strand) -> None:

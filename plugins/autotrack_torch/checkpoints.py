@@ -1,4 +1,4 @@
-"""Files of models: what `torch.save` and `torch.load` write and read.
+"""Files of models: what `torch.save` and `torch.load`, TorchScript, `torch.export` and safetensors write and read.
 
 The identity of a model is that of its tensors by name: the same weights saved twice, alone or in a checkpoint with
 other things, are the same model.
@@ -23,10 +23,15 @@ DEPTH = 4
 _NO_MODELS = ("optim", "sched", "scaler", "rng")
 
 
+_SAVED = ("obj", "m", "ep", "tensors", "model")
+_FILES = ("f", "filename")
+"""The names of these parameters in the functions that save and load."""
+
+
 def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """`torch.save` has returned."""
-    obj = args[0] if args else kwargs.get("obj")
-    target = args[1] if len(args) > 1 else kwargs.get("f")
+    """`torch.save(obj, f)`, or one like it, has returned."""
+    obj = args[0] if args else _named(kwargs, _SAVED)
+    target = args[1] if len(args) > 1 else _named(kwargs, _FILES)
     path = _path(target)
     state = _state_in(obj)
     training = _of_state(obj, state)
@@ -42,11 +47,24 @@ def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: 
 
 
 def opened(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """`torch.load` has returned."""
-    path = _path(args[0] if args else kwargs.get("f"))
-    state = _state_in(result)
+    """`torch.load(f)`, or one like it, has returned."""
+    _read(args[0] if args else _named(kwargs, _FILES), result)
+
+
+def filled(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`safetensors.torch.load_model(model, filename)` has returned."""
+    model = args[0] if args else kwargs.get("model")
+    _read(args[1] if len(args) > 1 else kwargs.get("filename"), model)
+
+
+def _read(target: Any, content: Any) -> None:
+    path, state = _path(target), _state_in(content)
     if path is not None and state:
         artifact(path, "read", kind="checkpoint", model=identity_of(state))
+
+
+def _named(kwargs: dict[str, Any], names: tuple[str, ...]) -> Any:
+    return next((kwargs[name] for name in names if name in kwargs), None)
 
 
 def identity_of(state: Mapping[str, Any]) -> str | None:
@@ -80,6 +98,8 @@ def _states(obj: Any, depth: int) -> Iterator[Mapping[str, Any]]:
     torch: Any = sys.modules["torch"]
     if isinstance(obj, torch.nn.Module):
         yield {n: t for n, t in obj.state_dict().items() if isinstance(t, torch.Tensor)}
+    elif isinstance(obj, torch.export.ExportedProgram):
+        yield {n: t for n, t in obj.state_dict.items() if isinstance(t, torch.Tensor)}
     elif isinstance(obj, Mapping):
         tensors = {name: t for name, t in obj.items() if isinstance(name, str) and isinstance(t, torch.Tensor)}
         if tensors:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from autotrack import Patch, Registration, hookimpl
-from autotrack_torch import checkpoints, deferred, loaders, loop, optimizers, seeds
+from autotrack_torch import checkpoints, deferred, loaders, loop, optimizers, scalars, seeds
 from autotrack_torch import training as trainings
 from autotrack_torch.loop import Torch
 
 
 @hookimpl
 def autotrack_patches() -> Iterator[Patch | Registration]:
-    for part in (trainings, optimizers, loop, loaders, deferred):  # of an earlier recording
+    for part in (trainings, optimizers, loop, loaders, deferred, scalars):  # of an earlier recording
         part.forget()
     torch: Any = sys.modules["torch"]
     Torch.method = torch.Tensor.backward.__code__
@@ -28,6 +28,20 @@ def autotrack_patches() -> Iterator[Patch | Registration]:
     yield Patch("torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", after=loaders.fetched)
     yield Patch("torch.serialization:save", "torch:save", returned=checkpoints.saved)
     yield Patch("torch.serialization:load", "torch:load", returned=checkpoints.opened)
+    yield Patch("torch.jit._serialization:save", "torch.jit:save", returned=checkpoints.saved)
+    yield Patch("torch.jit._serialization:load", "torch.jit:load", returned=checkpoints.opened)
+    yield Patch("torch.export:save", returned=checkpoints.saved)
+    yield Patch("torch.export:load", returned=checkpoints.opened)
+    yield Patch(
+        "safetensors.torch:save_file", "safetensors.torch:save_model", returned=checkpoints.saved, optional=True
+    )
+    yield Patch("safetensors.torch:load_file", returned=checkpoints.opened, optional=True)
+    yield Patch("safetensors.torch:load_model", returned=checkpoints.filled, optional=True)
+    for writer in ("torch.utils.tensorboard.writer:SummaryWriter", "tensorboardX.writer:SummaryWriter"):
+        yield Patch(f"{writer}.add_scalar", returned=scalars.scalar_added, optional=True)
+        yield Patch(f"{writer}.add_scalars", returned=scalars.scalars_added, optional=True)
+        yield Patch(f"{writer}.add_hparams", returned=scalars.settings_added, optional=True)
+    yield Patch("torchmetrics.metric:Metric.compute", returned=scalars.computed, subclasses=True, optional=True)
     yield Patch("torch.amp.grad_scaler:GradScaler.scale", after=loop.scaled)
     yield Patch("torch.optim.optimizer:Optimizer.__init__", after=optimizers.made)
     yield Registration(

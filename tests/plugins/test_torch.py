@@ -493,3 +493,80 @@ def test_diverged_losses_are_kept(recording: Recording) -> None:
     optimizer.step()
     (((_, value),),) = [points for name, points in recording.strands()[0].points.items() if name == "train/loss"]
     assert math.isnan(value)
+
+
+def test_files_of_other_kinds_are_checkpoints_too(recording: Recording, tmp_path: Path) -> None:
+    stored = pytest.importorskip("safetensors.torch")
+    model = Net()
+    fit(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    stored.save_file(model.state_dict(), tmp_path / "model.safetensors")
+    stored.save_model(model, str(tmp_path / "whole.safetensors"))
+    torch.jit.save(torch.jit.trace(model, X), tmp_path / "script.pt")
+    torch.export.save(torch.export.export(model, (X,)), tmp_path / "program.pt2")
+    stored.load_file(tmp_path / "model.safetensors")
+    stored.load_model(Net(), str(tmp_path / "whole.safetensors"))
+    torch.jit.load(tmp_path / "script.pt")
+    torch.export.load(tmp_path / "program.pt2")
+    seen = {
+        (Path(event.path).name, event.mode): event
+        for event in recording.events()
+        if isinstance(event, events.ArtifactSeen)
+    }
+    names = ("model.pt", "model.safetensors", "whole.safetensors", "script.pt", "program.pt2")
+    assert {seen[name, "written"].model for name in names} == {seen["model.pt", "written"].model} != {None}
+    assert {seen[name, "read"].model for name in names[1:]} == {seen["model.pt", "written"].model}
+    assert {seen[name, "written"].step for name in names} == {3}
+
+
+WRITERS = ["torch.utils.tensorboard", "tensorboardX"]
+
+
+@pytest.mark.parametrize("module", WRITERS)
+def test_scalars_of_a_summary_writer(module: str, recording: Recording, tmp_path: Path) -> None:
+    writer = pytest.importorskip(module).SummaryWriter(tmp_path / "logs")
+    writer.add_scalar("charts/return", 7.5, 0)  # before anything is trained
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for step in range(3):
+        losses += fit(model, optimizer, 1)
+        writer.add_scalar("loss/train", torch.tensor(losses[-1]), global_step=step)
+        writer.add_scalar("charts/return", step + 1, step + 1)
+        writer.add_scalars("acc", {"train": step / 4, "val": step / 8}, step)
+    writer.add_scalar("unnumbered", 1.0)
+    writer.add_hparams({"dropout": 0.25}, {"best": 0.5})
+    writer.close()
+    strands = recording.strands()
+    points = {name: found for strand in strands for name, found in strand.points.items() if name != "charts/return"}
+    assert points["loss/train"] == [(step, pytest.approx(loss)) for step, loss in enumerate(losses)]
+    assert points["acc/train"] == [(0, 0.0), (1, 0.25), (2, 0.5)]
+    assert points["acc/val"] == [(0, 0.0), (1, 0.125), (2, 0.25)]
+    assert points["unnumbered"] == [(3, 1.0)]
+    returns = [point for strand in strands for point in strand.points.get("charts/return", [])]
+    assert returns == [(0, 7.5), (1, 1.0), (2, 2.0), (3, 3.0)]
+    training = next(strand for strand in strands if "optimizer" in strand.params)
+    assert [event.into for strand in strands for event in strand.of(events.StrandJoined)] == [training.id]
+    assert training.params["dropout"] == 0.25
+    assert {"best": 0.5} in [event.values for event in training.of(events.StrandSummary)]
+
+
+def test_metrics_of_torchmetrics(recording: Recording) -> None:
+    metrics = pytest.importorskip("torchmetrics")
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    val_error = metrics.MeanSquaredError()
+    both = metrics.MetricCollection([metrics.MeanAbsoluteError(), metrics.MeanSquaredLogError()])
+    expected = []
+    for _ in range(2):
+        fit(model, optimizer, 1)
+        for half in (slice(0, 12), slice(12, 24)):
+            val_error(model(X[half]).detach(), Y[half])  # of one batch: not a value of its own
+            both.update(model(X[half]).detach().abs(), Y[half].abs())
+        expected.append(val_error.compute().item())
+        both.compute()
+        val_error.reset()
+        both.reset()
+    points = recording.strands()[0].points
+    assert points["val_error"] == [(step + 1, value) for step, value in enumerate(expected)]
+    assert len(points["both.MeanAbsoluteError"]) == len(points["both.MeanSquaredLogError"]) == 2
