@@ -8,6 +8,7 @@ child processes, is not seen.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import sys
 import threading
@@ -90,6 +91,8 @@ class Console:
         self._due = self._hurried = False
         self._watch: Watch | None = None
         self._lock = threading.Lock()
+        self._until = math.inf
+        """When to leave what is not read yet: see `Watch`."""
         self._waiting = 0
         """Characters in the entries."""
         self._transcript: Transcript | None = None
@@ -330,13 +333,17 @@ class Console:
 
     def _take(self) -> None:
         """Read and record what is waiting."""
-        from autotrack.printed.watch import Write
-
         if not self._lock.acquire(blocking=self._job.recorder is not None):
             return  # a signal handler that prints, in the midst of this
         try:
+            from autotrack.capture.transcript import Transcript
+            from autotrack.printed.watch import Watch, Write
+
             self._due = self._hurried = False
-            watch, transcript = self._readers()
+            if self._watch is None or self._transcript is None:
+                self._watch, self._transcript = Watch(self._job), Transcript(self._job)
+            watch, transcript = self._watch, self._transcript
+            watch.until = self._until
             taken = []
             for _ in range(len(self._entries)):  # and no more: a thread may print faster than is read
                 try:
@@ -353,14 +360,6 @@ class Console:
         finally:
             self._lock.release()
 
-    def _readers(self) -> tuple[Watch, Transcript]:
-        from autotrack.capture.transcript import Transcript
-        from autotrack.printed.watch import Watch
-
-        if self._watch is None or self._transcript is None:
-            self._watch, self._transcript = Watch(self._job), Transcript(self._job)
-        return self._watch, self._transcript
-
     def finish(self) -> None:
         """The program is over."""
         for number, (lines, begun) in enumerate(zip(self._lines, self._begun, strict=True)):
@@ -369,11 +368,14 @@ class Console:
                     self._close(number, line)
         if self._job.segment is None:
             return
-        watch, transcript = self._readers()
-        watch.until = time.monotonic() + PATIENCE
+        self._until = time.monotonic() + PATIENCE
+        if self._watch is not None:
+            self._watch.until = self._until
         self._take()
-        watch.finish()
-        transcript.finish()
+        if self._watch is not None:
+            self._watch.finish()
+        if self._transcript is not None:
+            self._transcript.finish()
 
 
 def _writing(stream: Any) -> Callable[..., Any]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ITEMS = 20
 """Entries of a list or dict that is a setting: a longer one is data."""
+DEPTH = 3
+"""Objects within objects in which settings are looked for."""
 TEXT = 200
 """Characters of a text that are kept; one that was read from somewhere is none beyond."""
 SLACK = 5.0
@@ -105,10 +107,25 @@ def _settings_in(name: str, value: Any) -> dict[str, Any] | None:
     cls = value if kind is type else kind
     if not program.owns(cls.__module__) or (kind is type and "__dataclass_fields__" in vars(cls)):
         return None
+    return _stored_in(value, cls, DEPTH) or None
+
+
+def _stored_in(value: Any, cls: type, depth: int) -> dict[str, Any]:
+    """The settings that an object of the program's stores, or its class, with those of such objects within."""
     stored = {key: entry for base in reversed(cls.__mro__[:-1]) for key, entry in vars(base).items()}
-    if kind is not type:
+    if value is not cls:
         stored.update(getattr(value, "__dict__", {}))
-    return {key: entry for key, entry in stored.items() if key[0] != "_" and _may_hold(entry)} or None
+    found: dict[str, Any] = {}
+    for key, entry in stored.items():
+        if type(key) is not str or key[:1] == "_":
+            continue
+        if _may_hold(entry):
+            found[key] = entry
+        elif depth and type(entry) is not type and program.owns(type(entry).__module__):
+            within = _stored_in(entry, type(entry), depth - 1)
+            if within:
+                found[key] = within
+    return found
 
 
 def _may_hold(value: Any) -> bool:

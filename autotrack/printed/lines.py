@@ -9,22 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from autotrack.printed.numbers import LONGEST, Field, Number, numbers_in
 from autotrack.printed.words import COARSE, COUNTERS, NOTHING, OTHER, PLURALS, SPLITS, UNITS_OF_OTHER, Name, name_of
 
-LONGEST = 2_000
-"""Characters of a print that are looked at."""
-MOST = 64
-"""Numbers of a line that are looked at."""
-
-_NUMBER = re.compile(
-    r"(?:(?<![\w.@#$\\])(?<![\w)\]]-)|(?<=\bep)|(?<=\b[Ee]poch)|(?<=\b[Ee]poch_)|(?<=\b[Ee]pisode)|(?<=\b[Ss]tep)"
-    r"|(?<=\b[Ss]tep_)|(?<=\b[Ii]ter)|(?<=\b[Ii]ter_)|(?<=\b[Ff]old)|(?<=\b[Ff]old_))"
-    r"(?P<number>[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
-    r"(?P<percent>\s?%)?(?:(?=dB\b)|(?![\w\\'^]|[.:\-]\w|,\d|\s?\*\*|\.\d))",
-    re.IGNORECASE,
-)
 _NO_NUMBERS = re.compile(
     r"\b\d{4}[-/.]\d\d?[-/.]\d\d?\b|\b\d\d?[-/.]\d\d?[-/.]\d{4}\b|(?<![@\w.])\d+:\d\d(?::\d\d)?(?:[.,]\d+)?\b"
     r"|\b\d+\.\d+\.\d+[\w.]*|^\W*(?:[\w.]+\s*[-:|]?\s+)?\[?(?:DEBUG|INFO|WARNING|WARN)\b\]?(?::[\w.]+:)?"
@@ -44,6 +32,10 @@ _HOW_MANY = re.compile(r"#\s*[A-Za-z]+\s*[:=]?\s*$")
 _NUMBERED = re.compile(r"(?<=[a-z])\s?#(?=\d)", re.IGNORECASE)
 """`step #3`."""
 _GIVEN = re.compile(r"\S+=\S+\s")
+_OF_NUMPY = re.compile(r"(\bnp\.(?:float|int|uint)\d*\()([-+.\deE]+|nan|inf)\)")
+"""A scalar as NumPy 2 shows it in a list: `np.float64(0.5)`."""
+_FOLLOWED = re.compile(r"(?:\s?%)?\s+([A-Za-z]\w*)(?=\s*(?:[,;)|\]]|$))")
+"""A word that what stands there ends with: `0.5 loss, 0.9 accuracy`."""
 _ASSIGNED = re.compile(r"\s([A-Za-z]\w*)=$")
 LISTED = 20
 """Entries of a list of values that are series each."""
@@ -57,35 +49,8 @@ _COMPARED = re.compile(r"(?:[<>≥≤]=?|\b(?:from|to|below|above|under|than))\s
 _WHOLE = frozenset("map ap return precision em ed rewards".split())
 """Words that name something else where the number is an integer: `precision: 32`."""
 _BOTH = re.compile(r".*?(\w+)/(\w+)\s+(\w+)")
-_BEHIND = re.compile(r"[\d%]\s*\(\s*$")
 _AVERAGED = re.compile(r"average|avg|mean|running|moving|smooth", re.IGNORECASE)
 _AVERAGE = re.compile(r"\s\(\s*$")
-
-
-class Field(NamedTuple):
-    """What an expression made of a text: from `start` to `end`; how it is called, and its value where a variable
-    holds a number."""
-
-    start: int
-    end: int
-    name: str
-    value: float | None = None
-    text: bool = False
-    """Whether it is a text that tells one thing from another: a name of a class, a model."""
-
-
-class Number(NamedTuple):
-    value: float
-    start: int
-    end: int
-    whole: bool
-    """Whether it is written as an integer."""
-    percent: bool
-    field: Field | None
-    labels: tuple[str, ...] = ()
-    """The texts that expressions have printed beside it."""
-    enclosed: bool = False
-    """Whether it stands in parentheses behind another number."""
 
 
 @dataclass(slots=True)
@@ -102,35 +67,6 @@ class Line:
     """Names of values that are in percent."""
 
 
-def numbers_in(text: str, fields: Sequence[Field] = ()) -> list[Number]:
-    """The numbers in a text that stand for themselves, not those in names, dates, versions and paths."""
-    found = []
-    for match in _NUMBER.finditer(text):
-        start, end = match.span("number")
-        made_by = next((f for f in fields if f.start <= start and end <= f.end), None)
-        digits = match["number"].replace(",", "")
-        exact = (
-            made_by is not None
-            and made_by.value is not None
-            and text[made_by.start : made_by.end].strip(" %")
-            in (
-                match["number"],
-                match["number"].lstrip("+"),
-            )
-        )
-        value = made_by.value if exact and made_by is not None and made_by.value is not None else float(digits)
-        whole = digits.lstrip("+-").isdigit()
-        labels = tuple(text[f.start : f.end].strip() for f in fields if f.text)
-        found.append(
-            Number(
-                value, start, end, whole, bool(match["percent"]), made_by, labels, bool(_BEHIND.search(text[:start]))
-            )
-        )
-        if len(found) == MOST:
-            break
-    return found
-
-
 def read(
     text: str, fields: Sequence[Field] = (), *, counters: Sequence[str] = (), split: str = "", fallback: str = ""
 ) -> Line:
@@ -138,6 +74,7 @@ def read(
     text before spoke of; `fallback`: what else it may speak of."""
     text = _COLOUR.sub(lambda match: "\0" * len(match[0]), text[:LONGEST])
     text = _NAMED_BY_NUMBER.sub(lambda match: f"{match[1]}_{match[2]}", text)
+    text = _OF_NUMPY.sub(lambda match: " " * len(match[1]) + match[2] + " ", text)
     text = _NUMBERED.sub(lambda match: " " * len(match[0]), text)
     for pattern in (_NO_NUMBERS, _OBJECT):
         text = pattern.sub(lambda match: " " * len(match[0]), text)
@@ -170,6 +107,15 @@ def read(
             _read_list(line, label, lists[number.start], inherited)
             begin = lists[number.start][-1].end
             continue
+        behind = _FOLLOWED.match(text, number.end)
+        if (
+            behind is not None
+            and name_of(behind[1]).kind == "metric"
+            and name_of(label).kind in ("", "counter")
+            and not before.rstrip().endswith("=")
+        ):  # `D (0.4 real_err, 0.3 fake_err)`
+            own = f"{label} " if label and label not in number.labels and not name_of(label).kind else ""
+            label, number = f"{own}{behind[1]}", number._replace(end=behind.end(1))
         said = name_of(label) if label else NOTHING
         expressed = name_of(number.field.name) if number.field is not None and number.field.name else NOTHING
         partner = _partner(text, numbers, at)
@@ -227,6 +173,10 @@ def read(
         if partner is not None:
             skip = at + 1
             percent = next((n for n in numbers[at + 2 : at + 3] if n.percent), None)
+            if percent is None and number.whole and partner.whole and said.kind != "other":
+                made = next((n for n in numbers[at + 2 : at + 3] if not n.whole), None)
+                if made is not None and re.fullmatch(r"\s*=\s*", text[partner.end : made.start]):
+                    percent = made  # `acc: 45/50=0.9`
             if percent is not None and known:
                 value, skip = percent.value, at + 2
             elif expressed.kind == "metric" or not known:
@@ -256,7 +206,7 @@ def read(
         if not again or (number.field is not None and _AVERAGE.search(before) is None and known):
             full_again = f"{full}[{again}]" if again else full
             line.values.append((full_again, value, known))
-            if percent is not None or (number.percent and value == _as_printed(text, number)):
+            if (percent is not None and percent.percent) or (number.percent and value == _as_printed(text, number)):
                 line.percent.add(full_again)
             last = full if known else last
     if len(line.counters) > 1 or not line.values:  # `Steps: 3`: how many there are
@@ -277,7 +227,8 @@ def read(
 
 
 def _as_printed(text: str, number: Number) -> float:
-    return float(text[number.start : number.end].replace(",", ""))
+    digits = re.match(r"[-+.\d,]+(?:[eE][-+]?\d+)?", text[number.start : number.end])
+    return float(digits[0].replace(",", "")) if digits is not None else number.value
 
 
 def _without_lists(text: str, numbers: list[Number]) -> tuple[list[Number], dict[int, list[Number]]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
-from autotrack.printed.lines import LONGEST, Field
+from autotrack.printed.numbers import LONGEST, Field
 from autotrack.printed.pieces import Piece, called, forwarded, is_text, printed, text_of, writes
 from autotrack.printed.words import COARSE, COUNTERS, name_of
 

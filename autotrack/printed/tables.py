@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from autotrack.printed.lines import Field, Line, numbers_in
+from autotrack.printed.lines import Line
+from autotrack.printed.numbers import Field, numbers_in
 from autotrack.printed.words import COUNTERS, Name, name_of
 
 _CELLS = re.compile(r"\s*[|│]\s*|\t+|\s{2,}|\s*,\s*")

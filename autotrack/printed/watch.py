@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from autotrack import context, libraries, lifecycle, shield
 from autotrack.job import Job
 from autotrack.printed import source
-from autotrack.printed.lines import Field, Line, read
+from autotrack.printed.lines import Line, read
+from autotrack.printed.numbers import Field
 from autotrack.printed.steps import Counters, Steps
 from autotrack.printed.tables import Tables
 from autotrack.printed.words import COARSE, EPISODES, is_setting, name_of
@@ -34,6 +35,8 @@ DULL = 20
 """Prints of a call without anything to read in them, after which it is not looked at any more."""
 REPEATED = 0.005
 """Relative difference of two prints of one value, rounded differently."""
+WAIT = 10.0
+"""Seconds that the first print of a call waits for the second."""
 HELD = 1_000
 """Points that are kept before there is a journal."""
 
@@ -95,6 +98,10 @@ class Watch:
         self.until = math.inf
         """When to leave what is not read yet, on the clock of `time.monotonic`: the program is over."""
         self._held: deque[_Point] = deque(maxlen=HELD)
+        self._first: list[_Point] = []
+        """Outside of a training, what calls have printed for the first time."""
+        self._outside = False
+        """Whether one has printed there again."""
         self._seen: dict[str, int] = {}
         """Of held points, how many each series has."""
 
@@ -112,6 +119,7 @@ class Watch:
 
     def finish(self) -> None:
         """The program is over."""
+        self._wait_no_longer(math.inf)
         if self._own is not None:
             self._look_around()
 
@@ -253,10 +261,31 @@ class Watch:
         job = self._job
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
         point = _Point(name, step, value, write.time, write.call, axis, implicit, percent)
-        if strand is None and job.segment is None:
+        if strand is not None:
+            for earlier in [first for first in self._first if first.call is write.call]:
+                self._first.remove(earlier)
+                self._put(strand, earlier)
+            self._put(strand, point)
+        elif job.segment is None:
             self._hold(point)
         else:
-            self._put(strand if strand is not None else self._strand(), point)
+            self._put_outside(point)
+
+    def _put_outside(self, point: _Point) -> None:
+        """Record a point of no training.  What a call prints for the first time waits until one does so again, which
+        may be within a training: a loop may print its loss before it computes the gradients of that."""
+        again = any(first.call is point.call and first.time != point.time for first in self._first)
+        self._first.append(point)
+        if again or self._outside:
+            self._outside = True
+            self._wait_no_longer(math.inf)
+
+    def _wait_no_longer(self, since: float) -> None:
+        """Record what has waited, if any was printed before this time."""
+        if self._first and self._first[0].time < since:
+            waiting, self._first = self._first, []
+            for point in waiting:
+                self._put(self._strand(), point)
 
     def _put(self, strand: Strand | None, point: _Point) -> None:
         if strand is None:
@@ -308,7 +337,8 @@ class Watch:
     def release(self) -> None:
         """Record what was held."""
         while self._held:
-            self._put(self._strand(), self._held.popleft())
+            self._put_outside(self._held.popleft())
+        self._wait_no_longer(time.time() - WAIT)
 
     def _strand(self) -> Strand | None:
         """The strand of what the program printed outside of any training."""

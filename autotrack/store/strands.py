@@ -179,7 +179,9 @@ def model_of(group: Sequence[StrandView]) -> events.StrandModel | None:
 
 
 def series_names(group: Sequence[StrandView]) -> dict[tuple[str, str], str]:
-    """(strand, name as it is presented) of each series to its name in the run."""
+    """(strand, name as it is presented) of each series to its name in the run.  What was printed outside of a training
+    gives way to what the training has under that name."""
+    group = sorted(group, key=lambda view: view.started is not None and view.started.kind == "printed")
     return names_in_run(
         [(view.id, view.label, {presented(series.name): object() for series in view.series}) for view in group]
     )

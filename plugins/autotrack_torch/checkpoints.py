@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from autotrack.plugin_api import artifact, model_digest
 from autotrack_torch import loaders
@@ -18,11 +18,24 @@ from autotrack_torch.training import Training
 
 BUDGET = 0.5
 """Seconds that the identity of a model may take."""
+WAITING = 100
+"""Files that may wait for a training."""
 DEPTH = 4
 """Levels of a checkpoint in which a model is looked for."""
 _NO_MODELS = ("optim", "sched", "scaler", "rng")
 
 
+class _File(NamedTuple):
+    """A file that was read or written before there was a training that it may belong to."""
+
+    path: str
+    mode: str
+    identity: str | None
+    storages: set[int]
+    """Where in memory is what was written."""
+
+
+_waiting: list[_File] = []
 _SAVED = ("obj", "m", "ep", "tensors", "model")
 _FILES = ("f", "filename")
 """The names of these parameters in the functions that save and load."""
@@ -41,6 +54,8 @@ def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: 
     kind = "checkpoint" if state else "file"
     if training is None:
         artifact(path, "written", kind=kind, model=identity, file=target)
+        if state:
+            _wait(_File(path, "written", identity, _storages(state)))
         return
     artifact(path, "written", kind=kind, strand=training.strand, model=identity, file=target, step=training.steps)
     loaders.settle()
@@ -59,12 +74,41 @@ def filled(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
 
 def _read(target: Any, content: Any) -> None:
     path, state = _path(target), _state_in(content)
-    if path is not None and state:
-        artifact(path, "read", kind="checkpoint", model=identity_of(state))
+    if path is None or not state:
+        return
+    identity, training = identity_of(state), trainings.in_thread().training
+    if training is None:
+        _wait(_File(path, "read", identity, set()))
+    artifact(path, "read", kind="checkpoint", model=identity, strand=training.strand if training else None)
 
 
 def _named(kwargs: dict[str, Any], names: tuple[str, ...]) -> Any:
     return next((kwargs[name] for name in names if name in kwargs), None)
+
+
+def _wait(file: _File) -> None:
+    _waiting.append(file)
+    del _waiting[:-WAITING]
+
+
+def begun(training: Training) -> None:
+    """A training has begun: what was loaded is what it goes on from, and its parameters may have been saved."""
+    if not _waiting:
+        return
+    own = {place for place, other in trainings.by_storage().items() if other is training}
+    for file in _waiting:
+        step = None if file.mode == "read" else 0
+        if file.mode == "read" or not own.isdisjoint(file.storages):
+            artifact(file.path, file.mode, kind="checkpoint", model=file.identity, strand=training.strand, step=step)
+    _waiting.clear()
+
+
+def _storages(state: Mapping[str, Any]) -> set[int]:
+    return {tensor.untyped_storage().data_ptr() for tensor in state.values() if tensor.device.type != "meta"}
+
+
+def forget() -> None:
+    _waiting.clear()
 
 
 def identity_of(state: Mapping[str, Any]) -> str | None:

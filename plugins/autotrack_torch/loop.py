@@ -12,7 +12,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from autotrack.plugin_api import pack_record
-from autotrack_torch import deferred, graph, loaders, naming, optimizers
+from autotrack_torch import checkpoints, deferred, graph, loaders, naming, optimizers
 from autotrack_torch import training as trainings
 from autotrack_torch.optimizers import Stepped
 from autotrack_torch.training import Generation, Training
@@ -322,6 +322,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
     loss.is_of_another()
     loss.code = frame.f_code
     loaders.feeds(training)
+    checkpoints.begun(training)
     return loss
 
 

@@ -15,7 +15,7 @@ from autotrack_torch.loop import Torch
 
 @hookimpl
 def autotrack_patches() -> Iterator[Patch | Registration]:
-    for part in (trainings, optimizers, loop, loaders, deferred, scalars):  # of an earlier recording
+    for part in (trainings, optimizers, loop, loaders, checkpoints, deferred, scalars):  # of an earlier recording
         part.forget()
     torch: Any = sys.modules["torch"]
     Torch.method = torch.Tensor.backward.__code__

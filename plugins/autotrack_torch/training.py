@@ -39,8 +39,10 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """Of the optimizer that steps most."""
-        return max((state.count for state in self.optimizers), default=0)
+        """Of the optimizer that steps most; without one, the passes of the loss that has most."""
+        if not self.optimizers:
+            return max((loss.step + 1 for loss in self.losses.values()), default=0)
+        return max(state.count for state in self.optimizers)
 
     def name_for(self, loss: Loss, name: str) -> str:
         """The name of the series of a loss: another than that of a loss which another optimizer steps beside it."""

@@ -539,9 +539,14 @@ class Settings:
     _seen: int = 0
     @property
     def evil(self): raise SystemExit("evaluated")
+class Part:
+    steps = 5
+    def run(self): pass
 class Config:
     depth = 3
-    def __init__(self): self.width = 4
+    def __init__(self):
+        self.width = 4
+        self.trainer = Part()
     @property
     def evil(self): raise SystemExit("evaluated")
     def __getattr__(self, name): raise SystemExit("evaluated")
@@ -555,7 +560,7 @@ conf = OmegaConf.create({"a": {"b": 1}, "c": "${a.b}"})
     assert objects == {
         "settings": {"lr": 0.1, "_seen": 0},
         "opt": {"decay": 0.5},
-        "config": {"depth": 3, "width": 4},
+        "config": {"depth": 3, "width": 4, "trainer.steps": 5},
         "conf": {"a.b": 1, "c": 1},
     }
 

@@ -222,10 +222,15 @@ time.sleep(0.7)  # the recorder reads the source
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
 step = 3
 while count < 500: step += 1; print('step', step, 'loss', 0.5, 'acc', 0.25)
-signal.setitimer(signal.ITIMER_REAL, 0)"""
-    status, out, err = run(BEGIN + source.lstrip(), tmp_path, tracked=True)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(f'{count} {step}', file=open('counts', 'w'))"""
+    status, _, err = run(BEGIN + source.lstrip(), tmp_path, tracked=True)
     assert (status, err) == (0, b"")
-    assert sorted(console(tmp_path)) == sorted(out.decode())
+    # What arrives in the pipe is not compared: before 3.12.4, `TextIOWrapper.write` mixes up its own buffer when a
+    # handler prints while it is flushed (CPython gh-119506).
+    signals, steps = (int(number) for number in (tmp_path / "counts").read_text().split())
+    recorded = console(tmp_path)
+    assert [recorded.count(word) for word in ("signal", "step", "acc")] == [signals, steps, steps - 3]
 
 
 def test_a_thread_that_goes_on_printing_does_not_hold_up_the_end(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
     ("Epoch 1, loss: 0.5, average loss: 0.6", {"epoch": 1}, {"loss": 0.5, "average_loss": 0.6}),
     ("Loss after seen_examples=7 epoch=2: 0.5", {"epoch": 2}, {"loss": 0.5}),
     ("Average Episodic Length: 182.67", {}, {"episodic_length": 182.67}),
+    ("Epoch 3: D (0.4 real_err, 0.3 fake_err) G (0.7 err)",
+     {"epoch": 3}, {"d_real_err": 0.4, "fake_err": 0.3, "g_err": 0.7}),
+    ("Epoch 3: 0.5 loss, 93.1% accuracy", {"epoch": 3}, {"loss": 0.5, "accuracy": 93.1}),
+    ("loss: 0.5; acc: 45/50=0.9", {}, {"loss": 0.5, "acc": 0.9}),
     ("loss -inf", {}, {"loss": -float("inf")}),
     ("ds=a:b mode=fast auc=0.99", {}, {"auc": 0.99}),
 ]  # fmt: skip
@@ -73,6 +77,7 @@ NO_METRICS = [
     "Accuracy threshold: 0.9",
     "torch 2.1.0, python 3.11.7",
     "192.168.0.1:8080",
+    "Real Dist ([np.float64(4.0), np.float64(1.25)])",
     "Elapsed: 0:01:23",
     "[0.1, 0.2, 0.3]",
     "split0: array([0.1, 0.2,",

@@ -570,3 +570,54 @@ def test_metrics_of_torchmetrics(recording: Recording) -> None:
     points = recording.strands()[0].points
     assert points["val_error"] == [(step + 1, value) for step, value in enumerate(expected)]
     assert len(points["both.MeanAbsoluteError"]) == len(points["both.MeanSquaredLogError"]) == 2
+
+
+def test_a_checkpoint_without_an_optimizer_has_its_step(recording: Recording, tmp_path: Path) -> None:
+    model = Net()
+    for step in range(1, 5):
+        loss = (model(X) - Y).pow(2).mean()
+        model.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= 0.1 * parameter.grad
+        if step % 2 == 0:
+            torch.save(model.state_dict(), tmp_path / f"{step}.pt")
+    seen = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    assert [(Path(event.path).name, event.step) for event in seen] == [("2.pt", 2), ("4.pt", 4)]
+
+
+def test_a_training_goes_on_from_what_was_loaded_before(recording: Recording, tmp_path: Path) -> None:
+    first = Net()
+    torch.save(first.state_dict(), tmp_path / "initial.pt")
+    torch.save(Net().state_dict(), tmp_path / "another.pt")
+    second = Net()
+    second.load_state_dict(torch.load(tmp_path / "initial.pt"))
+    torch.save(second, tmp_path / "before.pt")
+    fit(second, torch.optim.SGD(second.parameters(), lr=0.1))
+    strand = recording.strands()[0].id
+    seen = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    of_it = {(Path(event.path).name, event.mode, event.step) for event in seen if event.strand == strand}
+    assert of_it == {("initial.pt", "read", None), ("before.pt", "written", 0)}
+
+
+def test_what_is_printed_before_the_first_pass_is_part_of_the_training(tmp_path: Path) -> None:
+    source = """
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+print(f"step 0: train loss {4.61:.4f}")
+for epoch in range(4):
+    loss = (model(torch.ones(4, 2)) - 1).pow(2).mean()
+    print("epoch", epoch, "score", epoch / 8)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+    assert run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1", "AUTOTRACK_QUIET": "1"}).returncode == 0
+    points = {name: found for s in Recording(tmp_path / ".autotrack").strands() for name, found in s.points.items()}
+    assert points["score"] == [(epoch, epoch / 8) for epoch in range(4)]
+    run = autotrack.load("@last", dir=tmp_path / ".autotrack")
+    assert len(run.points("train/loss")[0]) == 4
+    assert list(run.points("printed.train/loss")[1]) == [4.61]
