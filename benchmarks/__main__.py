@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from benchmarks.measure import Result
 
-NAMES = ("startup", "point", "fit", "job", "identity", "memory", "system", "ingest", "listing")
+NAMES = ("startup", "point", "fit", "job", "identity", "memory", "system", "ingest", "listing", "loop")
 
 
 def main() -> int:

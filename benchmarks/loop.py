@@ -1,0 +1,131 @@
+"""What a raw PyTorch loop costs more for every step of it being observed, and what memory it takes.
+
+Tracked and untracked blocks take turns in one process, since two processes of one program differ by more than what is
+measured here: for an untracked block the observers are taken out of PyTorch, with what they know left as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import autotrack
+from benchmarks.measure import Result, paired
+
+WARM = 3_000
+"""Steps before the first measurement."""
+BLOCK, ROUNDS = 100, 300
+"""Steps of a block, and pairs of blocks, of the small model."""
+SLOW_BLOCK, SLOW_ROUNDS = 10, 25
+"""The same of the large one."""
+STEPS = 1_000_000
+"""Over which memory is looked at."""
+LOOKS = 50
+
+
+def run() -> Iterator[Result]:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    small = _Loop(20, 64, rows=32)
+    with tempfile.TemporaryDirectory() as folder:
+        autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
+        try:
+            small.steps(WARM)
+            time.sleep(1.0)  # the recorder has opened its files, and read the source
+            observers = _Observers()
+            yield _cost("loop: a step of a perceptron", observers, small, BLOCK, ROUNDS, 5.0)
+            large = _Loop(512, 1024, rows=1024)
+            large.steps(WARM // 100)
+            yield _cost("loop: a step of about 20 ms", observers, large, SLOW_BLOCK, SLOW_ROUNDS, None)
+            yield _growth(_Loop(1, 1, rows=1))
+        finally:
+            autotrack.disable()
+
+
+class _Loop:
+    """A perceptron with one hidden layer, and the data that it is trained on."""
+
+    def __init__(self, width: int, hidden: int, rows: int) -> None:
+        import torch
+
+        layers = (torch.nn.Linear(width, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, 1))
+        self.model = torch.nn.Sequential(*layers)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-3)
+        self.x, self.y = torch.randn(rows, width), torch.randn(rows, 1)
+
+    def steps(self, count: int) -> float:
+        """The seconds of so many."""
+        from torch.nn.functional import mse_loss
+
+        model, optimizer, x, y = self.model, self.optimizer, self.x, self.y
+        begun = time.perf_counter()
+        for _ in range(count):
+            optimizer.zero_grad()
+            loss = mse_loss(model(x), y)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        return time.perf_counter() - begun
+
+
+class _Observers:
+    """What has been put into PyTorch, to take out and put in again."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self.torch: Any = torch
+        self.hooks: Any = sys.modules["torch.optim.optimizer"]._global_optimizer_post_hooks  # type: ignore[attr-defined]
+        self.ours, self.registered = torch.autograd.backward, dict(self.hooks)
+        self.plain = self.ours.__wrapped__  # type: ignore[attr-defined]
+        assert self.registered
+
+    def on(self) -> None:
+        self.torch.autograd.backward = self.ours
+        self.hooks.update(self.registered)
+
+    def off(self) -> None:
+        self.torch.autograd.backward = self.plain
+        self.hooks.clear()
+
+
+def _cost(name: str, observers: _Observers, loop: _Loop, block: int, rounds: int, budget: float | None) -> Result:
+    def measured(switch: Callable[[], None]) -> Callable[[], float]:
+        def measure() -> float:
+            switch()
+            loop.steps(max(1, block // 20))
+            return loop.steps(block)
+
+        return measure
+
+    try:
+        untracked, tracked = measured(observers.off), measured(observers.on)
+        return paired(name, untracked, tracked, rounds=rounds, scale=1e6 / block, unit="us", budget=budget)
+    finally:
+        observers.on()
+
+
+def _growth(loop: _Loop) -> Result:
+    """Bytes of memory a step, of which 24 are of the journal's file: see `benchmarks.memory` for the slope."""
+    looks = []
+    for number in range(LOOKS):
+        loop.steps(STEPS // LOOKS)
+        looks.append(((number + 1) * (STEPS // LOOKS), _anonymous()))
+    pairs = itertools.combinations(looks, 2)
+    low, middle, high = statistics.quantiles(((size - before) / (b - a) for (a, before), (b, size) in pairs), n=4)
+    return Result("loop: memory, a step of a million", "B", middle, (high - low) / 2, 0.0, 0.0, None, 1.0)
+
+
+def _anonymous() -> float:
+    """Resident memory that is of no file, in bytes."""
+    with open(f"/proc/{os.getpid()}/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("RssAnon:"))
+    return float(line.split()[1]) * 1024
