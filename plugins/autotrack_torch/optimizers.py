@@ -122,7 +122,8 @@ def _look(optimizer: Any, closed: bool) -> Stepped | None:
         if loss.optimizer is None and loss.training is state.training:
             loss.bind(state)
     pending[:] = [loss for loss in pending if loss.optimizer is None]
-    for loss in state.several:
+    several, state.several = state.several, []
+    for loss in several:
         loss.stepped(state.count, closed)
     return state
 
