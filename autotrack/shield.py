@@ -107,12 +107,12 @@ def contain(
     try:
         return function(*arguments)
     except Exception as error:
-        if stop(where, error, meter):
+        if _stop(where, error, meter):
             raise
         return FAILED
 
 
-def stop(where: str, error: Exception, meter: Meter | None) -> bool:
+def _stop(where: str, error: Exception, meter: Meter | None) -> bool:
     """Note an error; whether it is to be raised again: it is the user's own, or the mode is strict."""
     try:
         theirs = raised_by_signal_handler(error)
@@ -150,7 +150,7 @@ def followed(
                     meter.spent(TIMED * (thread_time() - begun))
                     meter.succeed()
             except Exception as error:
-                if stop(where, error, meter):
+                if _stop(where, error, meter):
                     raise
         return result
 
@@ -179,7 +179,7 @@ def registered(
                     meter.spent(TIMED * (thread_time() - begun))
                     meter.succeed()
             except Exception as error:
-                if stop(where, error, meter):
+                if _stop(where, error, meter):
                     raise
 
     return callback

@@ -23,7 +23,6 @@ from autotrack.frames import transparent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import CodeType, FrameType
     from typing import Any, TypeAlias
 
@@ -107,14 +106,18 @@ class Console:
         before = vars(stream).get("write") if hasattr(stream, "__dict__") else None
         if any(before is entry.ours for entry in self.entries):
             return
-        put = before if before is not None else _writing(stream)
-        note, getframe, stop, begun = self._note, sys._getframe, shield.stop, self._begun[number]
+        lasting = any(stream is other for other in (sys.__stdout__, sys.__stderr__))
+        put = before if before is not None else stream.write if lasting else None
+        # Any other stream is held weakly: a file that the program lets go of is to be closed at once.
+        there, plain = weakref.ref(stream), type(stream).write
+        note, getframe, contain, begun = self._note, sys._getframe, shield.contain, self._begun[number]
 
         def write(text: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
             if more or named or text is _NOTHING:
-                result = put(*more, **named) if text is _NOTHING else put(text, *more, **named)
+                given = more if text is _NOTHING else (text, *more)
+                result = put(*given, **named) if put is not None else plain(there(), *given, **named)
             else:
-                result = put(text)
+                result = put(text) if put is not None else plain(there(), text)
             if type(text) is not str:
                 if not isinstance(text, str):
                     return result
@@ -129,11 +132,7 @@ class Console:
             if line[FRAME] is frame and line[AT] == at and text > _CONTROL:
                 line[PIECES].append(text)  # `print` writes each argument by itself
                 return result
-            try:
-                note(number, text, frame)
-            except Exception as error:
-                if stop("console", error, None):
-                    raise
+            contain("console", note, number, text, frame)
             return result
 
         try:
@@ -376,19 +375,6 @@ class Console:
             self._watch.finish()
         if self._transcript is not None:
             self._transcript.finish()
-
-
-def _writing(stream: Any) -> Callable[..., Any]:
-    """The `write` of a stream, which holds it only where it lives as long as the program: a file that this lets go of
-    is to be closed at once."""
-    if any(stream is lasting for lasting in (sys.__stdout__, sys.__stderr__)):
-        return stream.write  # type: ignore[no-any-return]
-    there, plain = weakref.ref(stream), type(stream).write
-
-    def write(*given: Any, **named: Any) -> Any:
-        return plain(there(), *given, **named)
-
-    return transparent(write)
 
 
 def _package(frame: FrameType) -> str:
