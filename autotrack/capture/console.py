@@ -7,6 +7,7 @@ child processes, is not seen.
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import re
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
     from autotrack.job import Job
     from autotrack.printed.watch import Watch
 
-KEPT = 50_000
-"""Writes that wait at most; of more, the oldest are let go of."""
 WAITING = 8 << 20
-"""Characters that wait at most."""
+"""Characters that wait at most, with `EACH` for a line; of more, the beginning and the end are kept."""
+EACH = 100
 PERIOD = 0.5
 """Seconds between looks of the recorder at what was printed."""
 PATIENCE = 3.0
@@ -42,6 +42,9 @@ TRIES = 100
 """Prints of one call that are looked at while there is nothing else to record."""
 TOGETHER = 200
 """Writes of one call that are taken together."""
+SHORT, FEW, USUAL = 32, 40, 512
+"""Texts of so few characters are not counted, nor lines of so few fields and texts, but taken to have the usual size
+behind the first text."""
 DEPTH = 20
 """Frames between a print and the stream that are looked through."""
 
@@ -53,13 +56,11 @@ _DIGIT = re.compile(r"\d")
 
 Line: TypeAlias = "list[Any]"
 """What a call is writing at once.  A plain list, since one is made for each print: the frame, held while more is sure
-to come; instruction, code, thread, pieces of text, of which there are none once it is done with; after how many it
-ends, if not with a line; time, stream, `PrintCall`, variables, training."""
-FRAME, AT, CODE, THREAD, PIECES, WRITES = range(6)
-Noted: TypeAlias = "tuple[Any, ...]"
-"""What was written, with the fields of `printed.watch.Write`."""
-TEXT, CALL = 2, 3
-_NO_LINE: Line = [None, -1, None, 0, None, 0, 0.0, 0, None, None, None]
+to come; instruction, `DONE` once it is over; code, thread; after how many pieces of text it ends, if not with a line;
+time, stream, `PrintCall`, variables, training; the pieces of text."""
+FRAME, AT, CODE, THREAD, WRITES, TIME, STREAM, CALL, VALUES, PLACE, TEXT = range(11)
+DONE = -1
+_NO_LINE: Line = [None, DONE, None, 0, 0, 0.0, 0, None, None, None]
 _CONTROL = "\x1f"
 """A text that is greater neither ends a line nor begins it again."""
 LOST = -1
@@ -71,7 +72,8 @@ class Console:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._entries: deque[Noted] = deque(maxlen=KEPT)
+        self._entries: deque[Line] = deque()
+        """What was written and is not read yet."""
         self._streams: dict[int, Entry] = {}
         self.entries: list[Entry] = []
         """What is replaced while recording is on."""
@@ -93,7 +95,7 @@ class Console:
         self._until = math.inf
         """When to leave what is not read yet: see `Watch`."""
         self._waiting = 0
-        """Characters in the entries."""
+        """Characters in the entries, at most."""
         self._transcript: Transcript | None = None
 
     def attach(self) -> None:
@@ -110,33 +112,55 @@ class Console:
         put = before if before is not None else stream.write if lasting else None
         # Any other stream is held weakly: a file that the program lets go of is to be closed at once.
         there, plain = weakref.ref(stream), type(stream).write
-        note, getframe, contain, begun = self._note, sys._getframe, shield.contain, self._begun[number]
+        getframe, contain, note, taken_in = sys._getframe, shield.contain, self._note, self._taken_in
+        begun, entries = self._begun[number], self._entries
+        of_python = type(stream) is io.TextIOWrapper
+        depth = 1 if of_python else 2
 
-        def write(text: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
-            if more or named or text is _NOTHING:
+        def write(text: Any = _NOTHING, /, *more: Any) -> Any:
+            if type(text) is not str or more:
                 given = more if text is _NOTHING else (text, *more)
-                result = put(*given, **named) if put is not None else plain(there(), *given, **named)
-            else:
-                result = put(text) if put is not None else plain(there(), text)
-            if type(text) is not str:
+                result = put(*given) if put is not None else plain(there(), *given)
                 if not isinstance(text, str):
                     return result
                 text = str.__str__(text)
+            else:
+                result = put(text) if put is not None else plain(there(), text)
             try:
-                frame = getframe(1)
+                frame = getframe(depth)
             except ValueError:  # the interpreter itself, at its end
                 return result
-            at = frame.f_lasti
+            at, size = frame.f_lasti, result if of_python else len(text)
             line = begun[0]
             # No call from here on: at each a signal handler may print, and another thread.
-            if line[FRAME] is frame and line[AT] == at and text > _CONTROL:
-                line[PIECES].append(text)  # `print` writes each argument by itself
-                return result
+            if line[FRAME] is frame and line[AT] == at and size <= SHORT:
+                if text > _CONTROL:
+                    line.append(text)  # `print` writes each argument by itself
+                    return result
+                if text == "\n":
+                    begun[0], line[FRAME], line[AT] = _NO_LINE, None, DONE
+                    line.append(text)
+                    entries.append(line)
+                    if not self._due or len(line) > FEW:
+                        contain("console", taken_in, line)
+                    return result
             contain("console", note, number, text, frame)
             return result
 
+        def write_of_another(*given: Any, **named: Any) -> Any:
+            """Of a class of somebody else's, which may take more than a text, and by name."""
+            if not named:
+                return write(*given)
+            result = put(*given, **named) if put is not None else plain(there(), *given, **named)
+            text = given[0] if given else next(iter(named.values()))
+            if isinstance(text, str):
+                contain("console", note, number, str.__str__(text), getframe(1))
+            return result
+
+        write.__qualname__ = "TextIOWrapper.write"  # as an error of the user's names it
+        transparent(write)
         try:
-            self._streams[number] = Entry(stream, "write", transparent(write))
+            self._streams[number] = Entry(stream, "write", write if of_python else transparent(write_of_another))
         except (AttributeError, TypeError):  # it takes no attributes
             return
         self.entries = [entry for entry in self.entries if entry.name != "write"]
@@ -178,28 +202,32 @@ class Console:
                 line[AT] == at
                 and line[CODE] is code
                 and (text > _CONTROL or text[:1] != "\r" or text == "\r")
-                and len(line[PIECES] or ()) < TOGETHER
+                and len(line) < TEXT + TOGETHER
             ):
-                pieces = line[PIECES]
-                if pieces is not None:  # which a signal handler that prints has done with
-                    pieces.append(text)
-                    if text == "\n" or text == "\r" or len(pieces) == line[WRITES]:
-                        self._close(number, line)
-                    return
+                line.append(text)
+                self._waiting += len(text)
+                if text == "\n" or text == "\r" or len(line) - TEXT == line[WRITES]:
+                    self._close(number, line)
+                return
             self._close(number, line)
         last, instruction, call = self._last
         if instruction != at or last is not code:
             call = self._calls.get((same(code), at)) or self._met(frame)
             self._last = code, at, call
-        held, writes = frame if call.is_print else None, call.writes
-        if call.passes:
-            call, frame = self._printer(call, frame)
-            held, writes = None, 0
         place = self._place()
         if place is context.OURS:
             return
-        values = None if call.named and not call.names else call.variables(frame)
-        line = [held, at, code, thread, [text], writes, time.time(), number, call, values, place]
+        if call.passes:
+            held, writes = None, 0
+            call, frame = self._printer(call, frame)
+            values = call.variables(frame, inner=False)
+        else:
+            held, writes = frame if call.is_print else None, call.writes
+            values = call.variables(frame)
+        self._waiting = waiting = self._waiting + len(text) + USUAL
+        if waiting >= WAITING // 2:
+            self._hurry()
+        line = [held, at, code, thread, writes, time.time(), number, call, values, place, text]
         if text[-1:] in ("\n", "\r") and (held is None or text == "\n"):
             self._add(line)
             return
@@ -236,46 +264,50 @@ class Console:
         if frame is None or place is context.OURS:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
-        values = {**(call.variables(frame) or {}), **values}
-        self._take_in((time.time(), 0, text, call, values, place, threading.get_ident(), None))
+        values = {**(call.variables(frame, inner=False) or {}), **values}
+        self._waiting += len(text) + USUAL
+        if self._waiting >= WAITING // 2:
+            self._hurry()
+        self._add([None, 0, None, threading.get_ident(), 0, time.time(), 0, call, values, place, text])
 
     def _add(self, line: Line) -> None:
-        pieces = line[PIECES]
-        line[PIECES] = line[FRAME] = None
-        if pieces is None:  # a signal handler came first
+        if line[AT] == DONE:  # a signal handler came first
             return
-        _, _, _, thread, _, _, when, number, call, values, place = line
-        lengths = [*map(len, pieces)] if len(pieces) > 2 and pieces[-1] != "\n" else None
-        self._take_in((when, number, "".join(pieces), call, values, place, thread, lengths))
+        line[FRAME], line[AT] = None, DONE
+        self._entries.append(line)
+        self._taken_in(line)
 
-    def _take_in(self, noted: Noted) -> None:
-        self._entries.append(noted)
-        self._waiting += len(noted[TEXT])
-        if self._waiting > WAITING // 2 or len(self._entries) > KEPT // 2:
-            self._hurry()
+    def _taken_in(self, line: Line) -> None:
+        if len(line) > FEW:
+            self._waiting += len(line) * SHORT
         if not self._due:
-            self._schedule(noted)
+            self._schedule(line)
 
     def _hurry(self) -> None:
         """Have the recorder take what waits now; of more than can wait, the beginning and the end are kept."""
         if not self._hurried and self._job.recorder is not None:
             self._hurried = True
             self._job.recorder.later("console", self._take)
-        if self._waiting <= WAITING and len(self._entries) < KEPT:
+        if self._waiting <= WAITING:
             return
-        lost = 0
-        end: list[Noted] = []
+        lost = kept = 0
+        end: list[Line] = []
         try:
-            while len(end) < KEPT // 4 and len(self._entries) > 1:
+            self._waiting = sum(map(_size, self._entries))
+            if self._waiting <= WAITING * 3 // 4:
+                return
+            while kept < WAITING // 4:
                 end.append(self._entries.pop())
-            while self._entries and (self._waiting > WAITING // 2 or len(self._entries) > KEPT // 4):
-                length = len(self._entries.pop()[TEXT])
-                self._waiting -= length
-                lost += length
-        except IndexError:  # the recorder was at it
+                kept += _size(end[-1])
+            while self._waiting > WAITING // 2:
+                line = self._entries.pop()
+                self._waiting -= _size(line)
+                lost += _size(line) - EACH
+        except (IndexError, RuntimeError):  # the recorder was at it
             pass
         if lost and end:
-            self._entries.append((float(lost), LOST, "", end[-1][CALL], None, None, 0, None))
+            call = end[-1][CALL]
+            self._entries.append([None, DONE, None, 0, 0, float(lost), LOST, call, None, None])
         self._entries.extend(reversed(end))
 
     def begin(self) -> None:
@@ -285,17 +317,17 @@ class Console:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
 
-    def _schedule(self, noted: Noted) -> None:
+    def _schedule(self, line: Line) -> None:
         recorder = self._job.recorder
         if recorder is not None:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
             return
-        call, text, lengths = noted[CALL], noted[TEXT], noted[-1]
+        call, pieces = line[CALL], line[TEXT:]
         if call.tried <= TRIES:
             call.tried += 1
-            if _DIGIT.search(text, 0, 2_000) is not None:
-                call.numbers += 1 if lengths is None else 2
+            if _DIGIT.search("".join(pieces), 0, 2_000) is not None:
+                call.numbers += 2 if _several(pieces) else 1
                 if call.numbers > 1:
                     self._take()
 
@@ -344,13 +376,14 @@ class Console:
             watch, transcript = self._watch, self._transcript
             watch.until = self._until
             taken = []
+            self._waiting = 0
             for _ in range(len(self._entries)):  # and no more: a thread may print faster than is read
                 try:
-                    noted = self._entries.popleft()
+                    _, _, _, thread, _, when, number, call, values, place, *pieces = self._entries.popleft()
                 except IndexError:  # of which there were too many
                     break
-                self._waiting -= len(noted[TEXT])
-                taken.append(Write._make(noted))
+                lengths = [*map(len, pieces)] if _several(pieces) else None
+                taken.append(Write(when, number, "".join(pieces), call, values, place, thread, lengths))
             transcript.take(taken)
             watch.take(taken)
             if self._job.segment is not None:
@@ -375,6 +408,15 @@ class Console:
             self._watch.finish()
         if self._transcript is not None:
             self._transcript.finish()
+
+
+def _several(pieces: list[str]) -> bool:
+    """Whether what a call has written may be of several prints."""
+    return len(pieces) > 2 and pieces[-1] != "\n"
+
+
+def _size(line: Line) -> int:
+    return EACH + sum(map(len, line[TEXT:]))
 
 
 def _package(frame: FrameType) -> str:

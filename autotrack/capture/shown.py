@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from sys import getrefcount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ _ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals f_locals _getfra
 _NOTHING = object()
 _bases = type.__dict__["__mro__"].__get__
 """The classes that a class is made of, without asking a metaclass."""
+_HELD_HERE = 3
+"""References to `f_locals` while it is looked at: of the frame, the variable, the argument."""
 _HELD_BY_US = 4
-"""References to `f_locals` while `let_go` looks: of the frame, the caller's variable, the parameter, the argument."""
+"""While `let_go` looks, which has it in a parameter."""
 _SNAPSHOTS = sys.version_info < (3, 13)
 """Whether `f_locals` is a copy that the frame keeps."""
 same = object.__hash__
@@ -79,27 +82,27 @@ class PrintCall:
         self.tried = self.numbers = 0
         """How often it has printed while there was nothing else to record, and how often a number."""
 
-    def variables(self, frame: FrameType) -> dict[str, object] | None:
-        """The scalars among the variables of the frame that prints: of those that are worth it, or of all."""
-        if self.named and not self.names:
+    def variables(self, frame: FrameType, inner: bool = True) -> dict[str, object] | None:
+        """The scalars among the variables of the frame that prints: of those that are worth it, or of all.  `inner`:
+        it does so itself, so that no tracer is at its variables."""
+        names: Any = self.names
+        if self.named and not names:
             return None
         variables: Any = frame.f_locals
-        get = variables.get
+        if not self.named:
+            names = (*(variables if self.optimized else self.code.co_names), *self.outside)
         found: dict[str, object] = {}
-        numpy: Any = sys.modules.get("numpy")
-        known = self.names if self.named else (variables if self.optimized else self.code.co_names)
-        for name in known if self.named or not self.outside else (*known, *self.outside):
-            value: Any = get(name, _NOTHING)
+        for name in names:
+            value: Any = variables.get(name, _NOTHING)
             if value is _NOTHING:
                 value = frame.f_globals.get(name)
             kind = type(value)
             if kind is float or kind is int or kind is str or kind is bool:
                 found[name] = value
-            elif numpy is not None and numpy.generic in _bases(kind):
+            elif "numpy" in sys.modules and sys.modules["numpy"].generic in _bases(kind):
                 found[name] = value.item()
-        if self.optimized:
-            del get, known
-            let_go(frame, variables)
+        if _SNAPSHOTS and self.optimized and getrefcount(variables) <= _HELD_HERE and (inner or not _traced(frame)):
+            variables.clear()
         del variables
         if not self.counted:
             _count(frame, found)
@@ -109,14 +112,12 @@ class PrintCall:
 def let_go(frame: FrameType, variables: Any) -> None:
     """Empty the copy of its variables that a frame keeps, which would keep them alive for as long as the frame is; not
     where somebody else has it, or a tracer or profiler is about, after which it is copied back."""
-    if (
-        _SNAPSHOTS
-        and sys.gettrace() is None
-        and sys.getprofile() is None
-        and frame.f_trace is None
-        and sys.getrefcount(variables) <= _HELD_BY_US
-    ):
+    if _SNAPSHOTS and not _traced(frame) and getrefcount(variables) <= _HELD_BY_US:
         variables.clear()
+
+
+def _traced(frame: FrameType) -> bool:
+    return sys.gettrace() is not None or sys.getprofile() is not None or frame.f_trace is not None
 
 
 def _count(frame: FrameType, found: dict[str, object]) -> None:

@@ -159,7 +159,7 @@ class Watch:
             call.counted = any(name_of(name).metric in COARSE for name in read.counters)
             call.passes = call.passes or read.forwards
             if isinstance(print, BuiltinFunctionType) and not call.redefined:
-                call.is_print, call.writes = read.ends and read.writes > 2, 0 if read.ends else read.writes
+                call.is_print, call.writes = read.ends and read.writes > 1, 0 if read.ends else read.writes
         return site if site.barren < DULL else None
 
     def read(self, text: str, write: Write, site: source.Site, values: dict[str, object]) -> bool:

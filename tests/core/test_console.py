@@ -187,6 +187,24 @@ def test_what_was_printed_before_there_was_something_to_record(tmp_path: Path) -
     assert console(tmp_path) == "early\nlate\n"
 
 
+def test_a_stream_of_a_class_of_the_program(tmp_path: Path) -> None:
+    source = """
+import autotrack, sys
+class Both:
+    def __init__(self): self.out, self.lines = sys.stdout, []
+    def write(self, message, echo=True): self.lines.append(message); return len(message)
+    def flush(self): pass
+sys.stdout = Both()
+autotrack.disable(); autotrack.enable(quiet=True); autotrack.log({'x': 1})
+for step in range(5):
+    if step == 2: import time; time.sleep(0.7)  # the recorder reads the source
+    print('step', step, 'loss', step / 8)
+sys.stdout.write(message='by name\\n')
+"""
+    run(source.lstrip(), tmp_path, tracked=True)
+    assert console(tmp_path) == "".join(f"step {step} loss {step / 8}\n" for step in range(5)) + "by name\n"
+
+
 def test_prints_within_prints_and_aborted_ones(tmp_path: Path) -> None:
     _, out, _ = run(BEGIN + PRINTS.lstrip(), tmp_path, tracked=True)
     assert console(tmp_path) == out.decode().replace("c d\r e", " e")
