@@ -12,7 +12,11 @@ from autotrack.identity import files
 from autotrack.values import storable
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from autotrack.job import Job
+
+    Version: TypeAlias = tuple[int, int, int]
 
 
 def report_artifact(
@@ -39,7 +43,8 @@ def report_artifact(
     if unknown:
         job.report(_undigested(number, unknown))
     elif job.recorder is not None:
-        job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, closed))
+        version = _version(path) if closed is None else None
+        job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, version, closed))
 
 
 def _seen(
@@ -64,17 +69,33 @@ def _undigested(number: int, why: str) -> events.ArtifactDigested:
     return events.ArtifactDigested(time=time.time(), artifact=number, digest=None, bytes=None, why=storable(why))
 
 
-def _digest(job: Job, number: int, path: str, closed: Callable[[], bool] | None) -> bool | None:
-    """Digest a file once it is whole.  False: not yet."""
+def _digest(
+    job: Job, number: int, path: str, version: Version | None, closed: Callable[[], bool] | None
+) -> bool | None:
+    """Digest a file once it is whole, where it is still the one that was seen.  False: not yet."""
     if closed is not None and not closed():
         return False
     try:
-        digest, size = files.digest_file(path, files.Cache(job.root))
-        event = events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size)
+        if version is None or _version(path) == version:
+            begun = _version(path)
+            digest, size = files.digest_file(path, files.Cache(job.root))
+            if _version(path) == begun:
+                job.report(events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size))
+                return None
+        event = _undigested(number, "it was changed before its content was read")
     except OSError as error:
         event = _undigested(number, os.strerror(error.errno or 0))
     job.report(event)
     return None
+
+
+def _version(path: str) -> Version | None:
+    """What tells whether a file is still the same; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def report_manifest(job: Job, folder: str, mode: str, names: Sequence[str]) -> None:

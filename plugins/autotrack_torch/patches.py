@@ -8,14 +8,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from autotrack import Patch, Registration, hookimpl
-from autotrack_torch import checkpoints, deferred, loaders, loop, optimizers, scalars, seeds
+from autotrack_torch import checkpoints, deferred, loaders, loop, norms, optimizers, scalars, seeds
 from autotrack_torch import training as trainings
 from autotrack_torch.loop import Torch
 
 
 @hookimpl
 def autotrack_patches() -> Iterator[Patch | Registration]:
-    for part in (trainings, optimizers, loop, loaders, checkpoints, deferred, scalars):  # of an earlier recording
+    for part in (
+        trainings,
+        optimizers,
+        loop,
+        loaders,
+        checkpoints,
+        deferred,
+        norms,
+        scalars,
+    ):  # of an earlier recording
         part.forget()
     torch: Any = sys.modules["torch"]
     Torch.method = torch.Tensor.backward.__code__
@@ -42,6 +51,9 @@ def autotrack_patches() -> Iterator[Patch | Registration]:
         yield Patch(f"{writer}.add_scalars", returned=scalars.scalars_added, optional=True)
         yield Patch(f"{writer}.add_hparams", returned=scalars.settings_added, optional=True)
     yield Patch("torchmetrics.metric:Metric.compute", returned=scalars.computed, subclasses=True, optional=True)
+    yield Patch(
+        "torch.nn.utils.clip_grad:clip_grad_norm_", "torch.nn.utils:clip_grad_norm_", after=norms.clipped, optional=True
+    )
     yield Patch("torch.amp.grad_scaler:GradScaler.scale", after=loop.scaled)
     yield Patch("torch.optim.optimizer:Optimizer.__init__", after=optimizers.made)
     yield Registration(

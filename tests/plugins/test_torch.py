@@ -228,6 +228,38 @@ def test_a_gan_is_one_run(recording: Recording) -> None:
     assert strand.points["optimizerD.lr"] == [(0, 0.02)]
 
 
+def test_the_norm_of_the_gradients_where_they_are_clipped(recording: Recording) -> None:
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    norms = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model(X) - Y).pow(2).mean().backward()
+        norms.append(nn.utils.clip_grad_norm_(model.parameters(), 0.5).item())
+        optimizer.step()
+    (strand,) = recording.strands()
+    assert strand.points["grad_norm"] == list(enumerate(norms))
+
+
+def test_the_norm_of_each_of_two_optimizers(recording: Recording) -> None:
+    actor, critic = nn.Linear(2, 2), nn.Linear(2, 1)
+    opt_actor = torch.optim.Adam(actor.parameters(), lr=0.02)
+    opt_critic = torch.optim.Adam(critic.parameters(), lr=0.01)
+    norms: dict[str, list[float]] = {"actor": [], "critic": []}
+    for _ in range(3):
+        value_loss = critic(X).pow(2).mean()
+        value_loss.backward()
+        norms["critic"].append(nn.utils.clip_grad_norm_(list(critic.parameters()), 0.5).item())
+        opt_critic.step()
+        policy_loss = actor(X).mean()
+        policy_loss.backward()
+        norms["actor"].append(nn.utils.clip_grad_norm_(actor.parameters(), 0.5).item())
+        opt_actor.step()
+    points = {name: points for strand in recording.strands() for name, points in strand.points.items()}
+    assert points["opt_actor.grad_norm"] == list(enumerate(norms["actor"]))
+    assert points["opt_critic.grad_norm"] == list(enumerate(norms["critic"]))
+
+
 def test_what_takes_turns_is_one_run_in_the_store(tmp_path: Path) -> None:
     source = """
 import torch
@@ -356,6 +388,33 @@ def test_checkpoints(recording: Recording, tmp_path: Path) -> None:
     assert [event.step for event in (first, both, later)] == [3, 3, 4]
     assert first.strand == recording.strands()[0].id
     assert read.mode == "read"
+
+
+def test_a_checkpoint_that_is_written_over_again_and_again(tmp_path: Path) -> None:
+    """Only what is still there when the recorder gets to it has a digest, and that is its own."""
+    source = """
+import hashlib, torch
+from blake3 import blake3
+net = torch.nn.Linear(64, 64)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+x = torch.ones(4, 64)
+for step in range(300):
+    optimizer.zero_grad(); loss = net(x).pow(2).mean(); loss.backward(); optimizer.step()
+    torch.save(net.state_dict(), "last.pt")
+    with open("last.pt", "rb") as file, open("digests.txt", "a") as list_of:
+        list_of.write(blake3(file.read()).hexdigest() + chr(10))
+"""
+    run_program(source, tmp_path)
+    digests = (tmp_path / "digests.txt").read_text().split()
+    seen = Recording(tmp_path / ".autotrack").events()
+    saves = [e for e in seen if isinstance(e, events.ArtifactSeen) and e.kind == "checkpoint"]
+    found = {e.artifact: e for e in seen if isinstance(e, events.ArtifactDigested)}
+    assert [save.step for save in saves] == list(range(1, 301))
+    for save, digest in zip(saves, digests, strict=True):
+        assert found[save.artifact].digest in (None, f"blake3:{digest}")
+    assert found[saves[-1].artifact].digest == f"blake3:{digests[-1]}"
+    assert sum(found[save.artifact].digest is None for save in saves) > 0
+    assert all(found[s.artifact].why for s in saves if found[s.artifact].digest is None)
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam", "LBFGS"])
