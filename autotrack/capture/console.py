@@ -18,7 +18,7 @@ import weakref
 from collections import deque
 
 from autotrack import context, shield
-from autotrack.capture.shown import CALLS, PrintCall, same
+from autotrack.capture.shown import CALLS, PrintCall, package_of, same
 from autotrack.entries import Entry
 from autotrack.frames import transparent
 
@@ -115,13 +115,13 @@ class Console:
         getframe, contain, note, taken_in = sys._getframe, shield.contain, self._note, self._taken_in
         begun, entries = self._begun[number], self._entries
         of_python = type(stream) is io.TextIOWrapper
-        depth = 1 if of_python else 2
+        depth, tells_size = (1 if of_python else 2), of_python and before is None
 
         def write(text: Any = _NOTHING, /, *more: Any) -> Any:
             if type(text) is not str or more:
                 given = more if text is _NOTHING else (text, *more)
                 result = put(*given) if put is not None else plain(there(), *given)
-                if not isinstance(text, str):
+                if not issubclass(type(text), str):
                     return result
                 text = str.__str__(text)
             else:
@@ -130,7 +130,7 @@ class Console:
                 frame = getframe(depth)
             except ValueError:  # the interpreter itself, at its end
                 return result
-            at, size = frame.f_lasti, result if of_python else len(text)
+            at, size = frame.f_lasti, result if tells_size else len(text)
             line = begun[0]
             # No call from here on: at each a signal handler may print, and another thread.
             if line[FRAME] is frame and line[AT] == at and size <= SHORT:
@@ -153,7 +153,7 @@ class Console:
                 return write(*given)
             result = put(*given, **named) if put is not None else plain(there(), *given, **named)
             text = given[0] if given else next(iter(named.values()))
-            if isinstance(text, str):
+            if issubclass(type(text), str):
                 contain("console", note, number, str.__str__(text), getframe(1))
             return result
 
@@ -201,6 +201,7 @@ class Console:
             if (
                 line[AT] == at
                 and line[CODE] is code
+                and line[FRAME] in (None, frame)  # of another frame it is a print that raised
                 and (text > _CONTROL or text[:1] != "\r" or text == "\r")
                 and len(line) < TEXT + TOGETHER
             ):
@@ -236,6 +237,8 @@ class Console:
         begun[0] = line
         if other is not _NO_LINE:
             lines[other[THREAD]] = other
+        if held is not None and not self._due:
+            self._look_again()
 
     def _close(self, number: int, line: Line) -> None:
         """A line is at its end."""
@@ -243,7 +246,7 @@ class Console:
         if begun[0] is line:
             begun[0] = _NO_LINE
         elif lines.get(thread) is line:
-            del lines[thread]
+            lines.pop(thread, None)  # which a signal handler may have done
         self._add(line)
 
     def _place(self) -> context.Place | None:
@@ -258,7 +261,7 @@ class Console:
     def said(self, text: str, frame: FrameType | None, values: dict[str, object]) -> None:
         """What the program said by other means than a stream: in a log record, on a progress bar.  `values`: under
         `%0`, `%1` and so on the values in the text where they are known, under `%batch` how often this was said."""
-        while frame is not None and _package(frame) in _LOGGING:
+        while frame is not None and package_of(frame) in _LOGGING:
             frame = frame.f_back
         place = self._place()
         if frame is None or place is context.OURS:
@@ -302,7 +305,9 @@ class Console:
             while self._waiting > WAITING // 2:
                 line = self._entries.pop()
                 self._waiting -= _size(line)
-                lost += _size(line) - EACH
+                lost += _lost(line)
+            if self._entries and self._entries[-1][STREAM] == LOST:
+                lost += _lost(self._entries.pop())
         except (IndexError, RuntimeError):  # the recorder was at it
             pass
         if lost and end:
@@ -317,11 +322,16 @@ class Console:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
 
-    def _schedule(self, line: Line) -> None:
+    def _look_again(self) -> bool:
+        """Have the recorder look in a while; False where there is none yet."""
         recorder = self._job.recorder
         if recorder is not None:
             self._due = True
             recorder.soon("console", self._take, PERIOD)
+        return recorder is not None
+
+    def _schedule(self, line: Line) -> None:
+        if self._look_again():
             return
         call, pieces = line[CALL], line[TEXT:]
         if call.tried <= TRIES:
@@ -334,7 +344,7 @@ class Console:
     def _met(self, frame: FrameType) -> PrintCall:
         """A call that prints for the first time.  It only hands on what another one prints where it is the `write` of
         a stream that the program has put before its own, or of a library for printing."""
-        package, name = _package(frame), frame.f_code.co_name
+        package, name = package_of(frame), frame.f_code.co_name
         if package == "tqdm":  # whose `write` prints for the caller, and whose bars are followed themselves
             passes = name in ("write", "inner")
         else:
@@ -384,6 +394,7 @@ class Console:
                     break
                 lengths = [*map(len, pieces)] if _several(pieces) else None
                 taken.append(Write(when, number, "".join(pieces), call, values, place, thread, lengths))
+            self._let_go()
             transcript.take(taken)
             watch.take(taken)
             if self._job.segment is not None:
@@ -392,12 +403,24 @@ class Console:
         finally:
             self._lock.release()
 
+    def _open(self) -> list[tuple[int, Line]]:
+        """The lines that are not ended, with their streams."""
+        places = enumerate(zip(self._lines, self._begun, strict=True))
+        found = [(number, line) for number, (lines, begun) in places for line in (*lines.values(), *begun)]
+        return [(number, line) for number, line in found if line is not _NO_LINE]
+
+    def _let_go(self) -> None:
+        """Of the frame of a print that takes long: it may have raised, and the frame's variables would stay."""
+        for _, line in self._open():
+            if time.time() - line[TIME] > PERIOD or len(line) > TOGETHER:
+                line[FRAME] = None
+            elif line[FRAME] is not None and not self._due:
+                self._look_again()
+
     def finish(self) -> None:
         """The program is over."""
-        for number, (lines, begun) in enumerate(zip(self._lines, self._begun, strict=True)):
-            for line in [*lines.values(), begun[0]]:
-                if line is not _NO_LINE:
-                    self._close(number, line)
+        for number, line in self._open():
+            self._close(number, line)
         if self._job.segment is None:
             return
         self._until = time.monotonic() + PATIENCE
@@ -419,6 +442,6 @@ def _size(line: Line) -> int:
     return EACH + sum(map(len, line[TEXT:]))
 
 
-def _package(frame: FrameType) -> str:
-    name = frame.f_globals.get("__name__")
-    return name.partition(".")[0] if isinstance(name, str) else ""
+def _lost(line: Line) -> int:
+    """Characters, where a line is let go of."""
+    return int(line[TIME]) if line[STREAM] == LOST else _size(line) - EACH

@@ -109,6 +109,12 @@ class PrintCall:
         return found
 
 
+def package_of(frame: FrameType) -> str:
+    """The package, or the module, that a frame's code is of."""
+    name = frame.f_globals.get("__name__")
+    return name.partition(".")[0] if isinstance(name, str) else ""
+
+
 def let_go(frame: FrameType, variables: Any) -> None:
     """Empty the copy of its variables that a frame keeps, which would keep them alive for as long as the frame is; not
     where somebody else has it, or a tracer or profiler is about, after which it is copied back."""
