@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from autotrack.job import Job
     from autotrack.printed.watch import Watch
 
-WAITING = 8 << 20
+WAITING = 16 << 20
 """Characters that wait at most, with `EACH` for a line; of more, the beginning and the end are kept."""
 EACH = 100
 PERIOD = 0.5
@@ -198,12 +198,14 @@ class Console:
         if line is _NO_LINE and lines:
             line = lines.get(thread, _NO_LINE)
         if line is not _NO_LINE:
+            more = len(line) < TEXT + TOGETHER
+            # No call between looking and adding, as above.
             if (
-                line[AT] == at
+                more
+                and line[AT] == at
                 and line[CODE] is code
                 and line[FRAME] in (None, frame)  # of another frame it is a print that raised
                 and (text > _CONTROL or text[:1] != "\r" or text == "\r")
-                and len(line) < TEXT + TOGETHER
             ):
                 line.append(text)
                 self._waiting += len(text)
