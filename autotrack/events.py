@@ -30,7 +30,7 @@ class SegmentStarted(Event, frozen=True, kw_only=True, tag="segment_started"):
     job: str
     segment: str
     role: str
-    """`main`, `fork`, `spawn` (also loky workers)."""
+    """`main`, `fork`, `spawn` (also loky workers), `rank`."""
     host: str
     machine: str
     """Boot and process-id namespace: within one machine, `pid` and `started` say whether the owner lives."""
@@ -85,6 +85,12 @@ class JobEnded(Event, frozen=True, kw_only=True, tag="job_ended"):
     """How the exit code is known: `end`, `exception`, `sys.exit` (also `exit`), `disable` (the program went on
     without recording); or why it is not: `SystemExit`, which was raised by other means."""
     failure: Failure | None = None
+
+
+class ProcessRank(Event, frozen=True, kw_only=True, tag="process_rank"):
+    """Which process of a distributed training this one is; the last one wins."""
+
+    rank: int
 
 
 class StrandStarted(Event, frozen=True, kw_only=True, tag="strand_started"):
@@ -333,6 +339,7 @@ AnyEvent = (
     | JobStarted
     | JobFacts
     | JobEnded
+    | ProcessRank
     | StrandStarted
     | StrandJoined
     | StrandParams

@@ -11,5 +11,16 @@ LENGTH = 13
 
 def new_id() -> str:
     """65 random bits from the operating system; the random module's state is the user's."""
-    number = int.from_bytes(os.urandom(9), "big")
+    return _written(os.urandom(9))
+
+
+def id_of(text: str) -> str:
+    """The id that several processes make of what they all know."""
+    import hashlib
+
+    return _written(hashlib.blake2b(text.encode(), digest_size=9).digest())
+
+
+def _written(bits: bytes) -> str:
+    number = int.from_bytes(bits, "big")
     return "".join(ALPHABET[number >> 5 * place & 31] for place in range(LENGTH))

@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 
-from autotrack import exits, libraries, shield
-from autotrack.ids import new_id
+from autotrack import exits, libraries, ranks, shield
+from autotrack.ids import id_of, new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def _taken(acts: list[Callable[[], None]]) -> Iterator[Callable[[], None]]:
 class Job:
     """What this process knows of its job.  Everything recorded goes through `report`.
 
-    `role` is `main`, or `spawn` or `fork` in a worker of the same program.
+    `role` is `main`, `spawn` or `fork` in a worker of the same program, or `rank` in a process that a launcher started
+    beside the main one.
     """
 
     def __init__(self, settings: Settings, how: str) -> None:
@@ -64,9 +65,14 @@ class Job:
         self._inherited = os.environ.get(VARIABLE)
         starter, _, its_root = (self._inherited or "").partition(":")
         self.role = "spawn" if starter and is_worker() else "main"
+        launched = ranks.launched() if self.role == "main" else None
+        self.rank = launched.number if launched is not None else None
+        """Of this process in a distributed training, where it is one."""
+        if launched is not None and launched.local > 0:
+            self.role = "rank"
         self.tells = self.role == "main"
         """Whether this process tells what the program was given: the first one that has something to record."""
-        self.id = starter if self.role == "spawn" else new_id()
+        self.id = starter if self.role == "spawn" else id_of(launched.launch) if launched is not None else new_id()
         self.parent = starter or None if self.role == "main" else None
         self.pid = os.getpid()
         self.started = time.time()
@@ -113,6 +119,8 @@ class Job:
         self._main: FrameType | None = None
         self._mark = f"{self.id}:{self.root}"
         os.environ[VARIABLE] = self._mark
+        if launched is not None:
+            os.environ[ranks.VARIABLE] = str(launched.number)
 
     def _root(self) -> str:
         from autotrack.journal import folder
@@ -177,6 +185,15 @@ class Job:
         for act in _taken(self.before_training):
             shield.contain("before training", act)
         self.before_training.extend(list(_taken(self.before_next_training)))
+
+    def is_rank(self, number: int) -> None:
+        """This process has told which one it is of a distributed training."""
+        from autotrack import events
+
+        if number != self.rank or self.segment is None:
+            self.rank = number
+            if self.segment is not None:
+                self.report(events.ProcessRank(time=time.time(), rank=number))
 
     def _report_fact(self, section: str, value: object) -> None:
         from autotrack import events
@@ -255,7 +272,7 @@ class Job:
             self.console.after_fork()
         if self.files is not None:
             self.files.after_fork()
-        self.role, self.pid = "fork", os.getpid()
+        self.role, self.rank, self.pid = "fork", None, os.getpid()
         self._artifacts = 0
         self.artifacts = set()
         if segment is not None:  # else the parent has not written them, and may never have anything to record
@@ -314,6 +331,7 @@ class Job:
         if self.segment is not None:
             self.segment.close()
         if os.environ.get(VARIABLE) == self._mark:
+            os.environ.pop(ranks.VARIABLE, None)
             if self._inherited is None:
                 del os.environ[VARIABLE]
             else:

@@ -41,6 +41,8 @@ def open_segment(job: Job) -> None:
         )
         if job.role == "main":
             segment.write(_job_started(job, host))
+        if job.rank is not None:
+            segment.write(events.ProcessRank(time=time.time(), rank=job.rank))
     except BaseException:  # a full disk, or a signal handler of the user's
         segment.discard()
         raise

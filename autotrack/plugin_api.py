@@ -113,6 +113,13 @@ def strand_here() -> Strand | None:
     return here(job) if job is not None and not job.ended else None
 
 
+def is_rank(number: int) -> None:
+    """This process is one of several that train together, and `number` its rank."""
+    job = context.Current.job
+    if job is not None and not job.ended:
+        job.is_rank(number)
+
+
 def goes_on(strand: Strand) -> None:
     """A training that was begun before is what happens in this thread again."""
     if context.here.inside is None and context.latest.get() is not strand:

@@ -15,6 +15,7 @@ from autotrack import artifacts, context, events, lifecycle
 from autotrack.capture import seeds
 from autotrack.ids import new_id
 from autotrack.journal.points import closed_window, pack_record, tail
+from autotrack.ranks import name_in
 from autotrack.values import storable
 
 if TYPE_CHECKING:
@@ -118,9 +119,13 @@ class Series:
             job.failed(error)
             return None
         if self._points is not segment.points:
-            number = segment.next_series()
+            number, name = segment.next_series(), storable(self.name)
             event = events.SeriesDefined(
-                time=_now(), series=number, strand=self._strand.id, name=storable(self.name), origin=self._origin
+                time=_now(),
+                series=number,
+                strand=self._strand.id,
+                name=name_in(job.rank, name),
+                origin=self._origin,
             )
             if not job.report(event):
                 return None

@@ -11,6 +11,7 @@ import click
 
 from autotrack.cli import completing, curves, output, runtable
 from autotrack.cli.opened import opened, reading, run_of
+from autotrack.ranks import is_of_another
 from autotrack.store import NotFound, Store
 from autotrack.store.present import asked, presented
 
@@ -42,9 +43,9 @@ def command(
 ) -> None:
     """Draw the curves of a run's metrics, or of one metric of several runs.
 
-    Without METRIC: those with more than one point.  Metrics that differ in their split only (train/loss, valid/loss)
-    share a chart; without colour (in a pipe, or where NO_COLOR is set) each curve has its own.  Time counts seconds
-    from the beginning of each run.
+    Without METRIC: those with more than one point, of a distributed training those of its first rank.  Metrics that
+    differ in their split only (train/loss, valid/loss) share a chart; without colour (in a pipe, or where NO_COLOR is
+    set) each curve has its own.  Time counts seconds from the beginning of each run.
 
     With --json, every point: an object {run, name, step, time, value} a line; time in seconds since the epoch, numbers
     that JSON lacks as "NaN", "Infinity", "-Infinity".
@@ -76,8 +77,8 @@ def command(
 def _chosen(store: Store, run: dict[str, Any], names: tuple[str, ...]) -> list[str]:
     if names:
         return list(names)
-    several = [name for name, metric in run["metrics"].items() if metric["count"] > 1]
-    return several or list(run["metrics"])
+    mine = {name: metric for name, metric in run["metrics"].items() if not is_of_another(name)} or run["metrics"]
+    return [name for name, metric in mine.items() if metric["count"] > 1] or list(mine)
 
 
 def _points(store: Store, run: str, names: list[str]) -> Points:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autotrack.cli import output
+from autotrack.ranks import is_of_another
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,7 +67,7 @@ def fitting(runs: list[Run], width: int) -> list[str]:
 
 def _metrics(runs: list[Run]) -> list[str]:
     """Metrics by how many of the runs have them, then by split."""
-    counts = Counter(name for run in runs for name in run["metrics"])
+    counts = Counter(name for run in runs for name in run["metrics"] if not is_of_another(name))
     return [f"metrics.{name}" for name in sorted(counts, key=lambda name: (-counts[name], _interest(name), name))]
 
 

@@ -9,6 +9,7 @@ import click
 
 from autotrack.cli import completing, datasets, output, runtable, surroundings
 from autotrack.cli.opened import opened, reading
+from autotrack.ranks import is_of_another
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -163,6 +164,8 @@ def _common_rows(failure: dict[str, str] | None, gaps: list[dict[str, str]]) -> 
 def _run_parts(
     run: dict[str, Any], nested: list[dict[str, Any]], trainers: dict[str, str], limit: int | None
 ) -> Iterator[RenderableType]:
+    from rich.text import Text
+
     job = run["job"]
     yield _title(run["name"], run["status"], run["duration"])
     facts = [
@@ -182,7 +185,10 @@ def _run_parts(
     yield _pairs(facts)
     yield from _failure_part(run["failure"])
     if run["metrics"]:
-        yield _metrics_part("Metrics", run["metrics"])
+        shown = {n: metric for n, metric in run["metrics"].items() if limit is None or not is_of_another(n)}
+        yield _metrics_part("Metrics", shown)
+        if len(shown) < len(run["metrics"]):
+            yield Text("  … those of the other ranks with --all", style="dim")
     if run["summary"]:
         yield _section("Results", None, [(name, value) for name, value in run["summary"].items()])
     rows = [(param["name"], param["value"], param["source"]) for param in run["params"]]

@@ -46,7 +46,10 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
     names = strands.names_in_run(summaries)
     ended = next((view.ended for view in group[:1]), None)
     model = strands.model_of(group)
-    used = [event for view in group for event in view.datasets()]
+    used: list[events.StrandDataset] = []
+    for event in (event for view in group for event in view.datasets()):
+        if not any(other.role == event.role and other.dataset == event.dataset for other in used):  # of another rank
+            used.append(event)
     known = profiles.of(database, [data for event in used for data in _identities(event.dataset)])
     described = {data: profiles.described(profile) for data, profile in known.items()}
     return {

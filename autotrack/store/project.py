@@ -22,7 +22,7 @@ from autotrack.store.database import Database
 from autotrack.store.present import number_of, presented, text_of
 from autotrack.store.strands import Statistics, StrandView
 
-_LIFE = ("segment_started", "segment_ended", "job_started", "job_ended")
+_LIFE = ("segment_started", "segment_ended", "job_started", "job_ended", "process_rank")
 _COLUMNS = {
     "runs": (
         "id, job, name, framework, kind, status, started, duration, author, parent, params, metrics, model, tags, "
@@ -65,7 +65,9 @@ def project(
         for strand, segment in database.rows("SELECT strand, segment FROM strands WHERE job = ? AND ended = 0", (job,))
         if not alive.get(segment)
     ]
-    moved = _place_printed(database, job)
+    ranks = {segment: event.rank for segment, event in decoded if isinstance(event, events.ProcessRank)}
+    moved = _join_ranks(database, job, {s: (ranks[s], life.started[s].time) for s in ranks if s in life.started})
+    moved |= _place_printed(database, job)
     news = sorted({*touched, *unfinished, *moved})
     runs = database.within("SELECT DISTINCT run FROM strands WHERE strand IN ({in})", news)
     _write_runs(database, job, sorted({run for (run,) in runs}), life, started.user if started else None)
@@ -103,6 +105,31 @@ def _place_printed(database: Database, job: str) -> set[str]:
             moved |= {strand, run, home}
         if others:
             _forget(database, strand)
+    return moved
+
+
+def _join_ranks(database: Database, job: str, ranks: Mapping[str, tuple[int, float]]) -> set[str]:
+    """Make one run of what the processes of a distributed training have each of it: all of them run the same program,
+    so that the first training of one rank is the first of each other.  `ranks`: by segment, of which rank it is and
+    when it began.  The strands that this concerns."""
+    if len(ranks) < 2:
+        return set()
+    sql = "SELECT segment, position, strand FROM strands WHERE job = ? AND kind = 'training'"
+    found = [
+        (*ranks[segment], position, strand)
+        for segment, position, strand in database.rows(sql, (job,))
+        if segment in ranks
+    ]
+    trainings: dict[int, list[str]] = {}
+    for rank, _, _, strand in sorted(found):
+        trainings.setdefault(rank, []).append(strand)
+    first, *others = trainings.values() or [[]]
+    moved: set[str] = set()
+    for other in others:
+        for strand, into in zip(other, first, strict=False):
+            homes = dict(database.within("SELECT strand, run FROM strands WHERE strand IN ({in})", [strand, into]))
+            if homes[strand] != homes[into]:
+                moved |= join(database, strand, into)
     return moved
 
 

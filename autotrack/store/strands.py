@@ -111,13 +111,13 @@ class StrandView:
 
 
 def of_runs(database: Database, runs: Sequence[str]) -> dict[str, list[StrandView]]:
-    """The strands of each run, in the order they began."""
+    """The strands of each run: the one that it goes by, then the others in the order they began."""
     members = dict(database.within("SELECT strand, run FROM strands WHERE run IN ({in})", runs))
     groups: dict[str, list[StrandView]] = {run: [] for run in runs}
     for view in views(database, list(members)):
         groups[members[view.id]].append(view)
-    for group in groups.values():
-        group.sort(key=lambda view: view.order)
+    for run, group in groups.items():
+        group.sort(key=lambda view: (view.id != run, view.order))
     return groups
 
 

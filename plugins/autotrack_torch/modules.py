@@ -39,6 +39,23 @@ def find(frame: FrameType | None, leaves: set[int]) -> list[tuple[str, Any]]:
     return chosen
 
 
+_WRAPPERS = {
+    "DistributedDataParallel": "module",
+    "DataParallel": "module",
+    "FullyShardedDataParallel": "_fsdp_wrapped_module",
+    "OptimizedModule": "_orig_mod",
+    "AveragedModel": "module",
+}
+"""Classes of PyTorch's that stand around a model, and the attribute that it is in."""
+
+
+def unwrapped(module: Any) -> Any:
+    """The program's own model within what distributes, compiles or averages it."""
+    while type(module).__module__.startswith("torch.") and type(module).__name__ in _WRAPPERS:
+        module = module._modules.get(_WRAPPERS[type(module).__name__])
+    return module
+
+
 def _variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
     """The variables of the frames and their modules, and what is in the objects among them."""
     spaces: list[dict[str, Any]] = []

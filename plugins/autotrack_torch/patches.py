@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autotrack import Patch, Registration, hookimpl
-from autotrack_torch import checkpoints, deferred, loaders, loop, norms, optimizers, scalars, seeds
+from autotrack_torch import checkpoints, deferred, distributed, loaders, loop, norms, optimizers, scalars, seeds
 from autotrack_torch import training as trainings
 from autotrack_torch.loop import Torch
 
@@ -60,6 +60,12 @@ def autotrack_patches() -> Iterator[Patch | Registration]:
         "torch.optim.optimizer:register_optimizer_step_post_hook",
         optimizers.observer(),
         unless=torch.compiler.is_compiling,
+    )
+    yield Patch(
+        "torch.distributed.distributed_c10d:init_process_group",
+        "torch.distributed:init_process_group",
+        returned=distributed.joined,
+        optional=True,
     )
     for package in ("autotrack", "autotrack_torch"):  # what is ours is not compiled
         yield Registration("torch._dynamo.trace_rules:add", package, optional=True)

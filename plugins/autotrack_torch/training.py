@@ -166,7 +166,7 @@ def join(other: Training, into: Training) -> None:
 def _begin(parameters: list[Any], frame: FrameType | None) -> Training | None:
     before = in_thread().training
     found = modules.find(frame, {id(parameter) for parameter in parameters})
-    classes = [type(module) for _, module in found]
+    classes = [type(modules.unwrapped(module)) for _, module in found]
     name = ", ".join(dict.fromkeys(cls.__name__ for cls in classes)) or "training"
     cls = f"{classes[0].__module__}.{classes[0].__qualname__}" if classes else ""
     strand = begin("torch", name, cls)
@@ -186,7 +186,7 @@ def _describe(training: Training, found: list[tuple[str, Any]]) -> None:
     counted: dict[str, Any] = {}
     for name, module in found:
         prefix = f"{name}." if len(found) > 1 else ""
-        counted[f"{prefix}model"] = type(module).__name__
+        counted[f"{prefix}model"] = type(modules.unwrapped(module)).__name__
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
         counted[f"{prefix}parameters"] = sum(size for size, _ in sizes)
         counted[f"{prefix}trainable_parameters"] = sum(size for size, trained in sizes if trained)

@@ -1,0 +1,147 @@
+"""Several processes that train one model: one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotrack.launch import environment
+
+torch = pytest.importorskip("torch")
+if not torch.distributed.is_available():
+    pytest.skip("this build of PyTorch has no torch.distributed", allow_module_level=True)
+
+TRAIN = """
+import torch
+from torch.nn.parallel import DistributedDataParallel
+def train(rank, lr=0.05, epochs=2):
+    torch.manual_seed(0)
+    x = torch.randn(64, 4); y = x.sum(1, keepdim=True)
+    data = torch.utils.data.TensorDataset(x, y)
+    sampler = torch.utils.data.DistributedSampler(data)
+    loader = torch.utils.data.DataLoader(data, batch_size=8, sampler=sampler)
+    model = DistributedDataParallel(torch.nn.Sequential(torch.nn.Linear(4, 1)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    for epoch in range(epochs):
+        sampler.set_epoch(epoch)
+        for inputs, targets in loader:
+            optimizer.zero_grad()
+            loss = torch.nn.functional.mse_loss(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+        if rank == 0: print(f'epoch {epoch} loss {loss.item():.6f}')
+    if rank == 0: print([float(p.sum()).hex() for p in model.parameters()])
+"""
+
+LAUNCHED = (
+    TRAIN
+    + """
+import argparse, torch.distributed as dist
+parser = argparse.ArgumentParser(); parser.add_argument('--lr', type=float, default=0.05)
+given = parser.parse_args()
+dist.init_process_group('gloo')
+train(dist.get_rank(), given.lr)
+dist.destroy_process_group()
+"""
+)
+
+SPAWNED = (
+    TRAIN
+    + """
+import sys, torch.distributed as dist, torch.multiprocessing as mp
+def work(rank, store):
+    dist.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
+    train(rank)
+    dist.destroy_process_group()
+if __name__ == '__main__':
+    for number in range(int(sys.argv[1])):
+        mp.spawn(work, args=(f'{sys.argv[2]}/store{number}',), nprocs=2)
+"""
+)
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def run(folder: Path, source: str, *words: str, before: tuple[str, ...] = (), tracked: bool = True) -> Any:
+    script = folder / "program.py"
+    script.write_text(source)
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK_")}
+    given["OMP_NUM_THREADS"] = "1"
+    return subprocess.run(
+        [sys.executable, *before, str(script), *words],
+        cwd=folder,
+        env=environment(given) if tracked else given,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def autotrack(folder: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "autotrack", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def runs(folder: Path) -> list[dict[str, Any]]:
+    listed = [json.loads(line) for line in autotrack(folder, "ls", "--json").splitlines()]
+    return [json.loads(autotrack(folder, "show", run["id"], "--json")) for run in listed]
+
+
+def test_the_ranks_of_torchrun_are_one_run(tmp_path: Path) -> None:
+    plain = run(tmp_path, LAUNCHED, "--lr", "0.1", before=TORCHRUN, tracked=False)
+    tracked = run(tmp_path, LAUNCHED, "--lr", "0.1", before=TORCHRUN)
+    assert (tracked.returncode, tracked.stdout) == (plain.returncode, plain.stdout) == (0, plain.stdout)
+    (found,) = runs(tmp_path)
+    assert found["name"] == "Sequential"
+    assert found["status"] == "finished"
+    for name in ("train/loss", "rank1/train/loss"):
+        assert found["metrics"][name]["count"] == 8
+    assert found["metrics"]["train/loss"]["last"] != found["metrics"]["rank1/train/loss"]["last"]
+    params = {param["name"]: param["value"] for param in found["params"]}
+    assert params["lr"] == 0.1
+    assert params["sampler"] == "DistributedSampler"
+    assert [dataset["role"] for dataset in found["datasets"]] == ["train"]
+    printed = [line.split()[3] for line in plain.stdout.splitlines() if line.startswith("epoch")]
+    assert f"{found['metrics']['train/loss']['last']:.6f}" == printed[-1]
+
+
+def test_two_launches_are_two_runs(tmp_path: Path) -> None:
+    for lr in ("0.1", "0.2"):
+        run(tmp_path, LAUNCHED, "--lr", lr, before=TORCHRUN)
+    found = runs(tmp_path)
+    assert len(found) == 2
+    assert len({entry["job"]["id"] for entry in found}) == 2
+
+
+def test_a_program_that_a_rank_starts_is_a_job_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("import autotrack\nautotrack.log({'other': 1.0})\n")
+    source = LAUNCHED + "\nimport subprocess, sys\nsubprocess.run([sys.executable, 'other.py'], check=True)\n"
+    assert run(tmp_path, source, before=TORCHRUN).returncode == 0
+    found = runs(tmp_path)
+    training = next(entry for entry in found if "train/loss" in entry["metrics"])
+    others = [entry for entry in found if "other" in entry["metrics"]]
+    assert len(others) == 2
+    assert training["job"]["id"] not in [entry["job"]["id"] for entry in others]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_processes_that_the_program_spawns_are_one_run_each_time(times: int, tmp_path: Path) -> None:
+    done = run(tmp_path, SPAWNED, str(times), str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = runs(tmp_path)
+    assert len(found) == times
+    for entry in found:
+        assert {entry["metrics"][name]["count"] for name in ("train/loss", "rank1/train/loss")} == {8}
+
+
+def test_what_is_shown_is_of_the_first_rank(tmp_path: Path) -> None:
+    run(tmp_path, LAUNCHED, before=TORCHRUN)
+    assert "rank1/train/loss" in autotrack(tmp_path, "show", "@last", "--json")
+    assert "rank1" not in autotrack(tmp_path, "plot", "@last")
+    assert "rank1/train/loss" in autotrack(tmp_path, "plot", "@last", "rank1/train/loss")
