@@ -188,7 +188,12 @@ def read(
             name, known = Name(last.rpartition("/")[2], said.split, ""), True  # `loss train: 2.2, val: 2.0`
         if not name.metric or (last is not None and not label and _AVERAGE.search(before) and not known):
             continue
-        split_of = name.split or expressed.split or (inherited if known or not label or line.values else "")
+        value_of = known and number.field is not None and number.field.name.endswith("_val")  # `loss_val` says no more
+        split_of = (
+            name.split
+            or ("" if value_of else expressed.split)
+            or (inherited if known or not label or line.values else "")
+        )
         if known:
             inherited = name.split or inherited
         full = str(Name(name.metric, split_of, ""))

@@ -28,7 +28,8 @@ class Feed:
     """A data loader."""
 
     __slots__ = (
-        "batches", "epochs", "first", "iterator", "last", "name", "reference", "role", "settings", "told", "training",
+        "batches", "data", "epochs", "first", "iterator", "last", "name", "reference", "role", "settings", "told",
+        "training",
     )  # fmt: skip
 
     def __init__(self, loader: Any, name: str) -> None:
@@ -46,6 +47,17 @@ class Feed:
         self.role = ""
         self.told = False
         self.training: Training | None = None
+        self.data = _reference(getattr(loader, "dataset", None))
+
+    def follow(self) -> None:
+        """Go on from a loader of the same name and the same data, of which a new one is made for each epoch."""
+        data = self.data() if self.data is not None else None
+        if self.epochs or data is None:
+            return
+        others = [other for other in _feeds.values() if other.told and other.name == self.name and other is not self]
+        before = next((other for other in reversed(others) if other.data is not None and other.data() is data), None)
+        if before is not None:
+            self.told, self.role, self.training, self.epochs = True, before.role, before.training, before.epochs
 
 
 _feeds: dict[int, Feed] = {}
@@ -62,6 +74,7 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
             _feeds.clear()
         feed = _feeds[id(loader)] = Feed(loader, _variable(sys._getframe(DEPTH), loader))
     settle()
+    feed.follow()
     feed.batches, feed.first, feed.last = 0, -1, -1
     feed.epochs += 1
     if len(_iterating) >= KEPT:
@@ -120,6 +133,13 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
     dataset = getattr(held, "dataset", getattr(held, "_dataset", None))
     if dataset is not None:
         _tell_data(training, role, dataset)
+
+
+def _reference(data: Any) -> weakref.ref[Any] | None:
+    try:
+        return weakref.ref(data)
+    except TypeError:  # a list
+        return None
 
 
 def _settings(loader: Any) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def autotrack_patches() -> Iterator[Patch | Registration]:
     yield Registration(
         "torch.optim.optimizer:register_optimizer_step_post_hook",
         optimizers.observer(),
-        unless=torch.compiler.is_compiling,
+        unless=torch.compiler.is_dynamo_compiling,
     )
     yield Patch(
         "torch.distributed.distributed_c10d:init_process_group",

@@ -399,3 +399,15 @@ def g():
 f(); g()
 """
     assert printed(source, tmp_path)["loss"][-1] == (2, 0.25 / 3)
+
+
+def test_a_value_of_the_loss_is_of_no_split(tmp_path: Path) -> None:
+    source = """
+def work():
+    for step in range(4):
+        loss_val, loss_train = step / 8, step / 4
+        print(f'Step {step}: Loss = {loss_val:.4f}')
+        print(f'Step {step}: loss_train = {loss_train:.4f} loss_val = {loss_val:.4f}')
+work()
+"""
+    assert set(printed(source, tmp_path)) == {"loss", "train/loss", "valid/loss"}

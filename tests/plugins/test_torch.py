@@ -372,6 +372,19 @@ def test_loaders_say_what_is_trained_on(recording: Recording) -> None:
     assert strand.points["epoch"] == [(0, 0.0), (4, 1.0), (8, 2.0)]
 
 
+def test_a_new_loader_for_each_epoch(recording: Recording) -> None:
+    torch.manual_seed(3)
+    model, rows = Net(), data.TensorDataset(X, Y)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        loader = data.DataLoader(rows, batch_size=8)
+        for x, y in loader:
+            fit(model, optimizer, 1, x, y)
+    (strand,) = recording.strands()
+    assert strand.points["epoch"] == [(0, 0.0), (3, 1.0), (6, 2.0)]
+    assert len(strand.of(events.StrandDataset)) == 1
+
+
 def test_checkpoints(recording: Recording, tmp_path: Path) -> None:
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
