@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-FORMAT = 4
+FORMAT = 5
 """Version of the journal: the vocabulary below, the chain and the layout of point records."""
 
 
