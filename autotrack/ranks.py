@@ -30,11 +30,19 @@ VARIABLE = "AUTOTRACK_RANK"
 """By which the children of a rank know that they inherited its environment."""
 
 
+class _Told:
+    by = 0
+    """The process that was told last: what it records after `disable` is another job, its own."""
+
+
 def launched() -> Rank | None:
-    """What the launcher of this process has made it; None where there was none."""
+    """What the launcher of this process has made it; None where there was none, and when it is asked again."""
     number, local = _number("RANK"), _number("LOCAL_RANK")
     if VARIABLE in os.environ or number is None or local is None or (_number("WORLD_SIZE") or 0) < 2:
         return None
+    if _Told.by == os.getpid():
+        return None
+    _Told.by = os.getpid()
     parent = os.getppid()
     again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
     return Rank(number, local, f"{process.machine()} {parent} {process.started(parent):.0f} {again}")

@@ -15,17 +15,8 @@ from autotrack_torch.loop import Torch
 
 @hookimpl
 def autotrack_patches() -> Iterator[Patch | Registration]:
-    for part in (
-        trainings,
-        optimizers,
-        loop,
-        loaders,
-        checkpoints,
-        deferred,
-        norms,
-        scalars,
-    ):  # of an earlier recording
-        part.forget()
+    for part in (trainings, optimizers, loop, loaders, checkpoints, deferred, norms, scalars):
+        part.forget()  # of an earlier recording
     torch: Any = sys.modules["torch"]
     Torch.method = torch.Tensor.backward.__code__
     Torch.function = torch._C._len_torch_function_stack

@@ -130,6 +130,14 @@ def test_a_program_that_a_rank_starts_is_a_job_of_its_own(tmp_path: Path) -> Non
     assert training["job"]["id"] not in [entry["job"]["id"] for entry in others]
 
 
+def test_recording_that_begins_again_in_the_ranks_is_jobs_of_their_own(tmp_path: Path) -> None:
+    again = "\nimport autotrack\nautotrack.disable()\nautotrack.enable(quiet=True)\nautotrack.log({'again': 1.0})\n"
+    assert run(tmp_path, LAUNCHED + again, before=TORCHRUN).returncode == 0
+    found = runs(tmp_path)
+    assert len([entry for entry in found if "train/loss" in entry["metrics"]]) == 1
+    assert len({entry["job"]["id"] for entry in found if "again" in entry["metrics"]}) == 2
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_processes_that_the_program_spawns_are_one_run_each_time(times: int, tmp_path: Path) -> None:
     done = run(tmp_path, SPAWNED, str(times), str(tmp_path))
