@@ -7,7 +7,6 @@ child processes, is not seen.
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import re
@@ -18,22 +17,39 @@ import weakref
 from collections import deque
 
 from autotrack import context, shield
+from autotrack.capture import writes
 from autotrack.capture.shown import CALLS, PrintCall, package_of, same
+from autotrack.capture.writes import (
+    AT,
+    CALL,
+    CODE,
+    CONTROL,
+    DONE,
+    EACH,
+    FEW,
+    FRAME,
+    NO_LINE,
+    SHORT,
+    STREAM,
+    TEXT,
+    THREAD,
+    TIME,
+    USUAL,
+    WAITING,
+    WRITES,
+)
 from autotrack.entries import Entry
-from autotrack.frames import transparent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from autotrack.capture.transcript import Transcript
+    from autotrack.capture.writes import Line
     from autotrack.job import Job
     from autotrack.printed.watch import Watch
 
-WAITING = 16 << 20
-"""Characters that wait at most, with `EACH` for a line; of more, the beginning and the end are kept."""
-EACH = 100
 PERIOD = 0.5
 """Seconds between looks of the recorder at what was printed."""
 PATIENCE = 3.0
@@ -42,9 +58,6 @@ TRIES = 100
 """Prints of one call that are looked at while there is nothing else to record."""
 TOGETHER = 200
 """Writes of one call that are taken together."""
-SHORT, FEW, USUAL = 32, 40, 512
-"""Texts of so few characters are not counted, nor lines of so few fields and texts, but taken to have the usual size
-behind the first text."""
 DEPTH = 20
 """Frames between a print and the stream that are looked through."""
 
@@ -54,15 +67,6 @@ _LOGGING = ("logging", "absl")
 _NOTHING = object()
 _DIGIT = re.compile(r"\d")
 
-Line: TypeAlias = "list[Any]"
-"""What a call is writing at once.  A plain list, since one is made for each print: the frame, held while more is sure
-to come; instruction, `DONE` once it is over; code, thread; after how many pieces of text it ends, if not with a line;
-time, stream, `PrintCall`, variables, training; the pieces of text."""
-FRAME, AT, CODE, THREAD, WRITES, TIME, STREAM, CALL, VALUES, PLACE, TEXT = range(11)
-DONE = -1
-_NO_LINE: Line = [None, DONE, None, 0, 0, 0.0, 0, None, None, None]
-_CONTROL = "\x1f"
-"""A text that is greater neither ends a line nor begins it again."""
 LOST = -1
 """Stream of what stands for that which could not wait; its time is the number of characters."""
 
@@ -72,7 +76,7 @@ class Console:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._entries: deque[Line] = deque()
+        self.written: deque[Line] = deque()
         """What was written and is not read yet."""
         self._streams: dict[int, Entry] = {}
         self.entries: list[Entry] = []
@@ -81,20 +85,20 @@ class Console:
         """Whether it is told of the cells of a notebook."""
         self._calls: dict[tuple[int, int], PrintCall] = {}
         """By the identity of the code, which the call keeps alive, and the instruction in it."""
-        self._last: tuple[CodeType | None, int, Any] = None, -1, None
+        self.last: tuple[CodeType | None, int, Any] = None, -1, None
         """The last of these that was met."""
         self._places: dict[tuple[int, tuple[int | None, ...] | None], PrintCall] = {}
         """The same by where it stands in the source."""
-        self._lines: tuple[dict[int, Line], ...] = ({}, {}, {})
+        self.lines: tuple[dict[int, Line], ...] = ({}, {}, {})
         """What a call has written to each stream and not ended before another thread wrote, by thread."""
-        self._begun: tuple[list[Line], ...] = ([_NO_LINE], [_NO_LINE], [_NO_LINE])
+        self.begun: tuple[list[Line], ...] = ([NO_LINE], [NO_LINE], [NO_LINE])
         """The line of each stream that is not ended."""
-        self._due = self._hurried = False
+        self.due = self._hurried = False
         self._watch: Watch | None = None
         self._lock = threading.Lock()
         self._until = math.inf
         """When to leave what is not read yet: see `Watch`."""
-        self._waiting = 0
+        self.waiting = 0
         """Characters in the entries, at most."""
         self._transcript: Transcript | None = None
 
@@ -112,55 +116,9 @@ class Console:
         put = before if before is not None else stream.write if lasting else None
         # Any other stream is held weakly: a file that the program lets go of is to be closed at once.
         there, plain = weakref.ref(stream), type(stream).write
-        getframe, contain, note, taken_in = sys._getframe, shield.contain, self._note, self._taken_in
-        begun, entries = self._begun[number], self._entries
-        of_python = type(stream) is io.TextIOWrapper
-        depth, tells_size = (1 if of_python else 2), of_python and before is None
-
-        def write(text: Any = _NOTHING, /, *more: Any) -> Any:
-            if type(text) is not str or more:
-                given = more if text is _NOTHING else (text, *more)
-                result = put(*given) if put is not None else plain(there(), *given)
-                if not issubclass(type(text), str):
-                    return result
-                text = str.__str__(text)
-            else:
-                result = put(text) if put is not None else plain(there(), text)
-            try:
-                frame = getframe(depth)
-            except ValueError:  # the interpreter itself, at its end
-                return result
-            at, size = frame.f_lasti, result if tells_size else len(text)
-            line = begun[0]
-            # No call from here on: at each a signal handler may print, and another thread.
-            if line[FRAME] is frame and line[AT] == at and size <= SHORT:
-                if text > _CONTROL:
-                    line.append(text)  # `print` writes each argument by itself
-                    return result
-                if text == "\n":
-                    begun[0], line[FRAME], line[AT] = _NO_LINE, None, DONE
-                    line.append(text)
-                    entries.append(line)
-                    if not self._due or len(line) > FEW:
-                        contain("console", taken_in, line)
-                    return result
-            contain("console", note, number, text, frame)
-            return result
-
-        def write_of_another(*given: Any, **named: Any) -> Any:
-            """Of a class of somebody else's, which may take more than a text, and by name."""
-            if not named:
-                return write(*given)
-            result = put(*given, **named) if put is not None else plain(there(), *given, **named)
-            text = given[0] if given else next(iter(named.values()))
-            if issubclass(type(text), str):
-                contain("console", note, number, str.__str__(text), getframe(1))
-            return result
-
-        write.__qualname__ = "TextIOWrapper.write"  # as an error of the user's names it
-        transparent(write)
+        write = writes.made(self, self._job, number, put, there, plain)
         try:
-            self._streams[number] = Entry(stream, "write", write if of_python else transparent(write_of_another))
+            self._streams[number] = Entry(stream, "write", write)
         except (AttributeError, TypeError):  # it takes no attributes
             return
         self.entries = [entry for entry in self.entries if entry.name != "write"]
@@ -174,30 +132,30 @@ class Console:
         self._streams.clear()
 
     def after_fork(self) -> None:
-        self._entries.clear()
+        self.written.clear()
         self._lock = threading.Lock()
-        self._waiting = 0
-        for lines, begun in zip(self._lines, self._begun, strict=True):
+        self.waiting = 0
+        for lines, begun in zip(self.lines, self.begun, strict=True):
             lines.clear()
-            begun[0] = _NO_LINE
-        self._due = self._hurried = False
+            begun[0] = NO_LINE
+        self.due = self._hurried = False
         self._watch = self._transcript = None
         for call in self._calls.values():
             call.site = None
 
-    def _note(self, number: int, text: str, frame: FrameType) -> None:
+    def note(self, number: int, text: str, frame: FrameType) -> None:
         """Remember a write.  The hot path of a print."""
         thread = threading.get_ident()
         code, at = frame.f_code, frame.f_lasti
-        begun, lines = self._begun[number], self._lines[number]
+        begun, lines = self.begun[number], self.lines[number]
         line = begun[0]
-        if line is not _NO_LINE and line[THREAD] != thread:
-            begun[0] = _NO_LINE
+        if line is not NO_LINE and line[THREAD] != thread:
+            begun[0] = NO_LINE
             lines[line[THREAD]] = line
-            line = _NO_LINE
-        if line is _NO_LINE and lines:
-            line = lines.get(thread, _NO_LINE)
-        if line is not _NO_LINE:
+            line = NO_LINE
+        if line is NO_LINE and lines:
+            line = lines.get(thread, NO_LINE)
+        if line is not NO_LINE:
             more = len(line) < TEXT + TOGETHER
             # No call between looking and adding, as above.
             if (
@@ -205,18 +163,18 @@ class Console:
                 and line[AT] == at
                 and line[CODE] is code
                 and line[FRAME] in (None, frame)  # of another frame it is a print that raised
-                and (text > _CONTROL or text[:1] != "\r" or text == "\r")
+                and (text > CONTROL or text[:1] != "\r" or text == "\r")
             ):
                 line.append(text)
-                self._waiting += len(text)
+                self.waiting += len(text)
                 if text == "\n" or text == "\r" or len(line) - TEXT == line[WRITES]:
                     self._close(number, line)
                 return
             self._close(number, line)
-        last, instruction, call = self._last
+        last, instruction, call = self.last
         if instruction != at or last is not code:
             call = self._calls.get((same(code), at)) or self._met(frame)
-            self._last = code, at, call
+            self.last = code, at, call
         place = self._place()
         if place is context.OURS:
             return
@@ -227,7 +185,7 @@ class Console:
         else:
             held, writes = frame if call.is_print else None, call.writes
             values = call.variables(frame)
-        self._waiting = waiting = self._waiting + len(text) + USUAL
+        self.waiting = waiting = self.waiting + len(text) + USUAL
         if waiting >= WAITING // 2:
             self._hurry()
         line = [held, at, code, thread, writes, time.time(), number, call, values, place, text]
@@ -237,16 +195,16 @@ class Console:
         # No call stands between looking and putting: threads take turns at calls.
         other = begun[0]
         begun[0] = line
-        if other is not _NO_LINE:
+        if other is not NO_LINE:
             lines[other[THREAD]] = other
-        if held is not None and not self._due:
+        if held is not None and not self.due:
             self._look_again()
 
     def _close(self, number: int, line: Line) -> None:
         """A line is at its end."""
-        begun, lines, thread = self._begun[number], self._lines[number], line[THREAD]
+        begun, lines, thread = self.begun[number], self.lines[number], line[THREAD]
         if begun[0] is line:
-            begun[0] = _NO_LINE
+            begun[0] = NO_LINE
         elif lines.get(thread) is line:
             lines.pop(thread, None)  # which a signal handler may have done
         self._add(line)
@@ -270,8 +228,8 @@ class Console:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
         values = {**(call.variables(frame, inner=False) or {}), **values}
-        self._waiting += len(text) + USUAL
-        if self._waiting >= WAITING // 2:
+        self.waiting += len(text) + USUAL
+        if self.waiting >= WAITING // 2:
             self._hurry()
         self._add([None, 0, None, threading.get_ident(), 0, time.time(), 0, call, values, place, text])
 
@@ -279,13 +237,13 @@ class Console:
         if line[AT] == DONE:  # a signal handler came first
             return
         line[FRAME], line[AT] = None, DONE
-        self._entries.append(line)
-        self._taken_in(line)
+        self.written.append(line)
+        self.taken_in(line)
 
-    def _taken_in(self, line: Line) -> None:
+    def taken_in(self, line: Line) -> None:
         if len(line) > FEW:
-            self._waiting += len(line) * SHORT
-        if not self._due:
+            self.waiting += len(line) * SHORT
+        if not self.due:
             self._schedule(line)
 
     def _hurry(self) -> None:
@@ -293,42 +251,42 @@ class Console:
         if not self._hurried and self._job.recorder is not None:
             self._hurried = True
             self._job.recorder.later("console", self._take)
-        if self._waiting <= WAITING:
+        if self.waiting <= WAITING:
             return
         lost = kept = 0
         end: list[Line] = []
         try:
-            self._waiting = sum(map(_size, self._entries))
-            if self._waiting <= WAITING * 3 // 4:
+            self.waiting = sum(map(_size, self.written))
+            if self.waiting <= WAITING * 3 // 4:
                 return
             while kept < WAITING // 4:
-                end.append(self._entries.pop())
+                end.append(self.written.pop())
                 kept += _size(end[-1])
-            while self._waiting > WAITING // 2:
-                line = self._entries.pop()
-                self._waiting -= _size(line)
+            while self.waiting > WAITING // 2:
+                line = self.written.pop()
+                self.waiting -= _size(line)
                 lost += _lost(line)
-            if self._entries and self._entries[-1][STREAM] == LOST:
-                lost += _lost(self._entries.pop())
+            if self.written and self.written[-1][STREAM] == LOST:
+                lost += _lost(self.written.pop())
         except (IndexError, RuntimeError):  # the recorder was at it
             pass
         if lost and end:
             call = end[-1][CALL]
-            self._entries.append([None, DONE, None, 0, 0, float(lost), LOST, call, None, None])
-        self._entries.extend(reversed(end))
+            self.written.append([None, DONE, None, 0, 0, float(lost), LOST, call, None, None])
+        self.written.extend(reversed(end))
 
     def begin(self) -> None:
         """There is something to record: what was printed so far belongs to it."""
         recorder = self._job.recorder
-        if recorder is not None and self._entries:
-            self._due = True
+        if recorder is not None and self.written:
+            self.due = True
             recorder.soon("console", self._take, PERIOD)
 
     def _look_again(self) -> bool:
         """Have the recorder look in a while; False where there is none yet."""
         recorder = self._job.recorder
         if recorder is not None:
-            self._due = True
+            self.due = True
             recorder.soon("console", self._take, PERIOD)
         return recorder is not None
 
@@ -382,16 +340,16 @@ class Console:
             from autotrack.capture.transcript import Transcript
             from autotrack.printed.watch import Watch, Write
 
-            self._due = self._hurried = False
+            self.due = self._hurried = False
             if self._watch is None or self._transcript is None:
                 self._watch, self._transcript = Watch(self._job), Transcript(self._job)
             watch, transcript = self._watch, self._transcript
             watch.until = self._until
             taken = []
-            self._waiting = 0
-            for _ in range(len(self._entries)):  # and no more: a thread may print faster than is read
+            self.waiting = 0
+            for _ in range(len(self.written)):  # and no more: a thread may print faster than is read
                 try:
-                    _, _, _, thread, _, when, number, call, values, place, *pieces = self._entries.popleft()
+                    _, _, _, thread, _, when, number, call, values, place, *pieces = self.written.popleft()
                 except IndexError:  # of which there were too many
                     break
                 lengths = [*map(len, pieces)] if _several(pieces) else None
@@ -407,16 +365,16 @@ class Console:
 
     def _open(self) -> list[tuple[int, Line]]:
         """The lines that are not ended, with their streams."""
-        places = enumerate(zip(self._lines, self._begun, strict=True))
+        places = enumerate(zip(self.lines, self.begun, strict=True))
         found = [(number, line) for number, (lines, begun) in places for line in (*lines.values(), *begun)]
-        return [(number, line) for number, line in found if line is not _NO_LINE]
+        return [(number, line) for number, line in found if line is not NO_LINE]
 
     def _let_go(self) -> None:
         """Of the frame of a print that takes long: it may have raised, and the frame's variables would stay."""
         for _, line in self._open():
             if time.time() - line[TIME] > PERIOD or len(line) > TOGETHER:
                 line[FRAME] = None
-            elif line[FRAME] is not None and not self._due:
+            elif line[FRAME] is not None and not self.due:
                 self._look_again()
 
     def finish(self) -> None:

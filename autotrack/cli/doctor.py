@@ -14,6 +14,7 @@ import autotrack
 from autotrack import plugins
 from autotrack.cli import completing, output
 from autotrack.cli.opened import opened, place, reading
+from autotrack.extension import compiled
 from autotrack.store import NotFound
 
 NOT_IMPORTED = "not imported"
@@ -39,6 +40,7 @@ def command(ctx: click.Context, reference: str | None, as_json: bool, directory:
     report: dict[str, Any] = {
         "autotrack": autotrack.__version__,
         "python": platform.python_version(),
+        "extension": compiled is not None,
         "folder": where.root,
         "store": _without_password(url) if url else where.store,
         "frameworks": list(_frameworks()),
@@ -91,7 +93,8 @@ def _problems(job: dict[str, Any]) -> Iterator[str]:
 
 
 def _print(report: dict[str, Any]) -> None:
-    click.echo(f"autotrack {report['autotrack']}, Python {report['python']}")
+    extension = "" if report["extension"] else ", without its extension in C"
+    click.echo(f"autotrack {report['autotrack']}, Python {report['python']}{extension}")
     click.echo(f"records into {report['folder']}" + ("" if os.path.isdir(report["folder"]) else "  (not there yet)"))
     click.echo("\nFrameworks")
     for entry in report["frameworks"]:

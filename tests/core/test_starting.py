@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import shutil
 import subprocess
 import sys
-import tomllib
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -40,6 +40,7 @@ def test_plugins_import_no_framework(tmp_path: Path, plugin: str) -> None:
     """Nor anything that is not autotrack's, the standard library's or what autotrack itself needs."""
     source = f"""
 import sys
+import sysconfig
 import wrapt, pluggy, msgspec, autotrack
 before = set(sys.modules)
 import {plugin}
@@ -127,19 +128,21 @@ def test_the_bootstrap_chains_to_the_users_own(tmp_path: Path) -> None:
     assert done.stdout == f"mine\n{tmp_path}/mine/sitecustomize.py\n[]\n", done.stderr
 
 
-def in_the_wheel(folder: Path) -> list[str]:
-    """The files of a wheel that is built; where hatchling is not installed, those of its packages."""
-    if importlib.util.find_spec("hatchling") is None:
-        with open(ROOT / "pyproject.toml", "rb") as file:
-            target = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]
-        assert target.keys() == {"packages"}
-        packages = [ROOT / package for package in target["packages"]]
-        return [str(path.relative_to(package.parent)) for package in packages for path in package.rglob("*")]
+def in_the_wheel(folder: Path, compiler: str | None = None) -> list[str]:
+    """The files of a wheel that is built from a copy of what a wheel is made of."""
+    for name in ("autotrack", "plugins"):
+        left_out = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(folder)]
-    done = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, check=False)
+    env = {**os.environ, **({"CC": compiler} if compiler else {})}
+    done = subprocess.run([*command, str(folder)], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
-    return zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder / "installed")
+        return file.namelist()
 
 
 def test_the_wheel(tmp_path: Path) -> None:
@@ -149,3 +152,20 @@ def test_the_wheel(tmp_path: Path) -> None:
     packages = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     assert packages == {"autotrack", "autotrack_sklearn", "autotrack_torch"}
     assert {"autotrack/py.typed", "autotrack/_bootstrap/sitecustomize.py"} <= set(names)
+    assert any(name.startswith("autotrack/_hot.") and name.endswith(".so") for name in names) is has_compiler()
+
+
+def has_compiler() -> bool:
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    return shutil.which(os.environ.get("CC", compiler)) is not None
+
+
+def test_where_nothing_can_be_compiled(tmp_path: Path) -> None:
+    names = in_the_wheel(tmp_path, compiler="false")
+    assert not [name for name in names if name.endswith(".so")]
+    source = (
+        "import autotrack, sys\nfrom autotrack.extension import compiled\nautotrack.enable(quiet=True)\n"
+        "autotrack.log({'loss': 2.0})\nprint('loss', 2.0, compiled, 'write' in vars(sys.stdout), autotrack.__file__)"
+    )
+    done = run_program(source, tmp_path, env={"PYTHONPATH": str(tmp_path / "installed"), "AUTOTRACK_STRICT": "1"})
+    assert done.stdout == f"loss 2.0 None True {tmp_path}/installed/autotrack/__init__.py\n", done.stderr
