@@ -9,8 +9,9 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stddef.h>
+#include <structmember.h>
 
+#include <stdatomic.h>
 #include <time.h>
 
 #ifdef Py_GIL_DISABLED
@@ -18,8 +19,8 @@
 #endif
 
 #define NAMES(X) \
-    X(counted) X(due) X(id) X(inside) X(is_print) X(last) X(named) X(names) X(optimized) X(passes) \
-    X(unfinished) X(waiting) X(writes)
+    X(console) X(counted) X(due) X(id) X(inside) X(is_print) X(last) X(named) X(names) X(optimized) X(passes) \
+    X(spent) X(unfinished) X(waiting) X(writes)
 
 #define DECLARE(name) static PyObject *s_##name;
 NAMES(DECLARE)
@@ -179,7 +180,9 @@ variables_of(PyObject *call, PyFrameObject *frame)
         }
     }
 #if PY_VERSION_HEX < 0x030D0000
-    if (optimized && Py_REFCNT(locals) <= 2) { /* the frame's and this one: a copy that would keep them alive */
+    PyThreadState *state = PyThreadState_Get();
+    /* The frame's and this one: a copy that would keep them alive, and that a tracer has copied back. */
+    if (optimized && Py_REFCNT(locals) <= 2 && state->c_tracefunc == NULL && state->c_profilefunc == NULL) {
         PyObject *type, *error, *trace;
         PyErr_Fetch(&type, &error, &trace);
         PyDict_Clear(locals);
@@ -301,15 +304,9 @@ done:
 static int
 in_python(Write *self, PyObject *function, PyObject *const *given, size_t count)
 {
-    PyObject *args[5] = {(PyObject *)NULL, function};
-    PyObject *where = PyUnicode_InternFromString("console");
-    if (where == NULL) {
-        return -1;
-    }
-    args[0] = where;
+    PyObject *args[5] = {s_console, function};
     memcpy(args + 2, given, count * sizeof(PyObject *));
     PyObject *result = PyObject_Vectorcall(self->contain, args, count + 2, NULL);
-    Py_DECREF(where);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }
@@ -457,31 +454,84 @@ write_dealloc(Write *self)
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-/* What there is to be known of what writes: `__self__`, `__name__` and so on. */
+/* What it stands for: a method of the stream, or, where that is gone, of its class. */
+static PyObject *
+method_of(Write *self)
+{
+    if (self->put != Py_None) {
+        return Py_NewRef(self->put);
+    }
+    PyObject *stream = PyObject_CallNoArgs(self->there);
+    if (stream == NULL) {
+        return NULL;
+    }
+    descrgetfunc bind = Py_TYPE(self->plain)->tp_descr_get;
+    PyObject *method = stream == Py_None || bind == NULL ? Py_NewRef(self->plain)
+                                                         : bind(self->plain, stream, (PyObject *)Py_TYPE(stream));
+    Py_DECREF(stream);
+    return method;
+}
+
+/* It passes for that: all attributes are of the method. */
 static PyObject *
 write_getattro(PyObject *object, PyObject *name)
 {
-    Write *self = (Write *)object;
-    int documentation = PyUnicode_CompareWithASCIIString(name, "__doc__") == 0;
-    PyObject *found = documentation ? NULL : PyObject_GenericGetAttr(object, name);
-    if (found != NULL || (!documentation && !PyErr_ExceptionMatches(PyExc_AttributeError))) {
-        return found;
+    if (PyUnicode_Check(name)
+        && (PyUnicode_CompareWithASCIIString(name, "__deepcopy__") == 0
+            || PyUnicode_CompareWithASCIIString(name, "__copy__") == 0)) {
+        return PyObject_GenericGetAttr(object, name);
     }
-    PyErr_Clear();
-    if (self->put != Py_None) {
-        return PyObject_GetAttr(self->put, name);
+    PyObject *method = method_of((Write *)object);
+    if (method == NULL) {
+        return NULL;
     }
-    if (PyUnicode_CompareWithASCIIString(name, "__self__") == 0) {
-        return PyObject_CallNoArgs(self->there);
-    }
-    return PyObject_GetAttr(self->plain, name);
+    PyObject *found = PyObject_GetAttr(method, name);
+    Py_DECREF(method);
+    return found;
 }
 
 static PyObject *
 write_repr(Write *self)
 {
-    return PyObject_Repr(self->put != Py_None ? self->put : self->plain);
+    PyObject *method = method_of(self);
+    PyObject *text = method == NULL ? NULL : PyObject_Repr(method);
+    Py_XDECREF(method);
+    return text;
 }
+
+static PyObject *
+write_copy(PyObject *self, PyObject *ignored)
+{
+    return Py_NewRef(self);
+}
+
+/* The same, as of any method that is written in C; within a copy of its stream, that of the copy. */
+static PyObject *
+write_deepcopy(Write *self, PyObject *memo)
+{
+    PyObject *stream = PyObject_CallNoArgs(self->there), *copied = NULL, *method = NULL;
+    if (stream != NULL && PyDict_Check(memo)) {
+        PyObject *key = PyLong_FromVoidPtr(stream);
+        copied = key == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(memo, key));
+        Py_XDECREF(key);
+    }
+    if (copied != NULL && copied != stream) {
+        descrgetfunc bind = Py_TYPE(self->plain)->tp_descr_get;
+        method = bind == NULL ? Py_NewRef(self->plain) : bind(self->plain, copied, (PyObject *)Py_TYPE(copied));
+    }
+    else if (!PyErr_Occurred()) {
+        method = Py_NewRef(self);
+    }
+    Py_XDECREF(stream);
+    Py_XDECREF(copied);
+    return method;
+}
+
+static PyMethodDef write_methods[] = {
+    {"__copy__", write_copy, METH_NOARGS, NULL},
+    {"__deepcopy__", (PyCFunction)write_deepcopy, METH_O, NULL},
+    {NULL},
+};
 
 static PyTypeObject WriteType = {
     PyVarObject_HEAD_INIT(NULL, 0)
@@ -497,6 +547,374 @@ static PyTypeObject WriteType = {
     .tp_weaklistoffset = offsetof(Write, weak),
     .tp_getattro = write_getattro,
     .tp_repr = (reprfunc)write_repr,
+    .tp_methods = write_methods,
+};
+
+/* ---------------------------------------------------------------------------------------------------------------
+   Switch: on or off, and how often what it switches was called.  The base of `shield.Meter`. */
+
+typedef struct {
+    PyObject_HEAD
+    long long fired;
+    char on;
+} Switch;
+
+static PyObject *
+switch_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    Switch *self = (Switch *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->on = 1;
+    }
+    return (PyObject *)self;
+}
+
+static void
+switch_dealloc(Switch *self)
+{
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyMemberDef switch_members[] = {
+    {"fired", T_LONGLONG, offsetof(Switch, fired), 0, NULL},
+    {"on", T_BOOL, offsetof(Switch, on), 0, NULL},
+    {NULL},
+};
+
+static PyTypeObject SwitchType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "autotrack._hot.Switch",
+    .tp_basicsize = sizeof(Switch),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = switch_new,
+    .tp_dealloc = (destructor)switch_dealloc,
+    .tp_members = switch_members,
+};
+
+/* ---------------------------------------------------------------------------------------------------------------
+   Slots: the records of a window of `journal.points`.  For Python an iterator over their offsets; `record` writes one. */
+
+#define RECORD 32
+
+typedef struct {
+    PyObject_HEAD
+    Py_buffer buffer; /* held until it is full, or let go of */
+    Py_ssize_t next;
+} Slots;
+
+static PyTypeObject SlotsType;
+
+static PyObject *
+slots_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"buffer", "first", NULL};
+    PyObject *buffer;
+    Py_ssize_t first;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "On:Slots", keywords, &buffer, &first)) {
+        return NULL;
+    }
+    if (first < 0) {
+        PyErr_SetString(PyExc_ValueError, "the first offset is negative");
+        return NULL;
+    }
+    Slots *self = (Slots *)type->tp_alloc(type, 0);
+    if (self != NULL && PyObject_GetBuffer(buffer, &self->buffer, PyBUF_WRITABLE) < 0) {
+        Py_CLEAR(self);
+    }
+    if (self != NULL) {
+        self->next = first;
+    }
+    return (PyObject *)self;
+}
+
+static void
+slots_let_go(Slots *self)
+{
+    if (self->buffer.obj != NULL) {
+        PyBuffer_Release(&self->buffer);
+        self->buffer.buf = NULL;
+    }
+}
+
+static PyObject *
+slots_release(Slots *self, PyObject *ignored)
+{
+    slots_let_go(self);
+    Py_RETURN_NONE;
+}
+
+static void
+slots_dealloc(Slots *self)
+{
+    slots_let_go(self);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyObject *
+slots_next(Slots *self)
+{
+    Py_ssize_t at = self->next;
+    self->next += RECORD;
+    if (self->buffer.buf != NULL && at > self->buffer.len - RECORD) {
+        slots_let_go(self);
+    }
+    return PyLong_FromSsize_t(at);
+}
+
+static PyMethodDef slots_methods[] = {
+    {"release", (PyCFunction)slots_release, METH_NOARGS, NULL},
+    {NULL},
+};
+
+static PyTypeObject SlotsType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "autotrack._hot.Slots",
+    .tp_basicsize = sizeof(Slots),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = slots_new,
+    .tp_dealloc = (destructor)slots_dealloc,
+    .tp_iter = PyObject_SelfIter,
+    .tp_iternext = (iternextfunc)slots_next,
+    .tp_methods = slots_methods,
+};
+
+/* Write a record of this moment: it is there once its last 8 bytes are.  -1, without an exception, where there is no
+   room.  For other extensions in the capsule `record`. */
+static int
+record(PyObject *slots, double value, long long step, double tail)
+{
+    Slots *self = (Slots *)slots;
+    if (!Py_IS_TYPE(slots, &SlotsType) || self->buffer.buf == NULL || self->next > self->buffer.len - RECORD) {
+        return -1;
+    }
+    char *place = (char *)self->buffer.buf + self->next;
+    self->next += RECORD;
+    double now = seconds_since_epoch();
+    memcpy(place, &value, 8);
+    memcpy(place + 8, &now, 8);
+    memcpy(place + 16, &step, 8);
+    atomic_thread_fence(memory_order_release);
+    memcpy(place + 24, &tail, 8);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------
+   Followed: stands for a function that runs on every step of a training, or, without an `original`, is told of each
+   step.  See `autotrack.shield.followed` and `registered`. */
+
+#define TIMED 64
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *dict, *weak;
+    PyObject *original;
+    PyObject *quick;     /* called with the arguments: true where there is nothing left to do */
+    PyObject *contained; /* called with a tuple, a dict and the result, where there is */
+    Switch *meter, *site;
+    unsigned long calls;
+} Followed;
+
+static double
+seconds_of_this_thread(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Tell the meter what a call has taken. */
+static void
+tell(Followed *self, double seconds)
+{
+    PyObject *spent = PyFloat_FromDouble(TIMED * seconds), *told = NULL;
+    if (spent != NULL) {
+        told = PyObject_CallMethodOneArg((PyObject *)self->meter, s_spent, spent);
+    }
+    Py_XDECREF(spent);
+    Py_XDECREF(told);
+    PyErr_Clear();
+}
+
+static PyObject *
+followed_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Followed *self = (Followed *)object;
+    size_t given = (size_t)PyVectorcall_NARGS(nargsf);
+    PyObject *result = self->original == Py_None ? Py_NewRef(Py_None)
+                                                 : PyObject_Vectorcall(self->original, args, given, names);
+    if (result == NULL || self->contained == NULL || !self->meter->on || !self->site->on) {
+        return result;
+    }
+    Py_INCREF(self); /* which may be taken back meanwhile */
+    int timed = ++self->calls % TIMED == 0;
+    double begun = timed ? seconds_of_this_thread() : 0.0;
+    PyObject *done = PyObject_Vectorcall(self->quick, args, given, names);
+    int is_done = done == Py_True;
+    Py_XDECREF(done);
+    PyErr_Clear();
+    if (is_done) {
+        self->meter->fired++;
+        if (timed) {
+            tell(self, seconds_of_this_thread() - begun);
+        }
+        Py_DECREF(self);
+        return result;
+    }
+    PyObject *tuple = PyTuple_New((Py_ssize_t)given), *dict = PyDict_New(), *seen = NULL;
+    if (tuple != NULL && dict != NULL) {
+        for (size_t i = 0; i < given; i++) {
+            PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, Py_NewRef(args[i]));
+        }
+        int bad = 0;
+        for (Py_ssize_t i = 0; names != NULL && !bad && i < PyTuple_GET_SIZE(names); i++) {
+            bad = PyDict_SetItem(dict, PyTuple_GET_ITEM(names, i), args[given + (size_t)i]) < 0;
+        }
+        if (bad) {
+            PyErr_Clear();
+        }
+        else {
+            PyObject *all[3] = {tuple, dict, result};
+            seen = PyObject_Vectorcall(self->contained, all, 3, NULL);
+            if (seen == NULL) {
+                Py_CLEAR(result); /* the user's own */
+            }
+        }
+    }
+    else {
+        PyErr_Clear();
+    }
+    Py_XDECREF(tuple);
+    Py_XDECREF(dict);
+    Py_XDECREF(seen);
+    Py_DECREF(self);
+    return result;
+}
+
+static PyObject *
+followed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"original", "quick", "contained", "meter", "site", NULL};
+    PyObject *original, *quick, *contained, *meter, *site;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO!O!:Followed", keywords, &original, &quick, &contained, &SwitchType,
+                                     &meter, &SwitchType, &site)) {
+        return NULL;
+    }
+    Followed *self = (Followed *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->vectorcall = followed_vectorcall;
+        self->original = Py_NewRef(original);
+        self->quick = Py_NewRef(quick);
+        self->contained = Py_NewRef(contained);
+        self->meter = (Switch *)Py_NewRef(meter);
+        self->site = (Switch *)Py_NewRef(site);
+    }
+    return (PyObject *)self;
+}
+
+static int
+followed_traverse(Followed *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->dict);
+    Py_VISIT(self->original);
+    Py_VISIT(self->quick);
+    Py_VISIT(self->contained);
+    Py_VISIT(self->meter);
+    Py_VISIT(self->site);
+    return 0;
+}
+
+static int
+followed_clear(Followed *self)
+{
+    Py_CLEAR(self->dict);
+    Py_CLEAR(self->contained); /* it goes on calling the original */
+    return 0;
+}
+
+static void
+followed_dealloc(Followed *self)
+{
+    PyObject_GC_UnTrack(self);
+    if (self->weak != NULL) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    Py_CLEAR(self->dict);
+    Py_CLEAR(self->original);
+    Py_CLEAR(self->quick);
+    Py_CLEAR(self->contained);
+    Py_CLEAR(self->meter);
+    Py_CLEAR(self->site);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+/* It is a method of the class that it stands in, as a function is. */
+static PyObject *
+followed_get(PyObject *self, PyObject *instance, PyObject *owner)
+{
+    return instance == NULL || instance == Py_None ? Py_NewRef(self) : PyMethod_New(self, instance);
+}
+
+static PyObject *
+followed_repr(Followed *self)
+{
+    return PyObject_Repr(self->original);
+}
+
+/* It pickles by its name, and is its own copy, as a function is. */
+static PyObject *
+followed_reduce(PyObject *self, PyObject *ignored)
+{
+    return PyObject_GetAttrString(self, "__qualname__");
+}
+
+static PyMethodDef followed_methods[] = {
+    {"__reduce__", followed_reduce, METH_NOARGS, NULL},
+    {NULL},
+};
+
+/* It passes for a function, with the code, the defaults and so on of the one that it stands for. */
+static PyObject *
+followed_class(Followed *self, void *ignored)
+{
+    return Py_NewRef((PyObject *)Py_TYPE(self->original));
+}
+
+static PyObject *
+followed_getattro(PyObject *object, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr(object, name);
+    if (found == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        found = PyObject_GetAttr(((Followed *)object)->original, name);
+    }
+    return found;
+}
+
+static PyGetSetDef followed_getset[] = {
+    {"__class__", (getter)followed_class, NULL, NULL, NULL},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL},
+};
+
+static PyTypeObject FollowedType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "autotrack._hot.Followed",
+    .tp_basicsize = sizeof(Followed),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .tp_new = followed_new,
+    .tp_dealloc = (destructor)followed_dealloc,
+    .tp_traverse = (traverseproc)followed_traverse,
+    .tp_clear = (inquiry)followed_clear,
+    .tp_call = PyVectorcall_Call,
+    .tp_vectorcall_offset = offsetof(Followed, vectorcall),
+    .tp_dictoffset = offsetof(Followed, dict),
+    .tp_weaklistoffset = offsetof(Followed, weak),
+    .tp_descr_get = followed_get,
+    .tp_methods = followed_methods,
+    .tp_getset = followed_getset,
+    .tp_getattro = followed_getattro,
+    .tp_repr = (reprfunc)followed_repr,
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "autotrack._hot", .m_size = -1};
@@ -511,9 +929,16 @@ PyInit__hot(void)
     NAMES(INTERN)
 #undef INTERN
     PyObject *made = PyModule_Create(&module);
-    if (made == NULL || PyModule_AddType(made, &WriteType) < 0) {
-        Py_XDECREF(made);
-        return NULL;
+    PyObject *capsule = PyCapsule_New((void *)record, "autotrack._hot.record", NULL);
+    PyTypeObject *types[] = {&WriteType, &SwitchType, &SlotsType, &FollowedType};
+    if (made != NULL && (capsule == NULL || PyModule_AddObjectRef(made, "record", capsule) < 0)) {
+        Py_CLEAR(made);
     }
+    for (size_t i = 0; made != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
+        if (PyModule_AddType(made, types[i]) < 0) {
+            Py_CLEAR(made);
+        }
+    }
+    Py_XDECREF(capsule);
     return made;
 }

@@ -16,8 +16,9 @@ from typing import Any
 
 from autotrack import context, libraries, shield
 from autotrack.entries import MISSING, Entry
+from autotrack.extension import Switch
 from autotrack.frames import is_ours, transparent
-from autotrack.patching import Patch, Registration, Site, Switch, callback, driver, following
+from autotrack.patching import Patch, Registration, Site, callback, driver, following
 from autotrack.shield import Meter
 from autotrack.wrappers import ObservedFunction
 
@@ -39,7 +40,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
-        self._sites: list[Site | Switch] = []
+        self._sites: list[Switch] = []
         self._families: list[_Family] = []
         self._handles: list[Any] = []
         """What frameworks have returned for what was registered with them."""

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from autotrack import context, shield, trained
+from autotrack.extension import Switch
 from autotrack.frames import DRIVER_FILE, transparent
 from autotrack.shield import FAILED, Meter
 from autotrack.strand import Strand
@@ -52,7 +53,8 @@ class Patch:
     plain function, called once the call has returned.  `yielded(instance, args, kwargs, item, index)` is for
     generators: called for each item on its way to the user.  `after(args, kwargs, result)` is for the few functions
     that run on every step of a training: the function is replaced by a plain one, which calls it once the call has
-    returned, also inside of tracked calls.
+    returned, also inside of tracked calls.  `quick(*args, **kwargs)`, of an extension in C, is asked before it, and
+    where it returns True `after` is spared; it raises nothing, and is a function in C that has no frame.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Patch:
         returned: Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None] | None = None,
         yielded: Callable[[Any, tuple[Any, ...], dict[str, Any], Any, int], None] | None = None,
         after: Callable[[tuple[Any, ...], dict[str, Any], Any], None] | None = None,
+        quick: Callable[..., bool] | None = None,
         opens: Callable[[Call], Opening | None] | None = None,
         subclasses: bool = False,
         optional: bool = False,
@@ -69,14 +72,15 @@ class Patch:
         if [observe, returned, yielded, after].count(None) != 3:
             raise TypeError(f"a patch of {targets} takes one of `observe`, `returned`, `yielded` and `after`")
         self.targets, self.observe, self.returned, self.opens = targets, observe, returned, opens
-        self.yielded, self.after = yielded, after
+        self.yielded, self.after, self.quick = yielded, after, quick
         self.subclasses, self.optional = subclasses, optional
 
 
 class Registration:
     """A declaration: call a framework's own function that registers something, `module:function`, once its module has
     been imported: with a callback, or with some other argument.  What it returns is asked to `remove` itself at the
-    end, where it can.  While `unless()` is true the callback does nothing.
+    end, where it can.  While `unless()` is true the callback does nothing, nor where `quick`, of an extension in C, has
+    done all that there is to do, and returned True.
     """
 
     def __init__(
@@ -85,9 +89,11 @@ class Registration:
         argument: Any,
         *,
         unless: Callable[[], bool] | None = None,
+        quick: Callable[..., bool] | None = None,
         optional: bool = False,
     ) -> None:
         self.targets, self.argument, self.unless, self.optional = (target,), argument, unless, optional
+        self.quick = quick
 
 
 class Call:
@@ -155,21 +161,13 @@ CALLBACK_FILE = "<autotrack: importlib._bootstrap>"
 """Of callbacks, which compilers may trace: all that they see is that nothing happens."""
 
 
-class Switch:
-    """Whether what was attached does anything."""
-
-    def __init__(self) -> None:
-        self.on = True
-
-
-class Site:
+class Site(Switch):
     """One place where a patch is attached: how its calls are driven, and its meter."""
 
-    __slots__ = ("_parameters", "meter", "name", "on", "patch", "plugin")
+    __slots__ = ("_parameters", "meter", "name", "patch", "plugin")
 
     def __init__(self, patch: Patch, plugin: str, name: str, meter: Meter) -> None:
         self.patch, self.plugin, self.name, self.meter = patch, plugin, name, meter
-        self.on = True
         self._parameters: dict[Any, list[str]] = {}
 
     def parameters(self, function: Any, instance: Any) -> list[str]:
@@ -366,16 +364,18 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
 def following(site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
     """What stands for a function that runs on every step of a training."""
     assert site.patch.after is not None
-    drive = shield.followed(site.name, original, site.patch.after, site.meter, site)
+    drive = shield.followed(site.name, original, site.patch.after, site.meter, site, site.patch.quick)
     functools.update_wrapper(drive, original)
-    return transparent(drive)
+    return drive  # type: ignore[no-any-return]
 
 
 def callback(registration: Registration, meter: Meter, switch: Switch) -> Any:
     """What is registered."""
     if not callable(registration.argument):
         return registration.argument
-    contained = shield.registered(meter.name, registration.argument, registration.unless, meter, switch)
+    contained = shield.registered(
+        meter.name, registration.argument, registration.unless, meter, switch, registration.quick
+    )
     return transparent(contained, CALLBACK_FILE)
 
 

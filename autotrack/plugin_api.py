@@ -17,6 +17,7 @@ from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
 from autotrack.capture.shown import let_go
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
+from autotrack.extension import compiled
 from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.journal.points import pack_record
@@ -35,6 +36,7 @@ __all__ = [
     "artifact",
     "begin",
     "call_at",
+    "compiled",
     "digest",
     "goes_on",
     "know_generator",

@@ -16,6 +16,9 @@ import sys
 import threading
 import time
 
+from autotrack.extension import Switch, compiled
+from autotrack.frames import transparent
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,17 +48,15 @@ class Failed:
 FAILED: Final = Failed()
 
 
-class Meter:
+class Meter(Switch):
     """What one patch or hook did: calls, failures, seconds on the user's threads; and its switch."""
 
-    __slots__ = ("_row", "failed", "fired", "name", "on", "seconds", "when_off", "why")
+    __slots__ = ("_row", "failed", "name", "seconds", "when_off", "why")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.fired = 0
         self.failed = 0
         self.seconds = 0.0
-        self.on = True
         self.why = ""
         self.when_off: Callable[[Meter], None] | None = None
         self._row = 0
@@ -128,13 +129,21 @@ TIMED = 64
 
 
 def followed(
-    where: str, original: Callable[..., Any], after: Callable[[Any, Any, Any], object], meter: Meter, switch: Any
-) -> Callable[..., Any]:
-    """A function that calls the original, and while `switch.on`, contained, `after` with the arguments and the result.
+    where: str,
+    original: Callable[..., Any],
+    after: Callable[[Any, Any, Any], object],
+    meter: Meter,
+    switch: Switch,
+    quick: Callable[..., bool] | None,
+) -> Any:
+    """A function that calls the original, and while `switch.on`, contained, `after` with the arguments and the result;
+    not where `quick`, which the extension asks, says of the arguments that there is nothing left to do.
 
     Written for a hot path between two pieces of other work, where what counts is how much memory is touched: one
-    frame, and no calls that can be spared.
+    frame between `after` and the caller, and no calls that can be spared.
     """
+    if quick is not None:
+        return compiled.Followed(original, quick, _contained(where, after, meter), meter, switch)
     thread_time = time.thread_time
 
     def drive(*args: Any, **kwargs: Any) -> Any:
@@ -154,35 +163,54 @@ def followed(
                     raise
         return result
 
-    return drive
+    return transparent(drive)
 
 
 def registered(
-    where: str, function: Callable[..., object], unless: Callable[[], bool] | None, meter: Meter, switch: Any
+    where: str,
+    function: Callable[..., object],
+    unless: Callable[[], bool] | None,
+    meter: Meter,
+    switch: Switch,
+    quick: Callable[..., bool] | None,
 ) -> Callable[..., None]:
     """A callback for a framework's own registry: contained, and nothing at all `unless` says so, which is asked first
-    and of which a compiler that traces through it knows the answer."""
-    thread_time = time.thread_time
+    and of which a compiler that traces through it knows the answer.  `quick` as above."""
     never = unless if unless is not None else (lambda: False)
+    contained = _contained(where, lambda args, kwargs, result: function(*args), meter)
+    if quick is not None:
+        told = compiled.Followed(None, quick, contained, meter, switch)
 
-    def callback(*args: Any) -> None:
-        if never():
-            return
-        if meter.on and switch.on:
-            meter.fired = fired = meter.fired + 1
-            try:
-                if fired % TIMED:
-                    function(*args)
-                else:
-                    begun = thread_time()
-                    function(*args)
-                    meter.spent(TIMED * (thread_time() - begun))
-                    meter.succeed()
-            except Exception as error:
-                if _stop(where, error, meter):
-                    raise
+        def callback(*args: Any) -> None:
+            if not never():
+                told(*args)
+    else:
+
+        def callback(*args: Any) -> None:
+            if not never() and meter.on and switch.on:
+                contained(args, {}, None)
 
     return callback
+
+
+def _contained(where: str, after: Callable[[Any, Any, Any], object], meter: Meter) -> Callable[[Any, Any, Any], None]:
+    thread_time = time.thread_time
+
+    def contained(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        meter.fired = fired = meter.fired + 1
+        try:
+            if fired % TIMED:
+                after(args, kwargs, result)
+            else:
+                begun = thread_time()
+                after(args, kwargs, result)
+                meter.spent(TIMED * (thread_time() - begun))
+                meter.succeed()
+        except Exception as error:
+            if _stop(where, error, meter):
+                raise
+
+    return transparent(contained)
 
 
 class Undisturbed:

@@ -109,13 +109,15 @@ class Console:
                 shield.contain("console", self._attach, number, stream)
 
     def _attach(self, number: int, stream: Any) -> None:
-        before = vars(stream).get("write") if hasattr(stream, "__dict__") else None
-        if any(before is entry.ours for entry in self.entries):
+        method = stream.write
+        if any(method is entry.ours for entry in self.entries):
             return
+        # A stream is held weakly: a file that the program lets go of is to be closed at once.
+        there, plain = weakref.ref(stream), getattr(type(stream), "write", None)
         lasting = any(stream is other for other in (sys.__stdout__, sys.__stderr__))
-        put = before if before is not None else stream.write if lasting else None
-        # Any other stream is held weakly: a file that the program lets go of is to be closed at once.
-        there, plain = weakref.ref(stream), type(stream).write
+        put = method if lasting or getattr(method, "__self__", None) is not stream or plain is None else None
+        if "write" in getattr(stream, "__dict__", ()):
+            put = method
         write = writes.made(self, self._job, number, put, there, plain)
         try:
             self._streams[number] = Entry(stream, "write", write)
@@ -181,7 +183,7 @@ class Console:
         if call.passes:
             held, writes = None, 0
             call, frame = self._printer(call, frame)
-            values = call.variables(frame, inner=False)
+            values = call.variables(frame)
         else:
             held, writes = frame if call.is_print else None, call.writes
             values = call.variables(frame)
@@ -227,7 +229,7 @@ class Console:
         if frame is None or place is context.OURS:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
-        values = {**(call.variables(frame, inner=False) or {}), **values}
+        values = {**(call.variables(frame) or {}), **values}
         self.waiting += len(text) + USUAL
         if self.waiting >= WAITING // 2:
             self._hurry()

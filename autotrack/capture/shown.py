@@ -82,9 +82,8 @@ class PrintCall:
         self.tried = self.numbers = 0
         """How often it has printed while there was nothing else to record, and how often a number."""
 
-    def variables(self, frame: FrameType, inner: bool = True) -> dict[str, object] | None:
-        """The scalars among the variables of the frame that prints: of those that are worth it, or of all.  `inner`:
-        it does so itself, so that no tracer is at its variables."""
+    def variables(self, frame: FrameType) -> dict[str, object] | None:
+        """The scalars among the variables of the frame that prints: of those that are worth it, or of all."""
         names: Any = self.names
         if self.named and not names:
             return None
@@ -101,7 +100,7 @@ class PrintCall:
                 found[name] = value
             elif "numpy" in sys.modules and sys.modules["numpy"].generic in _bases(kind):
                 found[name] = value.item()
-        if _SNAPSHOTS and self.optimized and getrefcount(variables) <= _HELD_HERE and (inner or not _traced(frame)):
+        if _SNAPSHOTS and self.optimized and getrefcount(variables) <= _HELD_HERE and not _traced(frame):
             variables.clear()
         del variables
         if not self.counted:

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from mmap import ALLOCATIONGRANULARITY, mmap
 from typing import Final
 
+from autotrack.extension import compiled
 from autotrack.journal.file import OwnFile
 
 RECORD: Final = struct.Struct("<ddqII")
@@ -80,7 +81,8 @@ class Points:
         self._size = FIRST_WINDOW
         self._end = 0
         """Where in the file the next window begins."""
-        self._maps: list[mmap] = []
+        self._mapped: list[tuple[mmap, Iterator[int]]] = []
+        """The last windows that are mapped."""
         self._pending: list[_Buffered] = []
         self._ended = False
 
@@ -96,12 +98,13 @@ class Points:
             if self._ended:
                 self.dropped += 1
                 return False
-            start, size, maps, pending = self._end, self._size, self._maps, self._pending
+            start, size, mapped, pending = self._end, self._size, self._mapped, self._pending
             first = RECORD.size if start == 0 else 0
             buffer: mmap | bytearray
             mapping = self._map(start, size) if self.mapped else None
             if mapping is not None:
-                buffer, maps = mapping, [*maps[-1:], mapping]
+                buffer, offsets = mapping, _offsets(mapping, first)
+                mapped = [*mapped[-1:], (mapping, offsets)]
             elif sum(len(window.buffer) for window in pending) >= MEMORY_LIMIT:
                 self.dropped += 1
                 return False
@@ -109,12 +112,18 @@ class Points:
                 buffer = bytearray(size)
                 if start == 0:
                     buffer[: RECORD.size] = header()
-                pending = [*pending, _Buffered(buffer, start)]
-            window, grown = (buffer, _offsets(first)), min(size * 2, LAST_WINDOW)
+                pending, offsets = [*pending, _Buffered(buffer, start)], _offsets(buffer, first)
+            window, grown = (buffer, offsets), min(size * 2, LAST_WINDOW)
             if self.window is not full:
                 return True
             # Signal handlers run between calls, and there is none here.
-            self._maps, self._pending, self._end, self._size, self.window = maps, pending, start + size, grown, window
+            self._mapped, self._pending, self._end, self._size, self.window = (
+                mapped,
+                pending,
+                start + size,
+                grown,
+                window,
+            )
             return True
 
     def _map(self, start: int, size: int) -> mmap | None:
@@ -180,18 +189,22 @@ class Points:
         """Take no points any more, and let go of the file."""
         with self._lock:
             self._ended = True
+            for offsets in (self.window[1], *(offsets for _, offsets in self._mapped)):
+                if compiled is not None and type(offsets) is compiled.Slots:
+                    offsets.release()  # type: ignore[attr-defined] # who has held on to it writes no more
             self.window = closed_window()
-            self._maps, self._pending = [], []
+            self._mapped, self._pending = [], []
             if self._file is not None:
                 self._file.close()
 
     def forget(self) -> None:
         """In a forked child: let go of the parent's mapping without touching the file."""
         self._lock = threading.RLock()
-        for buffer in self._maps:
+        buffers = [buffer for buffer, _ in self._mapped]
+        self.close()
+        for buffer in buffers:
             with contextlib.suppress(BufferError):
                 buffer.close()
-        self.close()
 
 
 def _mapped(file: int, start: int, size: int) -> mmap:
@@ -235,7 +248,9 @@ class _Buffered:
         return sum(any(self.buffer[offset + 28 : offset + 32]) for offset in offsets)
 
 
-def _offsets(first: int) -> Iterator[int]:
+def _offsets(buffer: mmap | bytearray, first: int) -> Iterator[int]:
+    if compiled is not None:
+        return compiled.Slots(buffer, first)  # type: ignore[no-any-return]
     offsets = itertools.count(first, RECORD.size)
     return offsets if getattr(sys, "_is_gil_enabled", lambda: True)() else _one_at_a_time(offsets)
 

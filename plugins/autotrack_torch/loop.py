@@ -14,6 +14,7 @@ from typing import Any
 from autotrack.plugin_api import pack_record
 from autotrack_torch import checkpoints, deferred, graph, loaders, naming, optimizers
 from autotrack_torch import training as trainings
+from autotrack_torch.extension import Passing, built
 from autotrack_torch.optimizers import Stepped
 from autotrack_torch.training import Generation, Training
 
@@ -38,29 +39,28 @@ class Torch:
     folder = ""
 
 
-class Loss:
+class Loss(Passing):
     """A call of `backward` in one thread: its losses, and the training that they are of."""
 
     __slots__ = (
-        "at", "beside_it", "code", "first", "fresh", "here", "key", "leaf", "mark", "micro", "names",
-        "optimizer", "passes", "plain", "points", "seen", "series", "step", "tail", "thread", "total",
+        "beside_it", "first", "fresh", "here", "key", "leaf", "mark", "micro", "names", "passes", "series", "total",
         "training", "version",
     )  # fmt: skip
 
     def __init__(self, code: CodeType | None, at: int, thread: int) -> None:
         self.key: CodeType | None = code
-        self.code: CodeType | None = None
+        self.code = None
         """The same, while it is known what training the next pass is of."""
         self.at, self.thread = at, thread
         self.here = trainings.in_thread()
         self.training: Training | None = None
-        self.optimizer: Stepped | None = None
+        self.optimizer = None
         """The one whose step follows."""
         self.beside_it: list[Stepped] = []
         """The optimizers that step what it is of."""
         self.names: list[str] = []
         self.series: list[Any] = []
-        self.points: Any = None
+        self.points = None
         self.tail = 0.0
         self.plain = False
         """Whether it is one loss, with no mode about that sees each operation, and its optimizer known."""
@@ -92,7 +92,7 @@ class Loss:
     def next_step(self) -> int:
         """The step that the next backward pass is of."""
         if self.optimizer is not None:
-            return self.optimizer.count
+            return self.optimizer.count  # type: ignore[no-any-return]
         if self.beside_it:
             return min(state.count for state in self.beside_it)
         self.passes += 1
@@ -148,29 +148,39 @@ _variants: dict[tuple[CodeType | None, int, int], list[Loss]] = {}
 VARIANTS = 50
 
 
-def observer(torch: Any) -> Callable[[tuple[Any, ...], dict[str, Any], None], None]:
-    """What is called after each `torch.autograd.backward`.
+def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], None], None], Callable[..., bool] | None]:
+    """What is called after each `torch.autograd.backward`, and what of the extension is called before that.
 
     Between two steps the caches of the processor have forgotten all of this, so what counts is how little is touched:
     no names of modules, one object, no calls that can be spared.
     """
-    Tensor, dispatch_modes = torch.Tensor, torch._C._len_torch_dispatch_stack
+    Tensor, dispatch_modes, function_modes = torch.Tensor, torch._C._len_torch_dispatch_stack, Torch.function
     getframe, thread, now, pack = sys._getframe, threading.get_ident, time.time, pack_record
-    loss = Loss(None, -1, -1)
+    loss = Loss(None, -1, 0)
+    exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
+    quick = built.Passed(Tensor, function_modes, exchange) if built is not None and exchange is not None else None
 
     def backward(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+        if function_modes():
+            with torch._C.DisableTorchFunction():  # which would see what is asked of a tensor here
+                passed(getframe(DEPTH), args, kwargs)
+        else:
+            passed(getframe(DEPTH), args, kwargs)
+
+    def passed(caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal loss
         # `Tensor.backward` gives four by position and one by name.
-        frame = getframe(DEPTH + 1 if len(args) == BY_METHOD else DEPTH)
+        frame: Any = caller.f_back if len(args) == BY_METHOD else caller
         if loss.code is not frame.f_code or loss.at != frame.f_lasti or loss.thread != thread():
-            found = _switched(frame, getframe(DEPTH), args, kwargs)
+            found = _switched(frame, caller, args, kwargs)
             if found is None:
                 return
             loss = found
         tensor = args[0] if args else kwargs["tensors"]
-        if loss.plain and type(tensor) is Tensor and tensor.is_cpu and not dispatch_modes():
+        given = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
+        if loss.plain and given is None and type(tensor) is Tensor and tensor.is_cpu and not dispatch_modes():
             value = tensor.item()
-            step = loss.optimizer.count  # type: ignore[union-attr]
+            step = loss.optimizer.count
             if step == loss.step and loss.stepped_unseen():
                 step += 1
             try:
@@ -184,9 +194,11 @@ def observer(torch: Any) -> Callable[[tuple[Any, ...], dict[str, Any], None], No
                 loss.step = step
             loss.seen = value
         else:
-            loss = _slowly(loss, tensor, getframe(DEPTH), args, kwargs)
+            loss = _slowly(loss, tensor, caller, args, kwargs)
+        if quick is not None:
+            quick.loss, loss.slots = loss, loss.points and loss.points.window[1]
 
-    return backward
+    return backward, quick
 
 
 def uncompiled(function: Callable[[], Any]) -> Any:

@@ -11,20 +11,18 @@ from typing import Any
 
 from autotrack.plugin_api import variables
 from autotrack_torch import training as trainings
-from autotrack_torch.training import Generation, Here, Training, in_thread
+from autotrack_torch.extension import Stepping, built
+from autotrack_torch.training import Generation, Training, in_thread
 
 GROUPS = 100
 """Parameter groups whose settings are recorded."""
 _known: dict[int, Stepped] = {}
 
 
-class Stepped:
+class Stepped(Stepping):
     """An optimizer."""
 
-    __slots__ = (
-        "count", "here", "made", "name", "observed", "others", "rates", "reference", "series", "several", "training",
-        "values",
-    )  # fmt: skip
+    __slots__ = ("made", "name", "observed", "others", "series", "training", "values")
 
     def __init__(self, optimizer: Any) -> None:
         self.reference = weakref.ref(optimizer)
@@ -37,13 +35,13 @@ class Stepped:
         """How far others were when it was made."""
         self.name = ""
         self.training: Training | None = None
-        self.here: Here = in_thread()
+        self.here = in_thread()
         """The thread that makes its steps."""
-        self.rates: list[Any] = [None] * len(optimizer.param_groups)
+        self.rates = [None] * len(optimizer.param_groups)
         """The learning rate of each group as the very object that was seen last."""
         self.values: list[float | None] = []
         self.series: list[Any] = []
-        self.several: list[Any] = []
+        self.several = []
         """Losses of which there is more than one pass a step."""
 
     def parameters(self) -> list[Any]:
@@ -88,8 +86,8 @@ def of_parameters(parameters: list[Any]) -> list[Stepped]:
     return [state for state in states if any(id(parameter) in wanted for parameter in state.parameters())]
 
 
-def observer() -> Callable[[Any, tuple[Any, ...], dict[str, Any]], None]:
-    """What is called after each step of an optimizer: see `loop.observer`."""
+def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], Callable[..., bool] | None]:
+    """What is called after each step of an optimizer, and what of the extension is before: see `loop.observer`."""
     known, identity = _known, id
 
     def stepped(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -107,7 +105,7 @@ def observer() -> Callable[[Any, tuple[Any, ...], dict[str, Any]], None]:
                 state.observed = True
         state.count += 1
 
-    return stepped
+    return stepped, built.Counted(_known) if built is not None else None
 
 
 def _look(optimizer: Any, closed: bool) -> Stepped | None:

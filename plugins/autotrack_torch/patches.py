@@ -21,7 +21,8 @@ def autotrack_patches() -> Iterator[Patch | Registration]:
     Torch.method = torch.Tensor.backward.__code__
     Torch.function = torch._C._len_torch_function_stack
     Torch.folder = os.path.dirname(torch.__file__) + os.sep
-    yield Patch("torch.autograd:backward", after=loop.observer(torch))
+    backward, passed = loop.observer(torch)
+    yield Patch("torch.autograd:backward", after=backward, quick=passed)
     seeds.follow()
     yield Patch("torch.random:manual_seed", "torch:manual_seed", after=seeds.seeded)
     yield Patch("torch.utils.data.dataloader:DataLoader.__iter__", after=loaders.iterated)
@@ -47,10 +48,12 @@ def autotrack_patches() -> Iterator[Patch | Registration]:
     )
     yield Patch("torch.amp.grad_scaler:GradScaler.scale", after=loop.scaled)
     yield Patch("torch.optim.optimizer:Optimizer.__init__", after=optimizers.made)
+    stepped, counted = optimizers.observer()
     yield Registration(
         "torch.optim.optimizer:register_optimizer_step_post_hook",
-        optimizers.observer(),
+        stepped,
         unless=torch.compiler.is_dynamo_compiling,
+        quick=counted,
     )
     yield Patch(
         "torch.distributed.distributed_c10d:init_process_group",

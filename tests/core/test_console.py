@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from autotrack import events
+from autotrack.extension import compiled
 from autotrack.launch import environment
-from autotrack.testing import Recording
+from autotrack.testing import Recording, run_program
 
 BEGIN = "import autotrack; autotrack.log({'x': 1})\n"
 
@@ -85,6 +86,24 @@ def train(epoch=17):
     for i in range(3): print('loss', i / 2)
     return epoch
 sys.setprofile(profile); print(train()); sys.setprofile(None)""",
+    "a profiler that prints": """
+import sys
+def f(n): a = n; b = a + 1; return a + b
+for _ in range(3):
+    sys.setprofile(lambda *args: print(args[1]))
+    done = f(1)
+    sys.setprofile(None)
+    print(done)
+""",
+    "what is asked of a write": """
+import copy, inspect, sys
+w = sys.stdout.write
+kept = {"emit": w}
+print(copy.copy(w) is w, copy.deepcopy(kept)["emit"] is w, w.__self__ is sys.stdout, w.__name__, w.__qualname__)
+for _ in range(3):
+    try: w.__getattribute__(b"x")
+    except TypeError as error: print("caught", type(error))
+""",
     "variables that are held": """
 import sys
 def scope(): return sys._getframe(1).f_locals
@@ -218,6 +237,59 @@ def test_it_is_on_record_with_its_streams(tmp_path: Path) -> None:
 def test_what_was_printed_before_there_was_something_to_record(tmp_path: Path) -> None:
     run("print('early')\n" + BEGIN + "print('late')", tmp_path, tracked=True)
     assert console(tmp_path) == "early\nlate\n"
+
+
+KINDS = {
+    "method": "class Log:\n    def write(self, text): return old.write(text)",
+    "static": "class Log:\n    @staticmethod\n    def write(text): return old.write(text)",
+    "class": "class Log:\n    @classmethod\n    def write(cls, text): return old.write(text)",
+    "of another": "class Log:\n    write = old.write",
+    "partial": "class Log:\n    write = functools.partial(lambda text: old.write(text))",
+    "handed on": "class Log:\n    def __getattr__(self, name): return getattr(old, name)",
+    "of an instance": "class Log:\n    def __init__(self): self.write = old.write",
+    "text": "class Log(io.StringIO):\n    def write(self, text): return old.write(text)",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_streams_that_write_in_other_ways(kind: str, tmp_path: Path) -> None:
+    source = f"""
+import autotrack, functools, io, sys
+old = sys.stdout
+{KINDS[kind]}
+sys.stdout = Log()
+autotrack.enable(dir={str(tmp_path / ".autotrack")!r})
+autotrack.tag("x")
+for step in range(4):
+    print("loss", step)
+sys.stdout.write("direct\\n")
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    expected = "".join(f"loss {step}\n" for step in range(4)) + "direct\n"
+    assert done.stdout == expected, done.stderr
+    assert console(tmp_path) == expected
+
+
+@pytest.mark.skipif(compiled is None, reason="the extension is not used")
+def test_a_write_passes_for_what_it_stands_for(tmp_path: Path) -> None:
+    source = """
+import copy, inspect, io, pickle, sys, types
+class Log(io.StringIO): pass
+stream = sys.stdout = Log()
+BEGIN
+w = stream.write
+looks = [inspect.isroutine(w), inspect.isbuiltin(w), isinstance(w, types.BuiltinMethodType), str(inspect.signature(w)),
+    inspect.getdoc(w)[:20], repr(w).partition(" at ")[0], w.__self__ is stream, w.__module__]
+again, loaded = copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))
+again.write("again"), loaded.write("loaded"), stream.write("stream")
+looks += [again.getvalue(), loaded.getvalue(), stream.getvalue()]
+sys.stdout = sys.__stdout__
+print(looks)
+"""
+    plain = run_program(source.replace("BEGIN", ""), tmp_path, tracked=False)
+    tracked = run_program(source.replace("BEGIN", BEGIN), tmp_path)
+    assert plain.stdout.count("stream") > 0, plain.stderr
+    assert tracked.stdout == plain.stdout, tracked.stderr
 
 
 def test_a_stream_of_a_class_of_the_program(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import signal
@@ -175,6 +176,75 @@ def test_every_step_has_its_loss_under_the_authors_name(recording: Recording) ->
     assert strand.params["optimizer"] == "Adam"
     assert strand.params["weight_decay"] == 0.1
     assert strand.params["parameters"] == 13
+
+
+def test_losses_of_every_kind_at_one_place(recording: Recording) -> None:
+    """Also at the place where the last ones were the usual kind."""
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+
+    def negative(weight: Any) -> Any:
+        imaginary = torch.complex(weight, weight).conj().imag
+        assert imaginary.is_neg()  # what lies in memory is the positive value
+        return imaginary
+
+    kinds = [
+        lambda weight: weight,
+        lambda weight: weight * 3,
+        lambda weight: weight.double() / 3,
+        lambda weight: weight.half(),
+        lambda weight: weight.reshape(1, 1),
+        negative,
+        lambda weight: torch.stack([weight, weight + 1])[1],
+        lambda weight: weight + math.inf,
+    ]
+    expected = []
+    for step in range(3 * len(kinds)):
+        loss = kinds[step // 3](model.weight.sum())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        expected.append(loss.item())
+        loss.data.mul_(100)
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(expected))
+
+
+def test_a_gradient_that_is_given_where_there_was_none(recording: Recording) -> None:
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for step in range(9):
+        loss = model(X).sum() if step < 6 else model(X)
+        optimizer.zero_grad()
+        loss.backward(None if step < 3 else torch.ones_like(loss))
+        optimizer.step()
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["train/loss"]] == [0, 1, 2, 3, 4, 5]
+    assert strand.points["lr"] == [(0, 0.01)]
+
+
+def test_a_mode_of_the_program_sees_nothing_of_ours(tmp_path: Path) -> None:
+    class Seen(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    def program() -> None:
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for step in range(6):
+            with Seen() if step != 3 else contextlib.nullcontext():
+                model(X).sum().backward()
+                optimizer.step()
+
+    seen: list[str] = []
+    program()
+    plain, seen = seen, []
+    with recorded(tmp_path / "rec") as recording:
+        program()
+    (strand,) = recording.strands()
+    assert sum(len(points) for name, points in strand.points.items() if name.startswith("train/")) == 6
+    assert seen == plain
 
 
 def test_micro_batches_of_a_step(recording: Recording) -> None:

@@ -1,0 +1,54 @@
+"""What is compiled of this plugin, or the same in Python where it was not."""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from autotrack.plugin_api import compiled
+
+
+def _built() -> Any:
+    if compiled is None:
+        return None
+    try:
+        from autotrack_torch import _hot
+    except ImportError:
+        return None
+    return _hot
+
+
+built: Any = _built()
+"""The module `autotrack_torch._hot`, or None."""
+
+
+if TYPE_CHECKING or built is None:
+
+    class Passing:
+        """What is asked for at every backward pass: see `loop.Loss`."""
+
+        __slots__ = ("at", "code", "optimizer", "plain", "points", "seen", "slots", "step", "tail", "thread")
+
+        at: int
+        code: CodeType | None
+        optimizer: Any
+        plain: bool
+        points: Any
+        seen: float
+        slots: Any
+        step: int
+        tail: float
+        thread: int
+
+    class Stepping:
+        """What is asked for at every step of an optimizer: see `optimizers.Stepped`."""
+
+        __slots__ = ("count", "here", "rates", "reference", "several")
+
+        count: int
+        here: Any
+        rates: list[Any]
+        reference: Any
+        several: list[Any]
+else:
+    Passing, Stepping = built.Passing, built.Stepping
