@@ -855,10 +855,17 @@ followed_get(PyObject *self, PyObject *instance, PyObject *owner)
     return instance == NULL || instance == Py_None ? Py_NewRef(self) : PyMethod_New(self, instance);
 }
 
+/* It passes for a function, with the code, the defaults and so on of the one that it stands for. */
+static PyObject *
+stands_for(Followed *self)
+{
+    return self->original != Py_None || self->contained == NULL ? self->original : self->contained;
+}
+
 static PyObject *
 followed_repr(Followed *self)
 {
-    return PyObject_Repr(self->original);
+    return PyObject_Repr(stands_for(self));
 }
 
 /* It pickles by its name, and is its own copy, as a function is. */
@@ -873,11 +880,10 @@ static PyMethodDef followed_methods[] = {
     {NULL},
 };
 
-/* It passes for a function, with the code, the defaults and so on of the one that it stands for. */
 static PyObject *
 followed_class(Followed *self, void *ignored)
 {
-    return Py_NewRef((PyObject *)Py_TYPE(self->original));
+    return Py_NewRef((PyObject *)Py_TYPE(stands_for(self)));
 }
 
 static PyObject *
@@ -886,7 +892,7 @@ followed_getattro(PyObject *object, PyObject *name)
     PyObject *found = PyObject_GenericGetAttr(object, name);
     if (found == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();
-        found = PyObject_GetAttr(((Followed *)object)->original, name);
+        found = PyObject_GetAttr(stands_for((Followed *)object), name);
     }
     return found;
 }

@@ -373,10 +373,9 @@ def callback(registration: Registration, meter: Meter, switch: Switch) -> Any:
     """What is registered."""
     if not callable(registration.argument):
         return registration.argument
-    contained = shield.registered(
-        meter.name, registration.argument, registration.unless, meter, switch, registration.quick
-    )
-    return transparent(contained, CALLBACK_FILE)
+    function, unless, quick = registration.argument, registration.unless, registration.quick
+    contained = shield.registered(meter.name, function, unless, meter, switch, quick)
+    return contained if quick is not None else transparent(contained, CALLBACK_FILE)
 
 
 def _unobserved(site: Site, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

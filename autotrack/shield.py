@@ -175,20 +175,15 @@ def registered(
     quick: Callable[..., bool] | None,
 ) -> Callable[..., None]:
     """A callback for a framework's own registry: contained, and nothing at all `unless` says so, which is asked first
-    and of which a compiler that traces through it knows the answer.  `quick` as above."""
-    never = unless if unless is not None else (lambda: False)
+    and of which a compiler that traces through it knows the answer.  `quick` as above: such a one is not traced."""
     contained = _contained(where, lambda args, kwargs, result: function(*args), meter)
     if quick is not None:
-        told = compiled.Followed(None, quick, contained, meter, switch)
+        return compiled.Followed(None, quick, contained, meter, switch)  # type: ignore[no-any-return]
+    never = unless if unless is not None else (lambda: False)
 
-        def callback(*args: Any) -> None:
-            if not never():
-                told(*args)
-    else:
-
-        def callback(*args: Any) -> None:
-            if not never() and meter.on and switch.on:
-                contained(args, {}, None)
+    def callback(*args: Any) -> None:
+        if not never() and meter.on and switch.on:
+            contained(args, {}, None)
 
     return callback
 

@@ -369,7 +369,9 @@ static PyTypeObject PassedType = {
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *known; /* a dict: by identity, what is known of an optimizer */
+    PyObject *known;     /* a dict: by identity, what is known of an optimizer */
+    PyObject *optimizer; /* the last one, borrowed: only compared */
+    PyObject *state;     /* what is known of it */
 } Counted;
 
 /* Whether a weak reference is to an object. */
@@ -414,19 +416,34 @@ is_counted(Stepping *state, PyObject *optimizer)
     return same;
 }
 
+/* What is known of an optimizer, borrowed; NULL, perhaps with an exception, where nothing is. */
+static PyObject *
+state_of(Counted *self, PyObject *optimizer)
+{
+    if (optimizer != self->optimizer || self->state == NULL) {
+        PyObject *key = PyLong_FromVoidPtr(optimizer);
+        PyObject *state = key == NULL ? NULL : PyDict_GetItemWithError(self->known, key);
+        Py_XDECREF(key);
+        if (state == NULL || !PyObject_TypeCheck(state, &SteppingType)) {
+            return NULL;
+        }
+        Py_XSETREF(self->state, Py_NewRef(state));
+        self->optimizer = optimizer;
+    }
+    return self->state;
+}
+
 static PyObject *
 counted_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     int done = 0;
     if (PyVectorcall_NARGS(nargsf) > 0) {
-        PyObject *key = PyLong_FromVoidPtr(args[0]);
-        PyObject *state = key == NULL ? NULL : PyDict_GetItemWithError(((Counted *)object)->known, key);
-        Py_XDECREF(key);
-        if (state != NULL && PyObject_TypeCheck(state, &SteppingType)) {
-            Py_INCREF(state);
-            done = is_counted((Stepping *)state, args[0]);
-            Py_DECREF(state);
+        PyObject *state = Py_XNewRef(state_of((Counted *)object, args[0]));
+        done = state != NULL && is_counted((Stepping *)state, args[0]);
+        if (!done) {
+            Py_CLEAR(((Counted *)object)->state); /* which may be of one that is gone */
         }
+        Py_XDECREF(state);
         PyErr_Clear();
     }
     return PyBool_FromLong(done);
@@ -452,6 +469,14 @@ static int
 counted_traverse(Counted *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->known);
+    Py_VISIT(self->state);
+    return 0;
+}
+
+static int
+counted_clear(Counted *self)
+{
+    Py_CLEAR(self->state);
     return 0;
 }
 
@@ -460,6 +485,7 @@ counted_dealloc(Counted *self)
 {
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->known);
+    Py_CLEAR(self->state);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -471,6 +497,7 @@ static PyTypeObject CountedType = {
     .tp_new = counted_new,
     .tp_dealloc = (destructor)counted_dealloc,
     .tp_traverse = (traverseproc)counted_traverse,
+    .tp_clear = (inquiry)counted_clear,
     .tp_call = PyVectorcall_Call,
     .tp_vectorcall_offset = offsetof(Counted, vectorcall),
 };
