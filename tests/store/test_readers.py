@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-import autotrack
 from autotrack.journal.folder import Folder
 from autotrack.store import Store, StoreError, open_store
 from autotrack.store.place import place
@@ -262,7 +261,7 @@ with open_store(folder, url) as store:
     store.rebuild()
 """
         words = [sys.executable, "-c", source]
-        root = os.path.dirname(os.path.dirname(autotrack.__file__))
+        root = Path(__file__).parents[2]
         processes = [
             subprocess.Popen([*words, str(tmp_path / str(n) / ".autotrack"), postgresql, run], cwd=root)
             for n in range(4)
