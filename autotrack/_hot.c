@@ -20,7 +20,7 @@
 
 #define NAMES(X) \
     X(console) X(counted) X(due) X(id) X(inside) X(is_print) X(last) X(named) X(names) X(optimized) X(passes) \
-    X(spent) X(unfinished) X(waiting) X(writes)
+    X(unfinished) X(waiting) X(writes)
 
 #define DECLARE(name) static PyObject *s_##name;
 NAMES(DECLARE)
@@ -711,6 +711,7 @@ typedef struct {
     PyObject *original;
     PyObject *quick;     /* called with the arguments: true where there is nothing left to do */
     PyObject *contained; /* called with a tuple, a dict and the result, where there is */
+    PyObject *told;      /* called with the seconds that a call has taken, or what it has raised */
     Switch *meter, *site;
     unsigned long calls;
 } Followed;
@@ -723,17 +724,41 @@ seconds_of_this_thread(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Tell the meter what a call has taken. */
-static void
+/* Tell what a call has taken, or, with `seconds` below 0, what was raised in it.  -1 with an exception that is the user's
+   own: signal handlers may have run. */
+static int
 tell(Followed *self, double seconds)
 {
-    PyObject *spent = PyFloat_FromDouble(TIMED * seconds), *told = NULL;
-    if (spent != NULL) {
-        told = PyObject_CallMethodOneArg((PyObject *)self->meter, s_spent, spent);
+    PyObject *given[2] = {NULL, NULL}, *told = NULL;
+    if (seconds < 0.0) {
+#if PY_VERSION_HEX >= 0x030C0000
+        given[1] = PyErr_GetRaisedException();
+#else
+        PyObject *type, *trace;
+        PyErr_Fetch(&type, &given[1], &trace);
+        PyErr_NormalizeException(&type, &given[1], &trace);
+        if (trace != NULL) {
+            PyException_SetTraceback(given[1], trace);
+        }
+        Py_XDECREF(type);
+        Py_XDECREF(trace);
+#endif
+        given[0] = Py_NewRef(Py_None);
     }
-    Py_XDECREF(spent);
+    else {
+        given[0] = PyFloat_FromDouble(seconds);
+        given[1] = Py_NewRef(Py_None);
+    }
+    if (given[0] == NULL || given[1] == NULL) {
+        PyErr_Clear();
+    }
+    else {
+        told = PyObject_Vectorcall(self->told, given, 2, NULL);
+    }
+    Py_XDECREF(given[0]);
+    Py_XDECREF(given[1]);
     Py_XDECREF(told);
-    PyErr_Clear();
+    return told == NULL && PyErr_Occurred() ? -1 : 0;
 }
 
 static PyObject *
@@ -750,17 +775,17 @@ followed_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyOb
     int timed = ++self->calls % TIMED == 0;
     double begun = timed ? seconds_of_this_thread() : 0.0;
     PyObject *done = PyObject_Vectorcall(self->quick, args, given, names);
-    int is_done = done == Py_True;
-    Py_XDECREF(done);
-    PyErr_Clear();
-    if (is_done) {
+    if (done == Py_True || done == NULL) {
         self->meter->fired++;
-        if (timed) {
-            tell(self, seconds_of_this_thread() - begun);
+        double took = timed ? seconds_of_this_thread() - begun : 0.0;
+        if ((done == NULL || timed) && tell(self, done == NULL ? -1.0 : took < 0.0 ? 0.0 : took) < 0) {
+            Py_CLEAR(result);
         }
+        Py_XDECREF(done);
         Py_DECREF(self);
         return result;
     }
+    Py_DECREF(done);
     PyObject *tuple = PyTuple_New((Py_ssize_t)given), *dict = PyDict_New(), *seen = NULL;
     if (tuple != NULL && dict != NULL) {
         for (size_t i = 0; i < given; i++) {
@@ -794,10 +819,10 @@ followed_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyOb
 static PyObject *
 followed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"original", "quick", "contained", "meter", "site", NULL};
-    PyObject *original, *quick, *contained, *meter, *site;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO!O!:Followed", keywords, &original, &quick, &contained, &SwitchType,
-                                     &meter, &SwitchType, &site)) {
+    static char *keywords[] = {"original", "quick", "contained", "told", "meter", "site", NULL};
+    PyObject *original, *quick, *contained, *told, *meter, *site;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO!O!:Followed", keywords, &original, &quick, &contained, &told,
+                                     &SwitchType, &meter, &SwitchType, &site)) {
         return NULL;
     }
     Followed *self = (Followed *)type->tp_alloc(type, 0);
@@ -806,6 +831,7 @@ followed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         self->original = Py_NewRef(original);
         self->quick = Py_NewRef(quick);
         self->contained = Py_NewRef(contained);
+        self->told = Py_NewRef(told);
         self->meter = (Switch *)Py_NewRef(meter);
         self->site = (Switch *)Py_NewRef(site);
     }
@@ -819,6 +845,7 @@ followed_traverse(Followed *self, visitproc visit, void *arg)
     Py_VISIT(self->original);
     Py_VISIT(self->quick);
     Py_VISIT(self->contained);
+    Py_VISIT(self->told);
     Py_VISIT(self->meter);
     Py_VISIT(self->site);
     return 0;
@@ -843,6 +870,7 @@ followed_dealloc(Followed *self)
     Py_CLEAR(self->original);
     Py_CLEAR(self->quick);
     Py_CLEAR(self->contained);
+    Py_CLEAR(self->told);
     Py_CLEAR(self->meter);
     Py_CLEAR(self->site);
     Py_TYPE(self)->tp_free((PyObject *)self);

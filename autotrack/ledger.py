@@ -16,7 +16,7 @@ from typing import Any
 
 from autotrack import context, libraries, shield
 from autotrack.entries import MISSING, Entry
-from autotrack.extension import Switch
+from autotrack.extension import Switch, compiled
 from autotrack.frames import is_ours, transparent
 from autotrack.patching import Patch, Registration, Site, callback, driver, following
 from autotrack.shield import Meter
@@ -132,8 +132,12 @@ class Ledger:
         """Names that the user's modules bound while recording was on."""
         for module in _user_modules():
             for name, value in list(vars(module).items()):
-                if type(value) is ObservedFunction or (type(value) is FunctionType and is_ours(value)):
+                kind = type(value)
+                if kind in _WRAPPERS or (kind is FunctionType and is_ours(value)):
                     setattr(module, name, getattr(value, "__wrapped__", value))
+
+
+_WRAPPERS = (ObservedFunction,) if compiled is None else (ObservedFunction, compiled.Followed)
 
 
 def observed(original: Any, site: Site) -> Any:

@@ -143,7 +143,7 @@ def followed(
     frame between `after` and the caller, and no calls that can be spared.
     """
     if quick is not None:
-        return compiled.Followed(original, quick, _contained(where, after, meter), meter, switch)
+        return compiled.Followed(original, quick, _contained(where, after, meter), _told(where, meter), meter, switch)
     thread_time = time.thread_time
 
     def drive(*args: Any, **kwargs: Any) -> Any:
@@ -178,7 +178,7 @@ def registered(
     and of which a compiler that traces through it knows the answer.  `quick` as above: such a one is not traced."""
     contained = _contained(where, lambda args, kwargs, result: function(*args), meter)
     if quick is not None:
-        return compiled.Followed(None, quick, contained, meter, switch)  # type: ignore[no-any-return]
+        return compiled.Followed(None, quick, contained, _told(where, meter), meter, switch)  # type: ignore[no-any-return]
     never = unless if unless is not None else (lambda: False)
 
     def callback(*args: Any) -> None:
@@ -206,6 +206,22 @@ def _contained(where: str, after: Callable[[Any, Any, Any], object], meter: Mete
                 raise
 
     return transparent(contained)
+
+
+def _told(where: str, meter: Meter) -> Callable[[float | None, BaseException | None], None]:
+    def told(seconds: float | None, error: BaseException | None) -> None:
+        """What the extension has to tell of a call of `quick`: what one of `TIMED` took, or what one has raised."""
+        try:
+            if error is not None:
+                raise error
+            if seconds is not None:
+                meter.spent(TIMED * seconds)
+                meter.succeed()
+        except Exception as raised:
+            if _stop(where, raised, meter):
+                raise
+
+    return transparent(told)
 
 
 class Undisturbed:

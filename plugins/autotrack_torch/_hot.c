@@ -17,17 +17,6 @@
 static int (*record)(PyObject *slots, double value, long long step, double tail); /* of `autotrack._hot` */
 static PyObject *s_is_neg, *s_lr, *s_param_groups, *s_pending;
 
-/* An attribute, but an AttributeError is no error: NULL, without an exception. */
-static PyObject *
-attribute(PyObject *object, PyObject *name)
-{
-    PyObject *value = PyObject_GetAttr(object, name);
-    if (value == NULL) {
-        PyErr_Clear();
-    }
-    return value;
-}
-
 /* ---------------------------------------------------------------------------------------------------------------
    Stepping: what `Stepped` knows of an optimizer, as far as it is asked for at every step. */
 
@@ -393,6 +382,7 @@ refers_to(PyObject *reference, PyObject *object)
 #endif
 }
 
+/* Whether the step is counted now; -1 with an exception, since a class of the user's may say what `param_groups` are. */
 static int
 is_counted(Stepping *state, PyObject *optimizer)
 {
@@ -401,17 +391,23 @@ is_counted(Stepping *state, PyObject *optimizer)
         || PyList_GET_SIZE(state->several) > 0) {
         return 0;
     }
-    PyObject *pending = attribute(state->here, s_pending), *groups = attribute(optimizer, s_param_groups);
-    int same = pending != NULL && PyList_CheckExact(pending) && PyList_GET_SIZE(pending) == 0 && groups != NULL
-               && PyList_CheckExact(groups) && PyList_GET_SIZE(groups) <= PyList_GET_SIZE(state->rates);
+    PyObject *pending = PyObject_GetAttr(state->here, s_pending);
+    PyObject *groups = pending == NULL ? NULL : PyObject_GetAttr(optimizer, s_param_groups);
+    int same = groups != NULL && PyList_CheckExact(pending) && PyList_GET_SIZE(pending) == 0 && PyList_CheckExact(groups)
+               && PyList_GET_SIZE(groups) <= PyList_GET_SIZE(state->rates);
     for (Py_ssize_t number = 0; same && number < PyList_GET_SIZE(groups); number++) {
         PyObject *group = PyList_GET_ITEM(groups, number);
         PyObject *rate = PyDict_CheckExact(group) ? PyDict_GetItemWithError(group, s_lr) : NULL;
-        same = rate != NULL && rate == PyList_GET_ITEM(state->rates, number);
+        if (rate == NULL && PyDict_CheckExact(group)) {
+            rate = Py_None;
+        }
+        same = rate != NULL && rate == PyList_GET_ITEM(state->rates, number) && !PyErr_Occurred();
     }
     Py_XDECREF(pending);
     Py_XDECREF(groups);
-    PyErr_Clear();
+    if (PyErr_Occurred()) {
+        return -1;
+    }
     state->count += same;
     return same;
 }
@@ -436,17 +432,16 @@ state_of(Counted *self, PyObject *optimizer)
 static PyObject *
 counted_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    int done = 0;
-    if (PyVectorcall_NARGS(nargsf) > 0) {
-        PyObject *state = Py_XNewRef(state_of((Counted *)object, args[0]));
-        done = state != NULL && is_counted((Stepping *)state, args[0]);
-        if (!done) {
-            Py_CLEAR(((Counted *)object)->state); /* which may be of one that is gone */
-        }
-        Py_XDECREF(state);
-        PyErr_Clear();
+    if (PyVectorcall_NARGS(nargsf) == 0) {
+        Py_RETURN_FALSE;
     }
-    return PyBool_FromLong(done);
+    PyObject *state = Py_XNewRef(state_of((Counted *)object, args[0]));
+    int done = state != NULL ? is_counted((Stepping *)state, args[0]) : PyErr_Occurred() ? -1 : 0;
+    if (done <= 0) {
+        Py_CLEAR(((Counted *)object)->state); /* which may be of one that is gone */
+    }
+    Py_XDECREF(state);
+    return done < 0 ? NULL : PyBool_FromLong(done);
 }
 
 static PyObject *

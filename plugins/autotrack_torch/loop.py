@@ -73,7 +73,7 @@ class Loss(Passing):
         """Backward passes of the last step, where there are several."""
         self.total = 0.0
         self.leaf: Any = None
-        self.mark: tuple[int, int] | None = None
+        self.mark: tuple[Any, int] | None = None
         """The gradient of that parameter after the last pass, and how often it was changed in place."""
         self.fresh = False
         """Whether it was found out just now what the pass is of."""
@@ -102,10 +102,11 @@ class Loss(Passing):
         """Whether the pass that has just been made left the gradients of its parameters as they were."""
         leaf = self.leaf() if self.leaf is not None else None
         grad = leaf.grad if leaf is not None else None
-        mark = (id(grad), grad._version) if grad is not None else None
-        if mark is None or mark == self.mark:
+        if grad is None:
             return True
-        self.mark = mark
+        if self.mark is not None and self.mark[0]() is grad and self.mark[1] == grad._version:
+            return True
+        self.mark = weakref.ref(grad), grad._version
         return False
 
     def stepped_unseen(self) -> bool:

@@ -98,10 +98,10 @@ def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], 
                 return
         rates = state.rates
         for number, group in enumerate(optimizer.param_groups):
-            if number >= len(rates) or group["lr"] is not rates[number]:
+            if number >= len(rates) or group.get("lr") is not rates[number]:
                 if state.training is None and _look(optimizer, len(args) > 1 or bool(kwargs)) is None:
                     return
-                _rate_changed(state, number, group["lr"])
+                _rate_changed(state, number, group.get("lr"))
                 state.observed = True
         state.count += 1
 
@@ -208,7 +208,7 @@ def rates_of(state: Stepped) -> None:
     """Record the learning rates that have changed."""
     optimizer = state.reference()
     for number, group in enumerate(optimizer.param_groups if optimizer is not None else ()):
-        _rate_changed(state, number, group["lr"])
+        _rate_changed(state, number, group.get("lr"))
 
 
 def _rate_changed(state: Stepped, number: int, rate: Any) -> None:

@@ -247,6 +247,106 @@ def test_a_mode_of_the_program_sees_nothing_of_ours(tmp_path: Path) -> None:
     assert seen == plain
 
 
+def test_an_optimizer_that_never_steps_beside_one_that_does(recording: Recording) -> None:
+    """The gradients are made anew in each step, often where the last ones were in memory."""
+    model = Net()
+    idle, optimizer = (torch.optim.SGD(model.parameters(), lr=0.01) for _ in range(2))
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = model(X).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["train/loss"]] == list(range(30))
+    del idle
+
+
+def test_an_optimizer_without_a_rate(recording: Recording) -> None:
+    class Bare(torch.optim.Optimizer):  # type: ignore[misc]
+        def step(self) -> None:  # type: ignore[override]
+            pass
+
+    model = Net()
+    optimizer = Bare(model.parameters(), {})
+    for step in range(700):
+        loss = model(X).mean()
+        loss.backward()
+        optimizer.param_groups[0].pop("lr", None)
+        if step % 100 == 50:
+            optimizer.param_groups[0]["lr"] = 0.5
+        optimizer.step()
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["train/loss"]] == list(range(700))
+    assert strand.points["lr"][0] == (50, 0.5)
+
+
+def test_names_that_the_program_has_bound(tmp_path: Path) -> None:
+    source = """
+import autotrack, torch
+from torch.autograd import backward
+for _ in range(3):
+    autotrack.enable(quiet=True)
+    assert backward is torch.autograd.backward and backward.__wrapped__
+    autotrack.disable()
+    assert backward is torch.autograd.backward and not hasattr(backward, "__wrapped__")
+    from torch.autograd import backward as again
+"""
+    assert run_program(source, tmp_path, tracked=False).stderr == ""
+
+
+def test_timeouts_arrive_wherever_they_come(tmp_path: Path) -> None:
+    source = """
+import random, signal, time, torch
+class Timeout(Exception): pass
+raised = caught = 0
+def handler(*_):
+    global raised
+    raised += 1
+    raise Timeout
+signal.signal(signal.SIGALRM, handler)
+weight = torch.ones(1, requires_grad=True)
+optimizer = torch.optim.SGD([weight], lr=0.0)
+def one():
+    optimizer.zero_grad(); (weight * 2).sum().backward(); optimizer.step()
+for _ in range(500): one()  # PyTorch itself swallows what comes while it imports
+end = time.monotonic() + 5
+while time.monotonic() < end:
+    torch.set_grad_enabled(True)  # which it leaves off where the step of an optimizer is interrupted
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(2e-5, 3e-4))
+        for _ in range(30): one()
+        time.sleep(1)
+    except Timeout:
+        caught += 1
+print(raised > 1000, raised - caught)
+"""
+    done = run_program(source, tmp_path)
+    assert done.stdout == "True 0\n", done.stderr
+
+
+def test_an_interrupt_while_an_optimizer_says_what_it_steps(tmp_path: Path) -> None:
+    source = """
+import signal, torch
+class Odd(torch.optim.SGD):
+    interrupts = False
+    @property
+    def param_groups(self):
+        if self.interrupts: self.interrupts = False; signal.raise_signal(signal.SIGINT)
+        return self.groups
+    @param_groups.setter
+    def param_groups(self, groups): self.groups = groups
+weight = torch.ones(1, requires_grad=True)
+optimizer = Odd([weight], lr=0.0)
+for step in range(100):
+    (weight * 2).sum().backward()
+    if step == 80: optimizer.register_step_post_hook(lambda *_: setattr(optimizer, "interrupts", True))
+    try: optimizer.step()
+    except KeyboardInterrupt: print("interrupted", step); break
+"""
+    done = run_program(source, tmp_path)
+    assert done.stdout == "interrupted 80\n", done.stderr
+
+
 def test_micro_batches_of_a_step(recording: Recording) -> None:
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
