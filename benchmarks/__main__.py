@@ -10,6 +10,7 @@ import platform
 import sys
 from dataclasses import asdict
 
+from autotrack.extension import compiled
 from benchmarks.measure import Result
 
 NAMES = ("startup", "point", "fit", "job", "identity", "memory", "system", "ingest", "listing", "loop")
@@ -20,9 +21,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="what to measure; all by default")
     parser.add_argument("--json", metavar="FILE", help="write the results to a file as well")
     arguments = parser.parse_args()
-    print(
-        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
-    )
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    how = "compiled" if compiled is not None else "not compiled"
+    print(f"{python}, {os.cpu_count()} cores, {platform.machine()}; the hot path is {how}")
     print(f"{'':48}{'cost':>12}{'±':>9}{'noise':>10}{'±':>9}{'untracked':>12}  budget")
     results: list[Result] = []
     for name in arguments.names or NAMES:
