@@ -215,10 +215,17 @@ read_value(Passed *self, PyObject *tensor, double *value)
     default:
         return 0;
     }
-    /* What lies there may be to be taken negative, which DLPack does not say. */
-    PyObject *negative = PyObject_CallMethodNoArgs(tensor, s_is_neg);
-    Py_XDECREF(negative);
-    return negative == Py_False;
+    /* What lies there may be to be taken negative, which DLPack does not say: the imaginary part of conjugates, which in
+       memory of the framework never lies where a number of its own is put. */
+    if ((uintptr_t)place % (2 * (size_t)there.bits / 8) != 0) {
+        PyObject *modes = PyObject_CallNoArgs(self->modes);
+        int none = modes != NULL && PyLong_CheckExact(modes) && PyLong_AsLong(modes) == 0;
+        Py_XDECREF(modes);
+        PyObject *negative = none ? PyObject_CallMethodNoArgs(tensor, s_is_neg) : NULL;
+        Py_XDECREF(negative);
+        return negative == Py_False;
+    }
+    return 1;
 }
 
 /* Whether the loss that was passed back is on record now.  An exception may be left. */
@@ -252,11 +259,8 @@ is_on_record(Passed *self, PyObject *const *args, size_t count, PyObject *names)
     if (!same || step == loss->step) {
         return 0;
     }
-    PyObject *modes = PyObject_CallNoArgs(self->modes);
-    int none = modes != NULL && PyLong_CheckExact(modes) && PyLong_AsLong(modes) == 0;
-    Py_XDECREF(modes);
     double value;
-    if (!none || !read_value(self, args[0], &value)) {
+    if (!read_value(self, args[0], &value)) {
         return 0;
     }
     if (!loss->plain || loss->slots == NULL || record(loss->slots, value, step, loss->tail) < 0) {
