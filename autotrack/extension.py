@@ -8,22 +8,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-wanted = os.environ.get("AUTOTRACK_EXTENSION") != "0"
-"""Whether what is compiled is to be used."""
 
-
-def _compiled() -> Any:
-    if not wanted:
+def built(name: str) -> Any:
+    """An extension module; None where it was not built, or AUTOTRACK_EXTENSION=0 says to do without."""
+    if os.environ.get("AUTOTRACK_EXTENSION") == "0":
         return None
     try:
-        from autotrack import _hot
+        return __import__(name, fromlist=["_"])
     except ImportError:
         return None
-    return _hot
 
 
-compiled: Any = _compiled()
-"""The module `autotrack._hot`; None where it was not built, or AUTOTRACK_EXTENSION=0 says to do without."""
+compiled: Any = built("autotrack._hot")
 
 if TYPE_CHECKING or compiled is None:
 

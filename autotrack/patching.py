@@ -54,7 +54,7 @@ class Patch:
     generators: called for each item on its way to the user.  `after(args, kwargs, result)` is for the few functions
     that run on every step of a training: the function is replaced by a plain one, which calls it once the call has
     returned, also inside of tracked calls.  `quick(*args, **kwargs)`, of an extension in C, is asked before it, and
-    where it returns True `after` is spared; it raises nothing, and is a function in C that has no frame.
+    where it returns True `after` is spared; what it raises is treated as what `after` does.
     """
 
     def __init__(

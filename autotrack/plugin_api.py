@@ -17,7 +17,7 @@ from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
 from autotrack.capture.shown import let_go
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
-from autotrack.extension import compiled
+from autotrack.extension import built as extension
 from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.journal.points import pack_record
@@ -36,8 +36,8 @@ __all__ = [
     "artifact",
     "begin",
     "call_at",
-    "compiled",
     "digest",
+    "extension",
     "goes_on",
     "know_generator",
     "later",

@@ -11,7 +11,7 @@ import io
 import sys
 
 from autotrack import context, shield
-from autotrack.extension import compiled
+from autotrack.extension import built
 from autotrack.frames import transparent
 
 TYPE_CHECKING = False
@@ -31,21 +31,22 @@ behind the first text."""
 Line: TypeAlias = "list[Any]"
 """What a call is writing at once.  A plain list, since one is made for each print: the frame, held while more is sure
 to come; instruction, `DONE` once it is over; code, thread; after how many pieces of text it ends, if not with a line;
-time, stream, `PrintCall`, variables, training; the pieces of text.  `_hot.c` knows the order."""
+time, stream, `PrintCall`, variables, training; the pieces of text.  `_write.c` knows the order."""
 FRAME, AT, CODE, THREAD, WRITES, TIME, STREAM, CALL, VALUES, PLACE, TEXT = range(11)
 DONE = -1
 NO_LINE: Line = [None, DONE, None, 0, 0, 0.0, 0, None, None, None]
 CONTROL = "\x1f"
 """A text that is greater neither ends a line nor begins it again."""
 _NOTHING = object()
+_compiled = built("autotrack.capture._write")
 
 
 def made(console: Console, job: Job, number: int, put: Any, there: Any, plain: Any) -> Any:
     """A `write` for a stream, which `put` holds, or, where that is None, the weak reference `there` does; `plain` is
     that of its class."""
-    if compiled is None:
+    if _compiled is None:
         return in_python(console, number, put, there, plain)
-    return compiled.Write(
+    return _compiled.Write(
         put=put,
         there=there,
         plain=plain,

@@ -5,22 +5,10 @@ from __future__ import annotations
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from autotrack.plugin_api import compiled
+from autotrack.plugin_api import extension
 
-
-def _built() -> Any:
-    if compiled is None:
-        return None
-    try:
-        from autotrack_torch import _hot
-    except ImportError:
-        return None
-    return _hot
-
-
-built: Any = _built()
-"""The module `autotrack_torch._hot`, or None."""
-
+built: Any = extension("autotrack_torch._hot")
+"""The module, or None."""
 
 if TYPE_CHECKING or built is None:
 
