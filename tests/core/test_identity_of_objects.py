@@ -284,13 +284,17 @@ COSTLY: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", COSTLY)
 def test_what_takes_long_is_told_beforehand(name: str) -> None:
+    """In time of this thread on the processor: what else the machine does says nothing of ours."""
     data = COSTLY[name]()
-    begun = time.perf_counter()
-    told = seconds_to_digest(data)
-    assert time.perf_counter() - begun < 0.01
-    begun = time.perf_counter()
+    telling = []
+    for _ in range(5):
+        begun = time.thread_time()
+        told = seconds_to_digest(data)
+        telling.append(time.thread_time() - begun)
+    assert min(telling) < 0.01
+    begun = time.thread_time()
     digest(data)
-    assert told > 0.1 * (time.perf_counter() - begun)
+    assert told > 0.1 * (time.thread_time() - begun)
     assert told > 0.001
 
 

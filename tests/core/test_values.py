@@ -222,7 +222,7 @@ def size(value: Any) -> int:
 
 def test_bounds() -> None:
     """What is nested and shared, long or deep is cut, and says so; quickly."""
-    begun = time.perf_counter()
+    begun = time.thread_time()
     shared: Any = 1
     for _ in range(8):
         shared = [shared] * 200
@@ -237,4 +237,4 @@ def test_bounds() -> None:
         deep = [deep]
     assert len(written(plain(deep))) < 1000
     assert plain(b"a" * 10_000)["length"] == 10_000
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2

@@ -161,10 +161,10 @@ def test_a_million_points_are_thinned_and_keep_their_extremes(log: bool) -> None
     steps = numpy.arange(1_000_000)
     values = 2 + numpy.sin(steps / 1e5)
     values[123_457], values[654_321], values[777_777] = 1000.0, 0.001, math.nan
-    began = time.perf_counter()
+    began = time.thread_time()
     thinned = curves.drawable(curves.Curve("loss", steps, values), log, 100)
     lines = [line.plain for line in curves.chart("loss", [thinned], log=log, unit="", width=100)]
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
     assert len(thinned.x) <= 5 * 2 * 100
     for step in (0, 123_457, 654_321, 999_999):
         assert thinned.y[thinned.x == step] == [values[step]]
