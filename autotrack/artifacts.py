@@ -25,33 +25,41 @@ def report_artifact(
     mode: str,
     *,
     kind: str = "file",
-    model: str | None = None,
+    model: str | Callable[[], str | None] | None = None,
     step: int | None = None,
     strand: str | None = None,
     closed: Callable[[], bool] | None = None,
     unknown: str = "",
-) -> None:
-    """A file that was `read` or `written` by the job.  `closed`, where given, says when its content is whole;
-    `unknown`, why there is no use in a digest."""
+    number: int | None = None,
+) -> int | None:
+    """A file that was `read` or `written` by the job.  `model` is the identity of the model inside, or what the
+    recorder has to call for it; `closed`, where given, says when its content is whole; `unknown`, why there is no use
+    in a digest; `number`, under which number it was reported before.  Returns its number."""
     try:
         path = os.path.abspath(path)
     except FileNotFoundError:  # the current folder is gone
         path = os.path.join(job.cwd, path)
-    number = _seen(job, path, mode, kind, model=model, step=step, strand=strand)
-    if number is None:
-        return
+    identity = model if isinstance(model, str) else None
+    again = number is not None
+    number = _seen(job, path, mode, kind, model=identity, step=step, strand=strand, number=number)
+    if number is None or again:
+        return number
     if unknown:
         job.report(_undigested(number, unknown))
     elif job.recorder is not None:
         version = _version(path) if closed is None else None
-        job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, version, closed))
+        inside = model if callable(model) else None
+        job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, version, closed, inside))
+    return number
 
 
 def _seen(
-    job: Job, path: str, mode: str, kind: str, *, model: str | None, step: int | None, strand: str | None
-) -> int | None:
+    job: Job, path: str, mode: str, kind: str, *, model: str | None, step: int | None, strand: str | None,
+    number: int | None = None,
+) -> int | None:  # fmt: skip
     job.artifacts.add((path, mode == "written"))
-    number = job.next_artifact()
+    if number is None:
+        number = job.next_artifact()
     event = events.ArtifactSeen(
         time=time.time(),
         artifact=number,
@@ -70,7 +78,12 @@ def _undigested(number: int, why: str) -> events.ArtifactDigested:
 
 
 def _digest(
-    job: Job, number: int, path: str, version: Version | None, closed: Callable[[], bool] | None
+    job: Job,
+    number: int,
+    path: str,
+    version: Version | None,
+    closed: Callable[[], bool] | None,
+    inside: Callable[[], str | None] | None,
 ) -> bool | None:
     """Digest a file once it is whole, where it is still the one that was seen.  False: not yet."""
     if closed is not None and not closed():
@@ -79,8 +92,12 @@ def _digest(
         if version is None or _version(path) == version:
             begun = _version(path)
             digest, size = files.digest_file(path, files.Cache(job.root))
+            model = inside() if inside is not None else None
             if _version(path) == begun:
-                job.report(events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size))
+                event = events.ArtifactDigested(
+                    time=time.time(), artifact=number, digest=digest, bytes=size, model=model
+                )
+                job.report(event)
                 return None
         event = _undigested(number, "it was changed before its content was read")
     except OSError as error:

@@ -265,6 +265,8 @@ class ArtifactDigested(Event, frozen=True, kw_only=True, tag="artifact_digest"):
     bytes: int | None
     why: str = ""
     """Why there is no digest."""
+    model: str | None = None
+    """Identity of the model inside, where that was found out with the digest."""
 
 
 class Tagged(Event, frozen=True, kw_only=True, tag="tag"):

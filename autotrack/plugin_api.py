@@ -4,9 +4,10 @@ prediction, files, identities."""
 from __future__ import annotations
 
 import inspect
+import math
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.extension import built as extension
 from autotrack.identity import data as identity
 from autotrack.identity import models
+from autotrack.identity.models import Streamed
 from autotrack.journal.points import pack_record
 from autotrack.manual import here
 from autotrack.predictions import Prediction, Tie, like, made
@@ -32,6 +34,7 @@ from autotrack.trained import note_of, remember, role_of, strand_of
 __all__ = [
     "Loaded",
     "Prediction",
+    "Streamed",
     "Tie",
     "artifact",
     "begin",
@@ -57,6 +60,7 @@ __all__ = [
     "strand_for_loaded",
     "strand_here",
     "strand_of",
+    "streams_digest",
     "variables",
 ]
 
@@ -75,26 +79,36 @@ def model_digest(model: Any, budget: float) -> str | None:
         return None
 
 
+def streams_digest(framework: str, parts: Mapping[str, Any]) -> str:
+    """The identity of a model by its parts, however long that takes: for the recorder.  An array among them may be a
+    `Streamed`, which is read as it is digested."""
+    return models.model_digest({framework: dict(parts)}, math.inf)
+
+
 def artifact(
     path: str,
     mode: str,
     *,
     kind: str = "file",
     strand: Strand | None = None,
-    model: str | None = None,
+    model: str | Callable[[], str | None] | None = None,
     file: Any = None,
     step: int | None = None,
-) -> None:
-    """A file that was `read` or `written`, by a strand or by the job.  `file`, where given, is the open file:
-    its content is whole once that is closed."""
+    number: int | None = None,
+) -> int | None:
+    """A file that was `read` or `written`, by a strand or by the job.  `model` is the identity of the model inside, or
+    what the recorder has to call for it, as long as the file is still the one that was seen; `file`, where given, is
+    the open file: its content is whole once that is closed.  Returns a number by which the same file can be told of
+    once more, as that of a strand; None where nothing is recorded."""
     job = context.Current.job
     if job is None:
-        return
-    if strand is not None and model is not None:
+        return None
+    if strand is not None and isinstance(model, str):
         trained.identify(model, strand)
-    report_artifact(
-        job, path, mode, kind=kind, model=model, step=step, strand=strand.id if strand else None, closed=_closed(file)
-    )
+    return report_artifact(
+        job, path, mode, kind=kind, model=model, step=step, strand=strand.id if strand else None, closed=_closed(file),
+        number=number,
+    )  # fmt: skip
 
 
 def begin(framework: str, name: str, cls: str = "") -> Strand | None:

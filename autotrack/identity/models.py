@@ -10,7 +10,8 @@ import io
 import os
 import pickle
 import time
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import xxhash
 from blake3 import blake3
@@ -24,6 +25,22 @@ from autotrack.values import storable
 
 class OverBudget(Exception):
     """It would take longer, or become larger, than allowed."""
+
+
+class Streamed(NamedTuple):
+    """An array that is read, piece by piece, only as it is digested."""
+
+    dtype: Any
+    shape: tuple[int, ...]
+    pieces: Callable[[], Iterable[Any]]
+    """Its elements in C order, in little-endian, as bytes."""
+
+    def digest(self) -> str:
+        """As that of the array itself would be."""
+        state = elements.begun(self.dtype, self.shape)
+        for piece in self.pieces():
+            state.update(piece)
+        return elements.named(state.hexdigest())
 
 
 def report(strand: Strand, model: Any, budget: float) -> None:
@@ -162,6 +179,8 @@ class _Walk:
             for key in sorted(value, key=_order):
                 self.value(key)
                 self.value(value[key])
+        elif type(value) is Streamed:
+            self._mark(value.digest())
         elif type(value) in (list, tuple):
             self._mark(f"{type(value).__name__} {len(value)}")
             for entry in value:

@@ -222,7 +222,7 @@ def _artifact(segment: str, event: Any, digests: Digests) -> dict[str, Any]:
         "bytes": digested.bytes if digested else None,
         "kind": event.kind,
         "step": event.step,
-        "model": event.model,
+        "model": event.model or (digested.model if digested else None),
     }
 
 

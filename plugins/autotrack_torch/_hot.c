@@ -8,6 +8,12 @@
 #include <Python.h>
 #include <structmember.h>
 
+#if PY_VERSION_HEX < 0x030C0000 /* of 3.11: see `called_at` */
+#define Py_BUILD_CORE
+#include <internal/pycore_frame.h>
+#undef Py_BUILD_CORE
+#endif
+
 #include <stdint.h>
 
 #ifdef Py_GIL_DISABLED
@@ -228,6 +234,43 @@ read_value(Passed *self, PyObject *tensor, double *value)
     return 1;
 }
 
+/* Whether what runs is the call that a loss is of: `behind` a function of the framework, or there itself.  In Python 3.11
+   the frames are looked at where they are: an object of Python's for that of the framework's function, which would be
+   made for it at each pass, takes longer than all else here. */
+static int
+called_at(const Passing *loss, int behind)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    _PyInterpreterFrame *frame = PyThreadState_Get()->cframe->current_frame;
+    for (;; frame = frame->previous) {
+        while (frame != NULL && _PyFrame_IsIncomplete(frame)) {
+            frame = frame->previous;
+        }
+        if (frame == NULL) {
+            return 0;
+        }
+        if (!behind--) {
+            return (PyObject *)frame->f_code == loss->code
+                   && _PyInterpreterFrame_LASTI(frame) * (int)sizeof(_Py_CODEUNIT) == loss->at;
+        }
+    }
+#else
+    PyFrameObject *frame = PyEval_GetFrame();
+    if (frame == NULL) {
+        return 0;
+    }
+    frame = behind ? PyFrame_GetBack(frame) : (PyFrameObject *)Py_NewRef(frame);
+    if (frame == NULL) {
+        return 0;
+    }
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    int same = (PyObject *)code == loss->code && PyFrame_GetLasti(frame) == loss->at;
+    Py_DECREF(code);
+    Py_DECREF(frame);
+    return same;
+#endif
+}
+
 /* Whether the loss that was passed back is on record now.  An exception may be left. */
 static int
 is_on_record(Passed *self, PyObject *const *args, size_t count, PyObject *names)
@@ -242,21 +285,8 @@ is_on_record(Passed *self, PyObject *const *args, size_t count, PyObject *names)
     if (count == 1 && names != NULL) { /* a gradient may be among them */
         return 0;
     }
-    PyFrameObject *frame = PyEval_GetFrame();
-    if (frame == NULL) {
-        return 0;
-    }
-    frame = count == 4 ? PyFrame_GetBack(frame) : (PyFrameObject *)Py_NewRef(frame);
-    if (frame == NULL) {
-        return 0;
-    }
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    int same = (PyObject *)code == loss->code && PyFrame_GetLasti(frame) == loss->at
-               && PyThread_get_thread_ident() == loss->thread;
-    Py_DECREF(code);
-    Py_DECREF(frame);
     long long step = ((Stepping *)loss->optimizer)->count;
-    if (!same || step == loss->step) {
+    if (step == loss->step || PyThread_get_thread_ident() != loss->thread || !called_at(loss, count == 4)) {
         return 0;
     }
     double value;

@@ -1,28 +1,28 @@
 """Files of models: what `torch.save` and `torch.load`, TorchScript, `torch.export` and safetensors write and read.
 
 The identity of a model is that of its tensors by name: the same weights saved twice, alone or in a checkpoint with
-other things, are the same model.
+other things, are the same model.  What `torch.save` and safetensors have written is read by the recorder from the file,
+as long as that is still there; of TorchScript and `torch.export` the model at hand is taken.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from autotrack.plugin_api import artifact, model_digest
 from autotrack_torch import loaders
 from autotrack_torch import training as trainings
+from autotrack_torch.archives import largest, model_in
 from autotrack_torch.training import Training
 
 BUDGET = 0.5
-"""Seconds that the identity of a model may take."""
+"""Seconds that the identity of a model at hand may take."""
 WAITING = 100
 """Files that may wait for a training."""
-DEPTH = 4
-"""Levels of a checkpoint in which a model is looked for."""
-_NO_MODELS = ("optim", "sched", "scaler", "rng")
 
 
 class _File(NamedTuple):
@@ -30,7 +30,7 @@ class _File(NamedTuple):
 
     path: str
     mode: str
-    identity: str | None
+    number: int | None
     storages: set[int]
     """Where in memory is what was written."""
 
@@ -47,15 +47,14 @@ def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: 
     target = args[1] if len(args) > 1 else _named(kwargs, _FILES)
     path = _path(target)
     state = _state_in(obj)
-    training = _of_state(obj, state)
+    training = _of_state(state)
     if path is None:
         return
-    identity = identity_of(state) if state else None
-    kind = "checkpoint" if state else "file"
+    identity, kind = _identity(obj, state, path), "checkpoint" if state else "file"
     if training is None:
-        artifact(path, "written", kind=kind, model=identity, file=target)
+        number = artifact(path, "written", kind=kind, model=identity, file=target)
         if state:
-            _wait(_File(path, "written", identity, _storages(state)))
+            _wait(_File(path, "written", number, _storages(state)))
         return
     artifact(path, "written", kind=kind, strand=training.strand, model=identity, file=target, step=training.steps)
     loaders.settle()
@@ -76,10 +75,20 @@ def _read(target: Any, content: Any) -> None:
     path, state = _path(target), _state_in(content)
     if path is None or not state:
         return
-    identity, training = identity_of(state), trainings.in_thread().training
+    training = trainings.in_thread().training
+    strand = training.strand if training is not None else None
+    number = artifact(path, "read", kind="checkpoint", model=_identity(content, state, path), strand=strand)
     if training is None:
-        _wait(_File(path, "read", identity, set()))
-    artifact(path, "read", kind="checkpoint", model=identity, strand=training.strand if training else None)
+        _wait(_File(path, "read", number, set()))
+
+
+def _identity(obj: Any, state: Mapping[str, Any], path: str) -> str | Callable[[], str | None] | None:
+    """The identity of the model in an object, or what to call for it."""
+    if not state:
+        return None
+    torch: Any = sys.modules["torch"]
+    at_hand = isinstance(obj, (torch.jit.ScriptModule, torch.export.ExportedProgram))
+    return identity_of(state) if at_hand else partial(model_in, os.path.abspath(path))
 
 
 def _named(kwargs: dict[str, Any], names: tuple[str, ...]) -> Any:
@@ -98,13 +107,18 @@ def begun(training: Training) -> None:
     own = {place for place, other in trainings.by_storage().items() if other is training}
     for file in _waiting:
         step = None if file.mode == "read" else 0
-        if file.mode == "read" or not own.isdisjoint(file.storages):
-            artifact(file.path, file.mode, kind="checkpoint", model=file.identity, strand=training.strand, step=step)
+        if file.number is not None and (file.mode == "read" or not own.isdisjoint(file.storages)):
+            artifact(file.path, file.mode, kind="checkpoint", strand=training.strand, step=step, number=file.number)
     _waiting.clear()
 
 
 def _storages(state: Mapping[str, Any]) -> set[int]:
-    return {tensor.untyped_storage().data_ptr() for tensor in state.values() if tensor.device.type != "meta"}
+    return {tensor.untyped_storage().data_ptr() for tensor in state.values() if _has_storage(tensor)}
+
+
+def _has_storage(tensor: Any) -> bool:
+    torch: Any = sys.modules["torch"]
+    return bool(tensor.device.type != "meta" and tensor.layout is torch.strided and not tensor.is_nested)
 
 
 def forget() -> None:
@@ -135,33 +149,19 @@ def _numpy_types(torch: Any) -> tuple[Any, ...]:
 
 def _state_in(obj: Any) -> Mapping[str, Any]:
     """The tensors by name of the largest model in an object."""
-    return max(_states(obj, DEPTH), key=lambda state: sum(t.numel() for t in state.values()), default={})
-
-
-def _states(obj: Any, depth: int) -> Iterator[Mapping[str, Any]]:
     torch: Any = sys.modules["torch"]
-    if isinstance(obj, torch.nn.Module):
-        yield {n: t for n, t in obj.state_dict().items() if isinstance(t, torch.Tensor)}
+    if isinstance(obj, torch.jit.ScriptModule):
+        obj = obj.state_dict()
     elif isinstance(obj, torch.export.ExportedProgram):
-        yield {n: t for n, t in obj.state_dict.items() if isinstance(t, torch.Tensor)}
-    elif isinstance(obj, Mapping):
-        tensors = {name: t for name, t in obj.items() if isinstance(name, str) and isinstance(t, torch.Tensor)}
-        if tensors:
-            yield tensors
-        if depth:
-            for name, entry in obj.items():
-                if not any(word in str(name).lower() for word in _NO_MODELS):
-                    yield from _states(entry, depth - 1)
-    elif isinstance(obj, (list, tuple)) and depth and len(obj) <= 100:
-        for entry in obj:
-            yield from _states(entry, depth - 1)
+        obj = obj.state_dict
+    return largest(obj, lambda value: isinstance(value, torch.Tensor))
 
 
-def _of_state(obj: Any, state: Mapping[str, Any]) -> Training | None:
+def _of_state(state: Mapping[str, Any]) -> Training | None:
     """The training whose parameters are saved: by where they are in memory."""
-    known = trainings.by_storage()
+    known = trainings.by_storage() if state else {}
     for tensor in state.values():
-        training = known.get(tensor.untyped_storage().data_ptr()) if tensor.device.type != "meta" else None
+        training = known.get(tensor.untyped_storage().data_ptr()) if _has_storage(tensor) else None
         if training is not None:
             return training
     return trainings.in_thread().training if not state else None

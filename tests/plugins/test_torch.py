@@ -555,6 +555,15 @@ def test_a_new_loader_for_each_epoch(recording: Recording) -> None:
     assert len(strand.of(events.StrandDataset)) == 1
 
 
+def models_in(recording: Recording) -> dict[int, str | None]:
+    """By the number of a file, the identity of the model inside."""
+    found: dict[int, str | None] = {}
+    for event in recording.events():
+        if isinstance(event, (events.ArtifactSeen, events.ArtifactDigested)):
+            found[event.artifact] = event.model or found.get(event.artifact)
+    return found
+
+
 def test_checkpoints(recording: Recording, tmp_path: Path) -> None:
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -564,13 +573,33 @@ def test_checkpoints(recording: Recording, tmp_path: Path) -> None:
     fit(model, optimizer, 1)
     torch.save(model.state_dict(), tmp_path / "later.pt")
     torch.load(tmp_path / "model.pt")
+    autotrack.disable()
     seen = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
     first, both, later, read = (event for event in seen if event.kind == "checkpoint")
-    assert first.model == both.model == read.model is not None
-    assert later.model != first.model
+    models = models_in(recording)
+    assert models[first.artifact] == models[both.artifact] == models[read.artifact] is not None
+    assert models[later.artifact] != models[first.artifact]
     assert [event.step for event in (first, both, later)] == [3, 3, 4]
     assert first.strand == recording.strands()[0].id
     assert read.mode == "read"
+
+
+class Asked(Net):
+    names: list[str] = []
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        self.names.append("state_dict")
+        return super().state_dict(*args, **kwargs)
+
+
+def test_no_method_of_the_model_is_called_for_a_checkpoint(recording: Recording, tmp_path: Path) -> None:
+    model = Asked()
+    fit(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    Asked.names.clear()
+    torch.save({"model": model}, tmp_path / "model.pt")
+    assert Asked.names == []
+    autotrack.disable()
+    assert list(models_in(recording).values()) != [None]
 
 
 def test_a_checkpoint_that_is_written_over_again_and_again(tmp_path: Path) -> None:
@@ -596,6 +625,8 @@ for step in range(300):
     for save, digest in zip(saves, digests, strict=True):
         assert found[save.artifact].digest in (None, f"blake3:{digest}")
     assert found[saves[-1].artifact].digest == f"blake3:{digests[-1]}"
+    assert found[saves[-1].artifact].model is not None
+    assert {save.model for save in saves} == {None}  # which is not found out while the program waits
     assert sum(found[save.artifact].digest is None for save in saves) > 0
     assert all(found[s.artifact].why for s in saves if found[s.artifact].digest is None)
 
@@ -750,14 +781,17 @@ def test_files_of_other_kinds_are_checkpoints_too(recording: Recording, tmp_path
     stored.load_model(Net(), str(tmp_path / "whole.safetensors"))
     torch.jit.load(tmp_path / "script.pt")
     torch.export.load(tmp_path / "program.pt2")
+    autotrack.disable()
     seen = {
         (Path(event.path).name, event.mode): event
         for event in recording.events()
         if isinstance(event, events.ArtifactSeen)
     }
+    models = models_in(recording)
     names = ("model.pt", "model.safetensors", "whole.safetensors", "script.pt", "program.pt2")
-    assert {seen[name, "written"].model for name in names} == {seen["model.pt", "written"].model} != {None}
-    assert {seen[name, "read"].model for name in names[1:]} == {seen["model.pt", "written"].model}
+    one = models[seen["model.pt", "written"].artifact]
+    assert {models[seen[name, "written"].artifact] for name in names} == {one} != {None}
+    assert {models[seen[name, "read"].artifact] for name in names[1:]} == {one}
     assert {seen[name, "written"].step for name in names} == {3}
 
 
