@@ -11,6 +11,9 @@ from autotrack import events
 from autotrack.identity import files
 from autotrack.values import storable
 
+TICK = 0.02
+"""Seconds of the clock that file systems give times of change by, twice: 10 ms is the longest on Linux."""
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -57,9 +60,9 @@ def _seen(
     job: Job, path: str, mode: str, kind: str, *, model: str | None, step: int | None, strand: str | None,
     number: int | None = None,
 ) -> int | None:  # fmt: skip
-    job.artifacts.add((path, mode == "written"))
     if number is None:
         number = job.next_artifact()
+        job.artifacts[path, mode == "written"] = number
     event = events.ArtifactSeen(
         time=time.time(),
         artifact=number,
@@ -88,22 +91,34 @@ def _digest(
     """Digest a file once it is whole, where it is still the one that was seen.  False: not yet."""
     if closed is not None and not closed():
         return False
+    version = version or _version(path)
+
+    def changed() -> bool:
+        return job.artifacts.get((path, True), 0) > number or _version(path) != version
+
     try:
-        if version is None or _version(path) == version:
-            begun = _version(path)
+        if not changed():
+            _settle(path)
             digest, size = files.digest_file(path, files.Cache(job.root))
             model = inside() if inside is not None else None
-            if _version(path) == begun:
-                event = events.ArtifactDigested(
-                    time=time.time(), artifact=number, digest=digest, bytes=size, model=model
+            if not changed():
+                job.report(
+                    events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size, model=model)
                 )
-                job.report(event)
                 return None
         event = _undigested(number, "it was changed before its content was read")
     except OSError as error:
         event = _undigested(number, os.strerror(error.errno or 0))
     job.report(event)
     return None
+
+
+def _settle(path: str) -> None:
+    """Wait until a change of a file would show: what is written to it within one tick of the clock of the file system
+    leaves the same time of change."""
+    age = time.time() - os.stat(path).st_mtime
+    if age < TICK:
+        time.sleep(TICK - max(age, 0.0))
 
 
 def _version(path: str) -> Version | None:

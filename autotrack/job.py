@@ -87,8 +87,8 @@ class Job:
         self.profiles: Profiles | None = None
         self.console: Console | None = None
         self.files: Files | None = None
-        self.artifacts: set[tuple[str, bool]] = set()
-        """Path of each file on record, and whether it was written."""
+        self.artifacts: dict[tuple[str, bool], int] = {}
+        """By path of each file on record, and whether it was written: the number that it had last."""
         self.at_opening: list[Callable[[Job], None]] = []
         """Called when the journal of a process has been opened, in the thread that had the first thing to record."""
         self.before_opening: list[Callable[[], None]] = []
@@ -274,7 +274,7 @@ class Job:
             self.files.after_fork()
         self.role, self.rank, self.pid = "fork", None, os.getpid()
         self._artifacts = 0
-        self.artifacts = set()
+        self.artifacts = {}
         if segment is not None:  # else the parent has not written them, and may never have anything to record
             self._facts = {}
             self.before_opening, self.before_training, self.arguments = [], [], None
