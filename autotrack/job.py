@@ -12,7 +12,7 @@ import threading
 import time
 
 from autotrack import exits, libraries, ranks, shield
-from autotrack.ids import id_of, new_id
+from autotrack.ids import new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,20 +65,20 @@ class Job:
         self._inherited = os.environ.get(VARIABLE)
         starter, _, its_root = (self._inherited or "").partition(":")
         self.role = "spawn" if starter and is_worker() else "main"
-        launched = ranks.launched() if self.role == "main" else None
+        self.cwd = _cwd()
+        self.root = its_root if self.role == "spawn" and its_root else self._root()
+        """The `.autotrack` folder, which stays the same wherever the program or its workers change to."""
+        launched = ranks.launched(self.root) if self.role == "main" else None
         self.rank = launched.number if launched is not None else None
         """Of this process in a distributed training, where it is one."""
         if launched is not None and launched.local > 0:
             self.role = "rank"
         self.tells = self.role == "main"
         """Whether this process tells what the program was given: the first one that has something to record."""
-        self.id = starter if self.role == "spawn" else id_of(launched.launch) if launched is not None else new_id()
+        self.id = starter if self.role == "spawn" else launched.job if launched is not None else new_id()
         self.parent = starter or None if self.role == "main" else None
         self.pid = os.getpid()
         self.started = time.time()
-        self.cwd = _cwd()
-        self.root = its_root if self.role == "spawn" and its_root else self._root()
-        """The `.autotrack` folder, which stays the same wherever the program or its workers change to."""
         self.runs = 0
         self.evaluations = 0
         self.lost = 0

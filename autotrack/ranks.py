@@ -1,30 +1,35 @@
 """The processes of a distributed training: what a launcher such as torchrun says of them in the environment.
 
 The ranks of one launch on one machine write segments of their own into one job, whose id each of them makes of the
-launcher's process.  On several machines each has a job of its own.
+launcher's process.  On several machines that is the name of the launch, on which they agree through the folder that
+they share: see `journal.launches`.  Where they share none, each has a job of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
+from autotrack.ids import id_of
 from autotrack.journal import process
+from autotrack.journal.folder import Folder
+from autotrack.journal.launches import launch_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
     class Rank(NamedTuple):
-        """Of this process: among all, among those of this machine, and of what launch."""
+        """Of this process: among all, among those of this machine, and the job of all of them."""
 
         number: int
         local: int
-        launch: str
+        job: str
 else:
     from collections import namedtuple
 
-    Rank = namedtuple("Rank", "number local launch")
+    Rank = namedtuple("Rank", "number local job")
 
 VARIABLE = "AUTOTRACK_RANK"
 """By which the children of a rank know that they inherited its environment."""
@@ -35,7 +40,7 @@ class _Told:
     """The process that was told last: what it records after `disable` is another job, its own."""
 
 
-def launched() -> Rank | None:
+def launched(root: str) -> Rank | None:
     """What the launcher of this process has made it; None where there was none, and when it is asked again."""
     number, local = _number("RANK"), _number("LOCAL_RANK")
     if VARIABLE in os.environ or number is None or local is None or (_number("WORLD_SIZE") or 0) < 2:
@@ -45,8 +50,19 @@ def launched() -> Rank | None:
     _Told.by = os.getpid()
     parent = os.getppid()
     again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
-    return Rank(number, local, f"{process.machine()} {parent} {process.started(parent):.0f} {again}")
+    launcher = f"{process.machine()} {parent} {process.started(parent):.0f} {again}"
+    machine = _number("GROUP_RANK")
+    if machine is not None and (_number("GROUP_WORLD_SIZE") or 0) > 1:
+        kind = id_of(" ".join(os.environ.get(name, "") for name in _IN_COMMON))
+        with contextlib.suppress(OSError):
+            return Rank(number, local, launch_of(Folder(root), kind, machine, launcher))
+    return Rank(number, local, id_of(launcher))
 
+
+_IN_COMMON = (
+    "TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "GROUP_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT",
+)  # fmt: skip
+"""What torchrun tells the processes of a launch on all machines."""
 
 _SERIES = re.compile(r"rank\d+/")
 

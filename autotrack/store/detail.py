@@ -95,9 +95,12 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         return None
     parent, name, status, begun, duration, author = row
     facts = strands.job_facts(database, id, _TAGS)
-    started = next((event for _, event in facts if isinstance(event, events.JobStarted)), None)
-    ended = next((event for _, event in reversed(facts) if isinstance(event, events.JobEnded)), None)
-    sections = {event.section: event.value for _, event in facts if isinstance(event, events.JobFacts)}
+    main = next((segment for segment, event in facts if isinstance(event, events.JobStarted)), None)
+    own = [event for segment, event in facts if segment == main]
+    started = next((event for event in own if isinstance(event, events.JobStarted)), None)
+    ended = next((event for event in reversed(own) if isinstance(event, events.JobEnded)), None)
+    told = [*(event for segment, event in facts if segment != main), *own]
+    sections = {event.section: event.value for event in told if isinstance(event, events.JobFacts)}
     receipts = _latest(facts, events.Receipt)
     sql = "SELECT segment, position, body FROM facts WHERE job = ? AND tag = 'artifact'"
     artifacts = [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (id,)))]

@@ -12,7 +12,7 @@ from autotrack import events
 from autotrack.capture.arguments import SECTION
 from autotrack.store.database import Database
 from autotrack.store.present import presented
-from autotrack.store.strands import StrandView
+from autotrack.store.strands import StrandView, job_facts
 
 _ORDER = ("args", "config", "global")
 
@@ -92,9 +92,8 @@ def of(database: Database, job: str) -> Arguments:
     facts = [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (job,)))]
     if not facts:
         return Arguments([], None)
-    sql = "SELECT segment FROM facts WHERE job = ? AND strand IS NULL AND tag = 'job_started'"
-    main = database.row(sql, (job,))
-    return Arguments(facts, main[0] if main is not None else None)
+    main = next((segment for segment, _ in job_facts(database, job, ("job_started",))), None)
+    return Arguments(facts, main)
 
 
 def described(given: Given) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def project(
     runs = database.within("SELECT DISTINCT run FROM strands WHERE strand IN ({in})", news)
     _write_runs(database, job, sorted({run for (run,) in runs}), life, started.user if started else None)
     database.executemany("UPDATE strands SET ended = 1 WHERE strand = ?", [(strand,) for strand in unfinished])
-    ended = [event for _, event in decoded if isinstance(event, events.JobEnded)]
+    main = next((segment for segment, event in decoded if event is started), None)
+    ended = [event for segment, event in decoded if segment == main and isinstance(event, events.JobEnded)]
     status, duration = _job_status(life, started, ended[-1] if ended else None)
     begun = started or next(iter(life.started.values()), None)
     values = (

@@ -137,13 +137,23 @@ def views(database: Database, strands: Sequence[str]) -> list[StrandView]:
 
 
 def job_facts(database: Database, job: str, tags: Sequence[str]) -> list[tuple[str, Any]]:
-    """The facts of a job that belong to no strand, as (segment, event) in the order they were written."""
+    """The facts of a job that belong to no strand, as (segment, event) in the order they were written, those of the
+    main process first: of several, on several machines, that of the first rank."""
     # Sorted here: for ORDER BY, SQLite would read the whole job in the order of its key.
+    every = sorted({*tags, "process_rank", "segment_started"})
     sql = (
-        "SELECT segment, position, body FROM facts WHERE job = ? AND strand IS NULL "
-        f"AND tag IN ({', '.join('?' * len(tags))})"
+        "SELECT segment, position, tag, body FROM facts WHERE job = ? AND strand IS NULL "
+        f"AND tag IN ({', '.join('?' * len(every))})"
     )
-    return [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (job, *tags)))]
+    found = [(segment, tag, events.decode(body)) for segment, _, tag, body in sorted(database.rows(sql, (job, *every)))]
+    order: dict[str, tuple[bool, int]] = {}
+    for segment, _, event in found:
+        if isinstance(event, events.SegmentStarted):
+            order[segment] = event.role != "main", order.get(segment, (False, 0))[1]
+        elif isinstance(event, events.ProcessRank):
+            order[segment] = order.get(segment, (True, 0))[0], event.rank
+    found.sort(key=lambda entry: order.get(entry[0], (True, 0)))
+    return [(segment, event) for segment, tag, event in found if tag in tags]
 
 
 def params_of(group: Sequence[StrandView], given: Sequence[Given] = ()) -> dict[str, tuple[Any, str]]:

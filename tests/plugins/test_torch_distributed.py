@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +154,60 @@ def test_what_is_shown_is_of_the_first_rank(tmp_path: Path) -> None:
     assert "rank1/train/loss" in autotrack(tmp_path, "show", "@last", "--json")
     assert "rank1" not in autotrack(tmp_path, "plot", "@last")
     assert "rank1/train/loss" in autotrack(tmp_path, "plot", "@last", "rank1/train/loss")
+
+
+def launched_on(machine: int, folder: Path, port: int, *words: str) -> subprocess.Popen[str]:
+    """A launcher of two processes on one of two machines, which here are one."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK_")}
+    given |= {"OMP_NUM_THREADS": "1", "AUTOTRACK_STRICT": "1"}
+    torchrun = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "2"),
+        *("--node-rank", str(machine), "--master-addr", "127.0.0.1", "--master-port", str(port)),
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / "program.py").write_text(LAUNCHED)
+    return subprocess.Popen(
+        [*torchrun, "program.py", *words],
+        cwd=folder,
+        env=environment(given),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def ended(*launchers: subprocess.Popen[str]) -> None:
+    for launcher in launchers:
+        _, errors = launcher.communicate(timeout=180)
+        assert launcher.returncode == 0, errors
+
+
+def test_two_machines_that_share_a_folder_are_one_run(tmp_path: Path) -> None:
+    port = free_port()
+    for lr in ("0.1", "0.2"):  # launched alike
+        second = launched_on(1, tmp_path, port, "--lr", lr)
+        ended(launched_on(0, tmp_path, port, "--lr", lr), second)
+    found = sorted(runs(tmp_path), key=lambda run: run["started"])
+    assert [run["status"] for run in found] == ["finished", "finished"]
+    for run, lr in zip(found, (0.1, 0.2), strict=True):
+        names = ["train/loss", *(f"rank{rank}/train/loss" for rank in (1, 2, 3))]
+        assert [run["metrics"][name]["count"] for name in names] == [4] * 4
+        assert {param["name"]: param["value"] for param in run["params"]}["lr"] == lr
+        assert run["job"]["exit"]["code"] == 0
+        assert "epoch 1 loss" in json.dumps(run["job"]["console"])
+
+
+def test_two_machines_that_share_none_are_a_run_each(tmp_path: Path) -> None:
+    port = free_port()
+    ended(*(launched_on(machine, tmp_path / str(machine), port) for machine in (0, 1)))
+    for machine, ranks in enumerate([(0, 1), (2, 3)]):
+        (found,) = runs(tmp_path / str(machine))
+        names = {f"rank{rank}/train/loss" if rank else "train/loss" for rank in ranks}
+        assert {name for name in found["metrics"] if name.endswith("train/loss")} == names
+        assert found["status"] == "finished"
