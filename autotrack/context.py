@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """A strand as far as others need to know it: by its id."""
+    """A strand as far as others need to know it: by its id, and how far it is."""
 
-    __slots__ = ("id",)
+    __slots__ = ("counter", "id")
 
     def __init__(self, id: str) -> None:
         self.id = id
+        self.counter: Any = None
+        """What counts its steps, as far as they are known while it trains: `counter.count` is how many were made."""
 
 
 class _Here(threading.local):

@@ -3,7 +3,6 @@ prediction, files, identities."""
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 import weakref
@@ -16,7 +15,7 @@ from autotrack.artifacts import report_artifact
 from autotrack.capture.callsite import call_at
 from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
-from autotrack.capture.shown import let_go
+from autotrack.capture.shown import variables
 from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.extension import built as extension
 from autotrack.identity import data as identity
@@ -55,6 +54,7 @@ __all__ = [
     "remember",
     "role_of",
     "seed_called",
+    "settings_around",
     "split_of",
     "strand_for",
     "strand_for_loaded",
@@ -149,14 +149,13 @@ def later(what: str, task: Callable[[], None], seconds: float = 0.0) -> None:
         job.recorder.soon(what, task, seconds)
 
 
-def variables(frame: FrameType) -> dict[str, Any]:
-    """The variables of a frame.  Not `frame.f_locals`: before Python 3.13 that keeps them alive with the frame, in a
-    training loop the batch and the graph of a loss."""
-    held = frame.f_locals
-    found = dict(held)
-    if held is not frame.f_globals and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        let_go(frame, held)
-    return found
+def settings_around(frame: FrameType | None) -> dict[str, Any]:
+    """The settings in the variables of the program's functions that run where a training begins, to be recorded as
+    parameters of the source `local`."""
+    from autotrack.capture import functions
+
+    job = context.Current.job
+    return functions.settings(job, frame) if job is not None else {}
 
 
 def split_of(name: str) -> str:

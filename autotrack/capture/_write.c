@@ -16,7 +16,7 @@
 
 #define NAMES(X) \
     X(console) X(counted) X(due) X(id) X(inside) X(is_print) X(last) X(named) X(names) X(optimized) X(passes) \
-    X(unfinished) X(waiting) X(writes)
+    X(unfinished) X(count) X(counter) X(waiting) X(writes)
 
 #define DECLARE(name) static PyObject *s_##name;
 NAMES(DECLARE)
@@ -42,6 +42,8 @@ seconds_since_epoch(void)
     clock_gettime(CLOCK_REALTIME, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+static PyObject *shown_step;
 
 enum { FRAME, AT, CODE, THREAD, WRITES, TIME, STREAM, CALL, VALUES, PLACE, TEXT };
 #define DONE (-1)
@@ -225,6 +227,31 @@ place_of(Write *self)
     return place;
 }
 
+/* As `shown.with_step`.  Takes the reference to the values, and gives one; NULL, perhaps with an exception, where that has
+   to be asked. */
+static PyObject *
+with_step(PyObject *values, PyObject *place)
+{
+    if (values == NULL || place == Py_None) {
+        return values;
+    }
+    PyObject *counter = PyObject_GetAttr(place, s_counter), *count = NULL;
+    if (counter == Py_None) {
+        Py_DECREF(counter);
+        return values;
+    }
+    if (values == Py_None) {
+        Py_SETREF(values, PyDict_New());
+    }
+    count = counter == NULL || values == NULL ? NULL : PyObject_GetAttr(counter, s_count);
+    if (count == NULL || PyDict_SetItem(values, shown_step, count) < 0) {
+        Py_CLEAR(values);
+    }
+    Py_XDECREF(counter);
+    Py_XDECREF(count);
+    return values;
+}
+
 /* The first text of a print that was met before: 1 where its line is begun, else 0 and nothing has happened. */
 static int
 begin(Write *self, PyObject *text, PyFrameObject *frame, int at)
@@ -250,7 +277,7 @@ begin(Write *self, PyObject *text, PyFrameObject *frame, int at)
         goto done;
     }
     place = place_of(self);
-    values = place == NULL ? NULL : variables_of(call, frame);
+    values = place == NULL ? NULL : with_step(variables_of(call, frame), place);
     writes = values == NULL ? NULL : PyObject_GetAttr(call, s_writes);
     line = writes == NULL ? NULL : PyList_New(TEXT + 1);
     if (line == NULL) {
@@ -554,6 +581,9 @@ PyInit__write(void)
     }
     NAMES(INTERN)
 #undef INTERN
+    if ((shown_step = PyUnicode_InternFromString("%step")) == NULL) { /* shown.STEP */
+        return NULL;
+    }
     PyObject *made = PyModule_Create(&module);
     if (made != NULL && PyModule_AddType(made, &WriteType) < 0) {
         Py_CLEAR(made);

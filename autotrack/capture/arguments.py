@@ -158,6 +158,10 @@ class Arguments:
                 return True
         return False
 
+    def every(self) -> list[Given]:
+        """All of it as it is by now."""
+        return list(self._latest.values())
+
     def _look_again(self) -> None:
         """As a training begins."""
         for given in list(self._latest.values()):

@@ -18,7 +18,7 @@ from collections import deque
 
 from autotrack import context, shield
 from autotrack.capture import writes
-from autotrack.capture.shown import CALLS, PrintCall, package_of, same
+from autotrack.capture.shown import CALLS, PrintCall, hands_on, package_of, same, with_step
 from autotrack.capture.writes import (
     AT,
     CALL,
@@ -190,6 +190,7 @@ class Console:
         self.waiting = waiting = self.waiting + len(text) + USUAL
         if waiting >= WAITING // 2:
             self._hurry()
+        values = with_step(values, place)
         line = [held, at, code, thread, writes, time.time(), number, call, values, place, text]
         if text[-1:] in ("\n", "\r") and (held is None or text == "\n"):
             self._add(line)
@@ -229,7 +230,7 @@ class Console:
         if frame is None or place is context.OURS:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
-        values = {**(call.variables(frame) or {}), **values}
+        values = {**(with_step(call.variables(frame), place) or {}), **values}
         self.waiting += len(text) + USUAL
         if self.waiting >= WAITING // 2:
             self._hurry()
@@ -312,7 +313,7 @@ class Console:
         else:
             passes = package in _ECHO or (name in ("write", "writelines") and package not in _LOGGING)
         code = frame.f_code
-        call = PrintCall(code, frame.f_lasti, passes)
+        call = PrintCall(code, frame.f_lasti, passes or hands_on(code, frame.f_lasti))
         names = (*code.co_varnames, *code.co_freevars, *code.co_cellvars)
         call.redefined = "print" in names or "print" in frame.f_globals
         if len(self._calls) < CALLS:

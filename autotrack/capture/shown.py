@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Any
 
+    from autotrack.context import Place
+
 CALLS = 20_000
 """Calls that print which are told from one another."""
 CALLERS = 5
 """Functions around a print in which a counter is looked for."""
 
-_ASKS_FOR_LOCALS = frozenset("locals vars dir eval exec globals f_locals _getframe currentframe stack".split())
-"""Whose result is the very mapping that a look at the frame's variables brings up to date."""
+_ASKS = frozenset("locals vars dir eval exec globals".split())
+"""Functions whose result is the very mapping that a look at the frame's variables brings up to date."""
+_ASKS_OF_FRAMES = frozenset("f_locals _getframe currentframe".split())
+"""The same by any way, an attribute too; `model.eval()` and `torch.stack()` are something else than `eval()`."""
 _NOTHING = object()
 _bases = type.__dict__["__mro__"].__get__
 """The classes that a class is made of, without asking a metaclass."""
@@ -67,7 +71,7 @@ class PrintCall:
         self.optimized = bool(code.co_flags & _OPTIMIZED)
         self.outside = tuple(filter(_COUNTER.fullmatch, code.co_names)) if self.optimized else ()
         """Variables of the module that may count."""
-        if self.optimized and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names):
+        if self.optimized and asks_for_locals(code):
             self.named = True
         self.redefined = False
         """Whether `print` is something else where it is called."""
@@ -108,10 +112,39 @@ class PrintCall:
         return found
 
 
+STEP = "%step"
+"""Under which the values of a print have how many steps the training has made that it happened in."""
+
+
+def with_step(values: dict[str, object] | None, place: Place | None) -> dict[str, object] | None:
+    """The variables of a print, with the step of the training that it is in, where that is known."""
+    counter = place.counter if place is not None else None
+    if counter is None:
+        return values
+    values = {} if values is None else values
+    values[STEP] = counter.count
+    return values
+
+
 def package_of(frame: FrameType) -> str:
     """The package, or the module, that a frame's code is of."""
     name = frame.f_globals.get("__name__")
     return name.partition(".")[0] if isinstance(name, str) else ""
+
+
+def variables(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame.  Not `frame.f_locals`: before Python 3.13 that keeps them alive with the frame, in a
+    training loop the batch and the graph of a loss."""
+    held = frame.f_locals
+    found = dict(held)
+    if held is not frame.f_globals and frame.f_code.co_flags & _OPTIMIZED:
+        let_go(frame, held)
+    return found
+
+
+def counts(name: str) -> bool:
+    """Whether a variable is named as what counts steps or rounds."""
+    return _COUNTER.fullmatch(name) is not None
 
 
 def let_go(frame: FrameType, variables: Any) -> None:
@@ -167,8 +200,63 @@ _held: list[CodeType] = []
 """Whose identities are keys."""
 
 
+def asks_for_locals(code: CodeType) -> bool:
+    """Whether a function may have the very mapping that a look at its variables brings up to date."""
+    names = code.co_names
+    if not _ASKS_OF_FRAMES.isdisjoint(names) or ("inspect" in names and "stack" in names):
+        return True
+    if _ASKS.isdisjoint(names):
+        return False
+    return "builtins" in names or not _ASKS.isdisjoint(_globals_of(code))
+
+
+def _globals_of(code: CodeType) -> list[str]:
+    """The names that a function's code looks up as such, not as attributes."""
+    import opcode
+
+    load, extended, words, found, before = opcode.opmap["LOAD_GLOBAL"], opcode.EXTENDED_ARG, code.co_code, [], 0
+    for at in range(0, len(words), 2):
+        number = words[at + 1] | before
+        before = number << 8 if words[at] == extended else 0
+        if words[at] == load:
+            found.append(code.co_names[number >> 1])
+    return found
+
+
+def hands_on(code: CodeType, at: int) -> bool:
+    """Whether a call hands on what its function was given and nothing else, as `print(*args, **kwargs)` does."""
+    if code.co_name == "<module>":
+        return False
+    import opcode
+
+    parameters = code.co_argcount + code.co_kwonlyargcount
+    parameters += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
+    words, given = code.co_code, set()
+    call = min(at, len(words) - 2)
+    while call > 0 and opcode.opname[words[call]] == "CACHE":  # of the call, where that went on in Python
+        call -= 2
+    for place in range(call - 2, -2, -2):
+        operation, number = opcode.opname[words[place]], words[place + 1]
+        if operation in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW") and number < parameters:
+            given.add(number)
+        elif operation in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_ATTR", "LOAD_METHOD"):
+            break
+        elif operation not in _AROUND:
+            return False
+    named = bool(code.co_flags & _VARKEYWORDS) and parameters - 1 in given
+    return len(given) - named == 1
+
+
+_AROUND = frozenset(
+    "CACHE PRECALL KW_NAMES LOAD_CONST PUSH_NULL EXTENDED_ARG BUILD_MAP DICT_MERGE BUILD_LIST LIST_EXTEND "
+    "LIST_TO_TUPLE CALL_INTRINSIC_1".split()
+)
+"""Instructions between a function and its call that give it nothing, or a constant."""
+_VARARGS, _VARKEYWORDS = 4, 8
+
+
 def _counters_of(code: CodeType) -> tuple[str, ...]:
-    asks = bool(code.co_flags & _OPTIMIZED) and not _ASKS_FOR_LOCALS.isdisjoint(code.co_names)
+    asks = bool(code.co_flags & _OPTIMIZED) and asks_for_locals(code)
     names = code.co_varnames if code.co_flags & _OPTIMIZED else code.co_names
     found = () if asks else tuple(name for name in names if _COUNTER.fullmatch(name))
     if len(_held) < CALLS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import opcode
+import re
 import sys
 import time
 from types import CodeType, FunctionType, ModuleType
@@ -43,6 +44,12 @@ HOLDERS = frozenset(
     "opts options params parameters settings setup".split()
 )
 """Names under which programs keep an object that holds their settings."""
+SPEAKING = 4
+"""Attributes named as hyperparameters are, by which an object of any name is known to hold the settings."""
+_HYPERPARAMETERS = frozenset(
+    "batch dropout epoch epochs hidden iteration iterations layer layers lr momentum optimizer seed decay clip dim "
+    "heads gamma".split()
+)
 _WRITERS = frozenset(("exec", "globals", "vars", "locals"))
 
 
@@ -57,7 +64,7 @@ def settings(
     for name, value in own:
         if name.startswith("_") or (type(value) is type and value in made):  # the object counts, not its class
             continue
-        holder = _settings_in(name, value)
+        holder = settings_in(name, value)
         if holder is not None:
             objects[name] = holder
         elif _is_setting(value) and not (_comes_of_itself(value, age) and any(name in code.called for code in codes)):
@@ -92,7 +99,7 @@ def _comes_of_itself(value: Any, age: float) -> bool:
     return isinstance(value, str) and len(value) > TEXT
 
 
-def _settings_in(name: str, value: Any) -> dict[str, Any] | None:
+def settings_in(name: str, value: Any) -> dict[str, Any] | None:
     """The settings in a variable's object; of a class as programs write them, `class Config: lr = 0.1`, where the
     name says what it is."""
     kind = type(value)
@@ -102,12 +109,16 @@ def _settings_in(name: str, value: Any) -> dict[str, Any] | None:
         flat = 0 < len(value) <= ITEMS * 2 and all(type(key) is str for key in value)
         return value if flat and all(_may_hold(entry) for entry in value.values()) else None
     held = configuration.members(value) if kind is not type else None
-    if held is not None or name.lower() not in HOLDERS:
-        return held or None
     cls = value if kind is type else kind
-    if not program.owns(cls.__module__) or (kind is type and "__dataclass_fields__" in vars(cls)):
+    if held is not None or not program.owns(cls.__module__):
+        return held or None
+    if kind is type and "__dataclass_fields__" in vars(cls):
         return None
-    return _stored_in(value, cls, DEPTH) or None
+    found = _stored_in(value, cls, DEPTH)
+    if name.lower() in HOLDERS:
+        return found or None
+    speaking = [key for key in found if not _HYPERPARAMETERS.isdisjoint(re.split(r"[^a-z]+", key.lower()))]
+    return found if kind is not type and len(speaking) >= SPEAKING else None
 
 
 def _stored_in(value: Any, cls: type, depth: int) -> dict[str, Any]:
@@ -274,7 +285,7 @@ def _main() -> dict[str, Any]:
 
 def _held(name: str, *, bare: bool = True) -> dict[str, Any] | None:
     """The settings that are in the variable's object by now."""
-    values = _settings_in(name, _main().get(name))
+    values = settings_in(name, _main().get(name))
     return values if bare or values is None else {name: values}
 
 

@@ -311,7 +311,8 @@ def _counter(
     if not number.whole or number.percent or number.value < 0:
         return ""
     tail: list[str] = re.findall(r"[a-z]+", label.lower().replace("_", " "))[-2:]
-    if tail and tail[-1] in COUNTERS and (len(tail) < 2 or tail[-2] not in _NOT_OF_NOW):
+    after_a_number = label.lower().split()[:1] == ["of"]  # `10/100 of epoch 3`, not `number of epochs 3`
+    if tail and tail[-1] in COUNTERS and (len(tail) < 2 or tail[-2] not in _NOT_OF_NOW or after_a_number):
         return tail[-1]
     name = number.field.name if number.field is not None else ""
     if said.kind == "metric" and expressed.kind == "counter" and partner is None:

@@ -89,9 +89,10 @@ def _worth_reading(piece: Piece) -> bool:
 def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] | None:
     """The stretches of a printed text that expressions have made; None where the text does not follow from the
     source."""
-    spans = _spans_of(site.pieces, text) if site.aligned else None
+    ended = text.endswith("\n") and bool(site.pieces) and isinstance(site.pieces[-1], Piece)
+    spans = _spans_of(site.pieces, text) if site.aligned and not ended else None
     if spans is None and site.aligned:  # a function that prints has ended the line
-        spans = _spans_of(site.pieces, text.rstrip("\n"))
+        spans = _spans_of(site.pieces, text.rstrip("\n")) or _spans_of(site.pieces, text)
     if spans is None:
         return None
     found = []

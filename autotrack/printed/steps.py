@@ -10,9 +10,17 @@ Counters = dict[str, tuple[int, "int | None"]]
 class _Unrolled:
     """A counter that begins anew with each round of another, made into one that goes on."""
 
-    __slots__ = ("beyond", "coarse", "first", "from_zero", "last", "offset", "stride", "to_total")
+    __slots__ = (
+        "ahead", "apart", "beyond", "coarse", "first", "from_zero", "last", "met", "offset", "stride", "to_total"
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.ahead: int | None = None
+        """How much further the training was than this, at the first print of the first round."""
+        self.met = False
+        """Whether it was so at another one as well."""
+        self.apart = False
+        """Whether the two don't go together: it counts something else than steps of the training."""
         self.first: int | None = None
         self.coarse: int | None = None
         self.last = 0
@@ -23,13 +31,31 @@ class _Unrolled:
         self.from_zero = self.to_total = False
         """Whether it was seen at 0, and at its total: `0000/3` to `0003/3` are four."""
 
-    def alone(self, fine: int) -> int:
+    def alone(self, fine: int, done: int | None) -> int:
         """Where no other is known: a new round begins where it begins anew."""
         if self.coarse is None:
             self.coarse = self.first = 0
-        return self.step(self.coarse + (fine < self.last), fine, None)
+        return self.step(self.coarse + (fine < self.last), fine, None, done)
 
-    def step(self, coarse: int, fine: int, total: int | None) -> int:
+    def step(self, coarse: int, fine: int, total: int | None, done: int | None) -> int:
+        """The step of the round `coarse` at `fine`, of `total` in each round where that is printed too.  `done`: how
+        many steps the training had made by then, which is what counts where the two went together in the first round.
+        """
+        counted = self._counted(coarse, fine, total)
+        if done is None or self.apart:
+            return counted
+        if coarse == self.first:
+            if self.ahead is None:
+                self.ahead = done - fine
+            elif self.ahead != done - fine:
+                self.apart = True
+            else:
+                self.met = True
+        elif self.met and self.ahead is not None:
+            return done - self.ahead
+        return counted
+
+    def _counted(self, coarse: int, fine: int, total: int | None) -> int:
         if self.first is None:
             self.first = coarse
         self.beyond = self.beyond or bool(total and fine > total)
@@ -53,12 +79,12 @@ class Steps:
         self._unrolled: dict[tuple[object, str], tuple[object, _Unrolled]] = {}
 
     def step(
-        self, site: object, place: object, counters: Counters, heading: Counters
+        self, site: object, place: object, counters: Counters, heading: Counters, done: int | None = None
     ) -> tuple[int | None, tuple[str, float] | None]:
         """The step of what is printed with these counters, and the round that it is in where two count.
 
         None where nothing counts.  `place`: the training that prints, each of which counts for itself.  `heading`:
-        the counters that were printed last with nothing else.
+        the counters that were printed last with nothing else.  `done`: how many steps that training had made.
         """
         if not counters:
             if not heading:
@@ -78,11 +104,11 @@ class Steps:
             if fine in COARSE or fine == "globalstep":
                 return value, None
             if above is None:
-                return self._of(site, place, fine).alone(value), None
+                return self._of(site, place, fine).alone(value, done), None
             coarse, (round_, _) = above
         else:
             round_ = counters[coarse][0]
-        return self._of(site, place, fine).step(round_, value, total), (coarse, float(round_))
+        return self._of(site, place, fine).step(round_, value, total, done), (coarse, float(round_))
 
     def _of(self, site: object, place: object, fine: str) -> _Unrolled:
         before, unrolled = self._unrolled.get((site, fine), (None, None))

@@ -15,6 +15,7 @@ from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import context, libraries, lifecycle, shield
+from autotrack.capture.shown import STEP
 from autotrack.job import Job
 from autotrack.printed import source
 from autotrack.printed.lines import Line, read
@@ -68,6 +69,8 @@ class _Point(NamedTuple):
     implicit: bool
     """Whether the counter was not printed beside it: there may be several values of one round."""
     percent: bool
+    done: int | None
+    """How many steps the training had made by then."""
 
     def says(self, other: _Point) -> bool:
         """Whether another print of the same step only repeats this."""
@@ -237,14 +240,16 @@ class Watch:
         bar = values.get("%batch")
         if isinstance(bar, int) and not any(word not in COARSE for word in counters):
             counters["batch"] = bar, None
-        step, cycle = self._steps.step(write.call, write.place, counters, heading)
+        done = values.get(STEP)
+        done = done if isinstance(done, int) else None
+        step, cycle = self._steps.step(write.call, write.place, counters, heading, done)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         # What no word tells to be a metric is one beside a counter, printed or of one that is.
         beside = any(known for _, _, known in line.values)
         inset = indented and _is_coarse(heading)
         for name, value, known in line.values:
             if known or (beside and counters) or ((beside or line.counters or inset) and not is_setting(name)):
-                self._record(name, step, value, write, axis, implicit, name in line.percent)
+                self._record(name, step, value, write, axis, implicit, name in line.percent, done)
         if cycle is not None and beside and counters and cycle[0] in COARSE:
             self._record(cycle[0], step, cycle[1], write, axis)
 
@@ -257,10 +262,11 @@ class Watch:
         axis: str,
         implicit: bool = False,
         percent: bool = False,
+        done: int | None = None,
     ) -> None:
         job = self._job
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
-        point = _Point(name, step, value, write.time, write.call, axis, implicit, percent)
+        point = _Point(name, step, value, write.time, write.call, axis, implicit, percent, done)
         if strand is not None:
             for earlier in [first for first in self._first if first.call is write.call]:
                 self._first.remove(earlier)
@@ -310,16 +316,22 @@ class Watch:
         elif last is None and len(known) >= SERIES:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return
+        as_printed = name
         if strand.has(name, other_than="print"):
             if name in COARSE:
                 return
             name = f"{name}.printed"
         series = strand.series(name, origin="print")
-        again = point.implicit and last is not None and last.call is point.call and last.step == point.step
-        at = series.next_step if point.step is None or again or name in counted else point.step
+        same = last is not None and last.call is point.call and last.step == point.step
+        again = same and point.implicit and point.step is not None
+        at = series.next_step
+        if point.step is not None and not again and name not in counted:
+            at = point.step
+        elif point.step is None and point.done is not None and name not in counted:
+            at = max(at, point.done)
         if again:
             counted.add(name)
-        known[name] = point
+        known[as_printed] = known[name] = point
         series.next_step = at + 1
         series.record_at(at, point.value, point.time)
 

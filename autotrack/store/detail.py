@@ -103,7 +103,8 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
     sections = {event.section: event.value for event in told if isinstance(event, events.JobFacts)}
     receipts = _latest(facts, events.Receipt)
     sql = "SELECT segment, position, body FROM facts WHERE job = ? AND tag = 'artifact'"
-    artifacts = [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (id,)))]
+    seen = [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (id,)))]
+    artifacts = {(segment, event.artifact): event for segment, event in seen}  # one may be told of once more
     digests = _digests(database, id)
     host = next((event.host for _, event in facts if isinstance(event, events.SegmentStarted)), None)
     return {
@@ -125,7 +126,7 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         "arguments": [given.described(part) for part in given.of(database, id).of_job()],
         **{section: presented(sections.get(section)) for section in SECTIONS},
         "exit": {"code": ended.code, "how": ended.how, "failure": _failure(ended.failure)} if ended else None,
-        "files": [_artifact(segment, event, digests) for segment, event in artifacts],
+        "files": [_artifact(segment, event, digests) for (segment, _), event in artifacts.items()],
         "console": _console(database, id),
         "printed": _printed(database, id),
         "steps": _steps(database, id),

@@ -14,7 +14,7 @@ from autotrack.store.database import Database
 from autotrack.store.present import presented
 from autotrack.store.strands import StrandView, job_facts
 
-_ORDER = ("args", "config", "global")
+_ORDER = ("args", "config", "global", "local")
 
 
 class Given(msgspec.Struct, frozen=True):

@@ -77,8 +77,14 @@ class StrandView:
         return max([event.time for _, event in self._facts] + [series.last_time for series in self.series], default=0.0)
 
     def params(self) -> dict[str, tuple[Any, str]]:
-        """Name to recorded value and source."""
-        return {presented(p.name): (p.value, p.source) for e in self.of(events.StrandParams) for p in e.params}
+        """Name to recorded value and source.  A variable of a function gives way to what else has its name."""
+        every = [param for event in self.of(events.StrandParams) for param in event.params]
+        found = {presented(p.name): (p.value, p.source) for p in every if p.source != "local"}
+        for p in every:
+            name = presented(p.name)
+            if p.source == "local" and (name not in found or found[name][0] != p.value):
+                found[f"local.{name}" if name in found else name] = p.value, p.source
+        return found
 
     def metrics(self) -> dict[str, Statistics]:
         """The statistics of each series; one that several processes wrote is one."""

@@ -82,6 +82,11 @@ class Loss(Passing):
         self.seen = 0.0
         """The last value."""
 
+    @property
+    def count(self) -> int:
+        """How many steps were made, where no optimizer makes them."""
+        return self.step + 1
+
     def beside(self, other: Loss) -> bool:
         """Whether another loss of this name is one of its own: its optimizer was there when this one was met."""
         if self.key is other.key and self.at == other.at:
@@ -325,6 +330,8 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
     )
     loss.points, loss.tail = loss.series[0].parts() if one else (None, 0.0)
     loss.beside_it = stepping
+    if training.strand.counter is None and not stepping:
+        training.strand.counter = loss
     if len(stepping) == 1:
         loss.optimizer = stepping[0]
     loss.plain = loss.optimizer is not None and loss.points is not None and optimizers.is_alone()

@@ -46,7 +46,7 @@ def clipped(args: tuple[Any, ...], kwargs: dict[str, Any], norm: Any) -> None:
         site = _Site(frame.f_code, training, optimizer)
         if len(_sites) < SITES:
             _sites[key] = site
-    step = site.optimizer.count if site.optimizer is not None else training.steps
+    step = site.optimizer.count if site.optimizer is not None else training.step
     if deferred.is_far(norm):
         deferred.push(site.series, step, norm)
     else:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from autotrack.plugin_api import variables
+from autotrack_torch import deferred
 from autotrack_torch import training as trainings
 from autotrack_torch.extension import Stepping, built
 from autotrack_torch.training import Generation, Training, in_thread
@@ -22,7 +24,7 @@ _known: dict[int, Stepped] = {}
 class Stepped(Stepping):
     """An optimizer."""
 
-    __slots__ = ("made", "name", "observed", "others", "series", "training", "values")
+    __slots__ = ("given", "made", "name", "observed", "others", "schedulers", "series", "training", "values")
 
     def __init__(self, optimizer: Any) -> None:
         self.reference = weakref.ref(optimizer)
@@ -33,6 +35,9 @@ class Stepped(Stepping):
         """Whether its steps are seen: those of compiled optimizers are not."""
         self.others: dict[int, int] = {}
         """How far others were when it was made."""
+        self.given = [_settings_of(group) for group in optimizer.param_groups[:GROUPS]]
+        """What it was set to as it was met first, each group of parameters."""
+        self.schedulers: list[weakref.ref[Any]] = []
         self.name = ""
         self.training: Training | None = None
         self.here = in_thread()
@@ -47,6 +52,20 @@ class Stepped(Stepping):
     def parameters(self) -> list[Any]:
         optimizer = self.reference()
         return [p for group in optimizer.param_groups for p in group["params"]] if optimizer is not None else []
+
+
+def _settings_of(group: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a group; its learning rate as a scheduler has found it, where one was there before us."""
+    settings = {name: value for name, value in group.items() if name not in ("params", "initial_lr")}
+    if "initial_lr" in group:
+        settings["lr"] = group["initial_lr"]
+    if is_tensor(settings.get("lr")) and not deferred.is_far(settings["lr"]):
+        settings["lr"] = deferred.number(settings["lr"])
+    return settings
+
+
+def is_tensor(value: Any) -> bool:
+    return isinstance(value, sys.modules["torch"].Tensor) and value.numel() == 1
 
 
 _NOT_THEIRS = ("torch", "autotrack", "autotrack_torch")
@@ -157,11 +176,12 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
         name, taken = _variable(frame, optimizer), {other.name for other in training.optimizers}
         numbered = (f"{name}#{number}" for number in itertools.count(2))
         state.name = next(candidate for candidate in itertools.chain([name], numbered) if candidate not in taken)
+    if phase or not training.optimizers:
+        training.strand.counter = state
     training.optimizers.append(state)
     prefix = f"{state.name}." if state.name else ""
     settings: dict[str, Any] = {f"{prefix}optimizer": type(optimizer).__name__}
-    left_out = ("params", "initial_lr")
-    groups = [{k: v for k, v in group.items() if k not in left_out} for group in optimizer.param_groups[:GROUPS]]
+    groups = state.given + [_settings_of(group) for group in optimizer.param_groups[len(state.given) : GROUPS]]
     for number, group in enumerate(groups):
         for name, value in group.items():
             if number == 0:
@@ -169,6 +189,41 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
             elif groups[0].get(name) is not value and groups[0].get(name) != value:
                 settings[f"{prefix}group[{number}].{name}"] = value
     training.strand.params(settings, "optimizer")
+    for at in range(len(state.schedulers)):
+        _tell_scheduler(state, at)
+
+
+def scheduled(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """A scheduler has been made, whose constructor mostly calls this one at its end."""
+    scheduler = args[0]
+    optimizer = getattr(scheduler, "optimizer", None)
+    if optimizer is None or not hasattr(optimizer, "param_groups"):
+        return
+    state = state_of(optimizer)
+    if not any(reference() is scheduler for reference in state.schedulers):
+        state.schedulers.append(weakref.ref(scheduler))
+        _tell_scheduler(state, len(state.schedulers) - 1)
+
+
+def _tell_scheduler(state: Stepped, at: int) -> None:
+    """Class and settings of a scheduler: what it holds that is a number, a word or a list of them."""
+    scheduler = state.schedulers[at]()
+    if scheduler is None or state.training is None:
+        return
+    prefix = f"{state.name}." if state.name else ""
+    prefix += f"scheduler[{at}]" if at else "scheduler"
+    held = {name: value for name, value in vars(scheduler).items() if name[:1] != "_" and name not in _PROGRESS}
+    plain = {
+        f"{prefix}.{name}": sorted(value.elements()) if type(value) is Counter else value
+        for name, value in held.items()
+        if type(value) in (bool, int, float, str, Counter)
+        or (type(value) in (list, tuple) and len(value) <= GROUPS and all(type(v) in (int, float) for v in value))
+    }
+    state.training.strand.params({prefix: type(scheduler).__name__, **plain}, "optimizer")
+
+
+_PROGRESS = frozenset("last_epoch base_lrs verbose T_cur best num_bad_epochs cooldown_counter mode_worse".split())
+"""What a scheduler keeps of where it is."""
 
 
 def _beside(state: Stepped, other: Stepped) -> bool:
@@ -221,7 +276,14 @@ def _rate_changed(state: Stepped, number: int, rate: Any) -> None:
         state.values.append(None)
     if number >= len(state.rates):
         state.rates += [None] * (number + 1 - len(state.rates))
-    state.rates[number] = rate
+    if is_tensor(rate):
+        state.rates[number] = None  # it may be changed where it is: asked at each step
+        if deferred.is_far(rate):
+            deferred.push(state.series[number], state.count, rate)
+            return
+        rate = deferred.number(rate)
+    else:
+        state.rates[number] = rate
     if isinstance(rate, (int, float)) and rate != state.values[number]:
         state.values[number] = rate
         state.series[number].record(state.count, rate)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from autotrack import Strand
-from autotrack.plugin_api import begin, goes_on
+from autotrack.plugin_api import begin, goes_on, settings_around
 from autotrack_torch import modules
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Training:
         """Whether a data loader is known that feeds it."""
         self.losses: dict[str, Loss] = {}
         """By name, the first backward pass that has it."""
+        self.described: list[weakref.ref[Any]] = []
+        """The modules that are on record."""
         self.joined: set[int] = {id(self)}
         """The trainings that it was found to be one with."""
 
@@ -43,6 +45,11 @@ class Training:
         if not self.optimizers:
             return max((loss.step + 1 for loss in self.losses.values()), default=0)
         return max(state.count for state in self.optimizers)
+
+    @property
+    def step(self) -> int:
+        """The one that the last backward pass was of."""
+        return self.steps if self.optimizers else self.steps - 1
 
     def name_for(self, loss: Loss, name: str) -> str:
         """The name of the series of a loss: another than that of a loss which another optimizer steps beside it."""
@@ -138,8 +145,19 @@ def resolve(parameters: list[Any], frame: FrameType | None) -> Training | None:
         training = min(known, key=lambda entry: entry.strand.began)
         for other in known:
             join(other, training)
+        new = {id(parameter) for parameter in parameters if not _is_owned(parameter)}
+        if new:
+            found = modules.find(frame, new)
+            _describe(training, found)
+            for _, module in found:
+                own(training, module.parameters())
     own(training, parameters)
     return training
+
+
+def _is_owned(parameter: Any) -> bool:
+    known = _owners.get(id(parameter))
+    return known is not None and known[0]() is parameter
 
 
 def entered(training: Training) -> None:
@@ -178,14 +196,19 @@ def _begin(parameters: list[Any], frame: FrameType | None) -> Training | None:
     for _, module in found:
         own(training, module.parameters())
     _describe(training, found)
+    strand.params(settings_around(frame), "local")
     return training
 
 
 def _describe(training: Training, found: list[tuple[str, Any]]) -> None:
-    """Class and size of the model."""
+    """Class and size of the model, or of another one that turns out to be part of the training."""
     counted: dict[str, Any] = {}
+    later = bool(training.described)
     for name, module in found:
-        prefix = f"{name}." if len(found) > 1 else ""
+        if any(reference() is module for reference in training.described):
+            continue
+        training.described.append(weakref.ref(module))
+        prefix = f"{name}." if later or len(found) > 1 else ""
         counted[f"{prefix}model"] = type(modules.unwrapped(module)).__name__
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
         counted[f"{prefix}parameters"] = sum(size for size, _ in sizes)

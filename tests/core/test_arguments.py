@@ -738,3 +738,57 @@ def test_a_job_without_runs_is_found(program: Program) -> None:
     assert shown.returncode == 1
     job = shown.stderr.split()[-1]
     assert (program.folder / ".autotrack" / "journal" / job).is_dir()
+
+
+LOCALS = """
+import argparse, dataclasses, sys, torch
+@dataclasses.dataclass
+class Shape:
+    heads: int = 3
+class Data:
+    def __init__(self):
+        self.HP_lr, self.HP_batch_size, self.HP_dropout, self.optimizer = 0.1, 10, 0.5, "SGD"
+        self.words = ["a"] * 1000
+def fit(model, data, given, unset=None, epochs=2, wd=1e-4):
+    rows = len(data); patience = 7; best = 0.0
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(epochs):
+        step = 0
+        for x in data:
+            loss = model(x).pow(2).mean()
+            optimizer.zero_grad(); loss.backward(); optimizer.step()
+            best = max(best, loss.item()); step += 1
+def main():
+    hidden_size, batch_size = 8, 4
+    api_key = "sk-abcdefghijklmnopqrstuvwxyz012345"
+    parser = argparse.ArgumentParser(); parser.add_argument("--width", type=int, default=2)
+    args = parser.parse_args()
+    shape, cfg, lr, what = Shape(), {"depth": 3}, 0.25, Data()
+    def inner():
+        momentum = 0.5
+        data = [torch.randn(batch_size, args.width) for _ in range(3)]
+        fit(torch.nn.Linear(args.width, hidden_size), data, 5, epochs=1)
+        fit(torch.nn.Linear(args.width, hidden_size), data, 6, epochs=3)
+    inner()
+main()
+"""
+
+
+def command(folder: Path, *words: str) -> str:
+    given = [sys.executable, "-m", "autotrack", *words]
+    return subprocess.run(given, cwd=folder, capture_output=True, check=True, timeout=60, text=True).stdout
+
+
+def test_settings_in_variables_of_functions(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    Program(tmp_path).run(LOCALS)
+    listed = [json.loads(line) for line in command(tmp_path, "ls", "--json").splitlines()]
+    runs = [run["id"] for run in sorted(listed, key=lambda run: run["started"])]
+    for run, epochs in zip(runs, (1, 3), strict=True):
+        shown = command(tmp_path, "show", run, "--json")
+        found = {p["name"]: p["value"] for p in json.loads(shown)["params"] if p["source"] == "local"}
+        assert found == {
+            "patience": 7, "epochs": epochs, "wd": 1e-4, "hidden_size": 8, "batch_size": 4, "local.lr": 0.25,
+            "local.momentum": 0.5, "api_key": "[redacted]", "shape.heads": 3, "cfg.depth": 3, "what.HP_lr": 0.1,
+            "what.HP_batch_size": 10, "what.HP_dropout": 0.5, "what.optimizer": "SGD",
+        }  # fmt: skip

@@ -41,6 +41,7 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
     ("R2 Score: 0.85, Mean squared error: 12.1", {}, {"r2": 0.85, "mse": 12.1}),
     ("Best val acc: 0.93 at epoch 12", {"epoch": 12}, {"valid/best_acc": 0.93}),
     ("Loss after epoch 3: 0.5", {"epoch": 3}, {"loss": 0.5}),
+    ("Finished it 10/100 of epoch 3, loss 0.5", {"it": 10, "epoch": 3}, {"loss": 0.5}),
     ("2024-01-02 12:30:45 INFO loss=0.31 step=200", {"step": 200}, {"loss": 0.31}),
     ("{'loss': 0.25, 'epoch': 3}", {"epoch": 3}, {"loss": 0.25}),
     ("scores: [0.9 0.8 0.95]", {}, {"score[0]": 0.9, "score[1]": 0.8, "score[2]": 0.95}),

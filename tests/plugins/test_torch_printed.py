@@ -1,0 +1,153 @@
+"""What is printed in a training loop of PyTorch: the steps, names and settings that go on record with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import autotrack
+from autotrack.testing import run_program
+
+pytest.importorskip("torch")
+
+LOOP = """
+import builtins, torch
+torch.manual_seed(0)
+net = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+def train(batches):
+    for batch in range(batches):
+        err = net(torch.randn(8, 3)).pow(2).mean()
+        optimizer.zero_grad()
+        err.backward()
+        optimizer.step()
+        yield batch, err
+"""
+
+
+def points(source: str, folder: Path) -> dict[str, list[tuple[int, float]]]:
+    run_program(LOOP + source, folder, env={"AUTOTRACK_STRICT": "1", "AUTOTRACK_QUIET": "1"})
+    run: Any = autotrack.load("@last", dir=folder / ".autotrack")
+    return {
+        name: list(zip(steps.tolist(), values.tolist(), strict=True))
+        for name in run.metrics
+        for steps, values in [run.points(name)[:2]]
+    }
+
+
+def test_a_function_that_asks_the_model_for_eval_has_its_variables_read(tmp_path: Path) -> None:
+    found = points(
+        """
+def test(epoch):
+    net.eval()
+    score = 0.123456789 * epoch
+    stacked = torch.stack([torch.ones(2)])
+    print(f"Test set: score {score:.2f}")
+for epoch in range(1, 4):
+    list(train(2))
+    test(epoch)
+""",
+        tmp_path,
+    )
+    assert found["test/score"] == [(epoch, 0.123456789 * epoch) for epoch in (1, 2, 3)]
+
+
+WRAPPERS = """
+plain = builtins.print
+def of_the_first_rank(*args, **kwargs):
+    kwargs.pop("force", None)
+    plain(*args, **kwargs)
+def say(text):
+    print(text, flush=True)
+"""
+
+
+@pytest.mark.parametrize("way", ["say(f'...')", "print(f'...')"])
+def test_who_prints_through_a_function_of_the_program_is_known_at_once(way: str, tmp_path: Path) -> None:
+    told = way.replace("...", "epoch {epoch} val acc {acc:.2f}")
+    found = points(
+        WRAPPERS
+        + f"""
+builtins.print = of_the_first_rank
+for epoch in range(3):
+    list(train(2))
+    acc = 0.123456789 + epoch
+    {told}
+""",
+        tmp_path,
+    )
+    assert found["valid/acc"] == [(epoch, 0.123456789 + epoch) for epoch in range(3)]
+
+
+def test_what_is_printed_with_no_counter_has_the_step_of_the_training(tmp_path: Path) -> None:
+    found = points(
+        """
+def test():
+    print("test accuracy", 0.5)
+for k in range(3):
+    list(train(4))
+    test()
+""",
+        tmp_path,
+    )
+    assert [step for step, _ in found["test/accuracy"]] == [4, 8, 12]
+
+
+@pytest.mark.parametrize("total", [9, 10, 11])
+def test_a_batch_is_counted_on_as_the_training_goes_whatever_total_is_printed(total: int, tmp_path: Path) -> None:
+    found = points(
+        f"""
+for epoch in range(3):
+    for batch, err in train(10):
+        if batch % 3 == 2:
+            print(f"epoch {{epoch}} batch {{batch}}/{total} cost {{err.item()}}")
+""",
+        tmp_path,
+    )
+    expected = dict(found["train/err"])
+    steps = [step for step, _ in found["cost"]]
+    assert steps == [10 * epoch + batch for epoch in range(3) for batch in (2, 5, 8)]
+    assert [value for _, value in found["cost"]] == [expected[step] for step in steps]
+
+
+def test_a_batch_of_several_passes_is_no_step(tmp_path: Path) -> None:
+    found = points(
+        """
+for epoch in range(2):
+    for batch in range(8):
+        err = net(torch.randn(8, 3)).pow(2).mean()
+        err.backward()
+        if batch % 4 == 3:
+            optimizer.step()
+            optimizer.zero_grad()
+        if batch % 2 == 0:
+            print(f"epoch {epoch} batch {batch}/8 cost {err.item()}")
+""",
+        tmp_path,
+    )
+    assert [step for step, _ in found["cost"]] == [0, 2, 4, 6, 8, 10, 12, 14]
+
+
+def test_the_mean_of_an_epoch_is_told_from_a_loss_of_its_name(tmp_path: Path) -> None:
+    found = points(
+        """
+for epoch in range(3):
+    total = 0.0
+    for batch in range(6):
+        loss = net(torch.randn(8, 3)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+        if batch % 2 == 0:
+            print("[%d/%d] loss: %.4f" % (batch, 6, loss.item()))
+    print("\\tloss:\\t%.3f" % (total + 100))
+""",
+        tmp_path,
+    )
+    epochs = [value for _, value in found["loss.epoch"]]
+    assert len(epochs) == 3
+    assert min(epochs) > 100
+    assert max(value for _, value in found["train/loss"]) < 100
