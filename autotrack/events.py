@@ -136,8 +136,11 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Data that a run used.
 
     `id` is `None` where nothing could be digested; `method` says what the digest covers: `whole`,
-    `sampled`, `observed`, `mutated`, `unverified` or `declared`.  `parts` holds a dataset for each of
-    features, labels and weights.
+    `sampled`, `mutated`, `unverified`, `declared`, or
+    `manifest`, the files that a data set names; `held`, what a data set holds in memory, whatever it makes of it;
+    `observed`, the rows that passed in the first epoch, whatever their order; `inferred`, the variables that the
+    loss is computed from, by the program's source.
+    `parts` holds a dataset for each of features, labels and weights, or for each thing that was found.
     """
 
     id: str | None
@@ -149,6 +152,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema: tuple[tuple[str, str], ...] = ()
     name: str | None = None
     parts: tuple[Dataset, ...] = ()
+    seen: int | None = None
+    """Of `observed` rows, those that were digested: less than `rows`, or of a number that is not known, where it is
+    not all of them."""
 
 
 class StrandDataset(Event, frozen=True, kw_only=True, tag="dataset"):
@@ -202,6 +208,8 @@ class DataProfiled(Event, frozen=True, kw_only=True, tag="profile"):
     """Number of different rows: exact where it is the number of hashes in the sketch, else estimated from it."""
     sketch: str
     repeats: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    """Of a manifest, whose rows are files, name and digest of each; of many files those of their folders."""
 
 
 class SeriesDefined(Event, frozen=True, kw_only=True, tag="series"):

@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
@@ -30,6 +30,10 @@ from autotrack.shield import raised_by_signal_handler
 from autotrack.strand import Strand
 from autotrack.trained import note_of, remember, role_of, strand_of
 
+if TYPE_CHECKING:
+    from autotrack.events import DataProfiled
+    from autotrack.identity.passing import Passed
+
 __all__ = [
     "Loaded",
     "Prediction",
@@ -38,6 +42,8 @@ __all__ = [
     "artifact",
     "begin",
     "call_at",
+    "data_held",
+    "data_profiled",
     "digest",
     "extension",
     "goes_on",
@@ -49,6 +55,7 @@ __all__ = [
     "model_digest",
     "note_of",
     "pack_record",
+    "passing",
     "prediction_of",
     "raised_by_signal_handler",
     "remember",
@@ -83,6 +90,30 @@ def streams_digest(framework: str, parts: Mapping[str, Any]) -> str:
     """The identity of a model by its parts, however long that takes: for the recorder.  An array among them may be a
     `Streamed`, which is read as it is digested."""
     return models.model_digest({framework: dict(parts)}, math.inf)
+
+
+def data_held(
+    strand: Strand, role: str, kind: str, held: Mapping[str, Any], paths: Sequence[str] = (), method: str = "held"
+) -> None:
+    """Data that is used, by what a data set of this `kind` holds in memory (name to array, table or list) and by the
+    files that it names, which the recorder reads."""
+    from autotrack.identity import manifests
+
+    manifests.Holdings(strand, role, kind, held, paths, method)
+
+
+def data_profiled(profile: DataProfiled | None) -> None:
+    """What is in the rows that have passed."""
+    job = context.Current.job
+    if job is not None and profile is not None:
+        job.report(profile)
+
+
+def passing() -> Passed:
+    """Takes the rows of data that can only be had as they pass."""
+    from autotrack.identity.passing import Passed
+
+    return Passed()
 
 
 def artifact(

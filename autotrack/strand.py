@@ -19,7 +19,7 @@ from autotrack.ranks import name_in
 from autotrack.values import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from autotrack.identity.data import Beside
     from autotrack.identity.roles import Roles
@@ -242,7 +242,7 @@ class Strand(context.Place):
         from autotrack.identity import profiles
 
         description = identity.describe(data, labels, weights, name)
-        number, self._datasets = self._datasets, self._datasets + 1
+        number = self._next_dataset()
         if self._roles is None:
             from autotrack.identity.roles import Roles
 
@@ -258,11 +258,20 @@ class Strand(context.Place):
             self._pending.append(pending)
             pending.begin()
 
-    def data_seen(self, role: str, kind: str, *, rows: int | None = None) -> None:
+    def dataset(self, role: str, dataset: events.Dataset) -> Callable[[events.Dataset], None]:
+        """Data that is used, as far as it is known now; what this returns takes it again once more is known."""
+        number = self._next_dataset()
+        self.report_dataset(role, number, dataset)
+        return lambda known: self.report_dataset(role, number, known)
+
+    def data_seen(self, role: str, kind: str, *, rows: int | None = None, why: str = "") -> None:
         """Data that is used and whose content is not looked at: by its class, and its size where that is known."""
+        self.dataset(role, events.Dataset(id=None, method="declared", kind=storable(kind), rows=rows))
+        self.gap(f"identity of the {role} data", why or f"what a {storable(kind)} holds is not read")
+
+    def _next_dataset(self) -> int:
         number, self._datasets = self._datasets, self._datasets + 1
-        self.report_dataset(role, number, events.Dataset(id=None, method="declared", kind=storable(kind), rows=rows))
-        self.gap(f"identity of the {role} data", f"what a {storable(kind)} holds is not read")
+        return number
 
     def role_of(self, features: Any = None, labels: Any = None) -> str | None:
         """The role in which these features were used in this training, or, without features, these labels;

@@ -37,6 +37,8 @@ def command(references: tuple[str, ...], everything: bool, as_json: bool, direct
     ROLE/PART columns changed  {"names": [...], "all": whether every one}
     ROLE/PART columns moved    [{"name", "from", "to"}, ...], from 0 on
     ROLE/PART columns without a profile  [of the first, of this run]
+    ROLE/PART files changed    [name, ...]; the same for "added" and
+                               "removed"; "renamed" as for columns
     ROLE/PART rows             {"same": the same rows, each as often,
                                 "reordered", "same_columns",
                                 "same_in_common": the same in the columns
@@ -103,7 +105,7 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
     for name, value in run["summary"].items():
         yield ("result", name), value
     for what, part in datasets.parts(run):
-        yield ("data", what), part["id"] if part["method"] == "whole" else f"{part['id']} ({part['method']})"
+        yield ("data", what), datasets.identity(part, part["id"])
         yield ("data", f"{what} shape"), [part["rows"], part["columns"]]
     if run["model"] is not None:
         for name in ("class", "id", "parameters"):
@@ -154,6 +156,7 @@ def _shown(row: dict[str, Any], value: Any) -> str:
     words = datasets.in_words(row["name"], value) if row["section"] == "data" else None
     if words is not None:
         return words
-    if isinstance(value, str) and value.startswith(("xxh3:", "blake3:")):
-        return output.digest(value)
+    if isinstance(value, str) and value.startswith(("xxh3", "blake3", "stat-manifest:")):
+        digest, space, told = value.partition(" ")
+        return output.digest(digest) + space + told
     return output.short(value, 80)

@@ -27,6 +27,19 @@ def parts(run: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{dataset['role']}/{part['name'] or 'features'}", part
 
 
+def identity(part: dict[str, Any], digest: str | None) -> str:
+    """The identity of a part, or the beginning of it, with what it can be trusted for."""
+    told = digest or "no identity"
+    if part["method"] == "whole" or (str(part["id"]).startswith("blake3-manifest:") and part["method"] == "manifest"):
+        return told
+    if str(part["id"]).startswith("stat-manifest:") and part["method"] == "manifest":
+        return f"{told} (names, sizes and times)"
+    seen, rows = part["seen"], part["rows"]
+    if part["method"] != "observed" or seen is None or seen == rows:
+        return f"{told} ({part['method']})"
+    return f"{told} (observed {seen:,} {'rows' if rows is None else f'of {rows:,} rows'})"
+
+
 # What is in them
 
 
@@ -161,13 +174,14 @@ def _between(store: Store, first: dict[str, Any], other: dict[str, Any] | None) 
     """Aspect to how the other part differs from the first in it."""
     if other is None or not first["profile"] or not other["profile"] or first["id"] == other["id"]:
         return {}
-    if _sparse(first) != _sparse(other):  # nothing in their profiles can be compared
-        return {}
+    if _sparse(first) != _sparse(other) or _scheme(first) != _scheme(other):
+        return {}  # nothing in their profiles can be compared
     difference = store.data_difference(first["id"], other["id"])
     if difference is None:
         return {}
     columns, rows = difference["columns"], difference["rows"]
     told = {f"columns {aspect}": found for aspect, found in columns.items() if found}
+    told |= {f"files {aspect}": found for aspect, found in difference["files"].items() if found}
     if columns["changed"]:
         told["columns changed"] = {
             "names": columns["changed"],
@@ -176,9 +190,14 @@ def _between(store: Store, first: dict[str, Any], other: dict[str, Any] | None) 
     if any(difference["left_out"]):
         told["columns without a profile"] = difference["left_out"]
     if rows["same"] or rows["same_in_common"] or rows["shared"] is not None:
-        alike = not any(columns[aspect] for aspect in columns if aspect != "changed")
+        alike = difference["common"] > 0 and not any(columns[aspect] for aspect in columns if aspect != "changed")
         told["rows"] = {**rows, "same_columns": alike and not any(difference["left_out"])}
     return told
+
+
+def _scheme(part: dict[str, Any]) -> str:
+    """How rows are told apart: by their values, by their bytes as they pass, by their files."""
+    return str(part["id"]).partition(":")[0]
 
 
 def _sparse(part: dict[str, Any]) -> bool:
@@ -248,5 +267,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "columns changed": _changed,
     "columns moved": _moved,
     "columns without a profile": lambda value: f"{value[0]:,} and {value[1]:,}, which are not compared",
+    "files added": _listed,
+    "files removed": _listed,
+    "files renamed": _renamed,
+    "files changed": _listed,
     "rows": _rows,
 }

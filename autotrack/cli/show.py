@@ -352,8 +352,9 @@ def _dataset_rows(dataset: dict[str, Any]) -> Iterator[Row]:
         shape = "×".join(f"{size:,}" for size in (part["rows"], part["columns"]) if size is not None)
         kinds = {kind for _, kind in part["schema"]}
         what = " ".join(filter(None, (part["kind"], shape, next(iter(kinds)) if len(kinds) == 1 else "")))
-        identity = output.digest(part["id"]) or "no identity"
-        told = identity if part["method"] == "whole" else f"{identity} ({part['method']})"
+        if dataset["parts"] and dataset["method"] in ("manifest", "held"):
+            what = f"{what} of {dataset['kind']}"
+        told = datasets.identity(part, output.digest(part["id"]))
         yield f"{dataset['role']} {part['name'] or 'features'}", what, output.size(part["bytes"]), told
 
 

@@ -44,18 +44,18 @@ class Description:
         """The dataset with its parts; with features alone, the features themselves."""
         features = self.parts[0][2]
         if len(self.parts) == 1:
-            return _changed(features, name=self.name)
+            return changed(features, name=self.name)
         ids = [part.id for _, _, part in self.parts]
         known = [id for id in ids if id is not None]
         methods = {part.method for _, _, part in self.parts}
         whole = len(known) == len(ids)
-        return _changed(
+        return changed(
             features,
             id=arrays.named(arrays.combine(*known)) if whole else None,
             method=next((method for method in ("mutated", "unverified") if method in methods), "whole"),
             bytes=sum(part.bytes or 0 for _, _, part in self.parts),
             name=self.name,
-            parts=tuple(_changed(part, name=what) for what, _, part in self.parts),
+            parts=tuple(changed(part, name=what) for what, _, part in self.parts),
         )
 
 
@@ -75,7 +75,7 @@ def describe(features: Any, labels: Any = None, weights: Any = None, name: str |
     return described
 
 
-def _at_once(data: Any) -> bool:
+def at_once(data: Any) -> bool:
     """Whether data is digested before the call, which can't change it then."""
     seconds = arrays.seconds_to_digest(data)
     return seconds <= INLINE_SECONDS or (seconds <= PASS_SECONDS and _is_numbers(data))
@@ -98,9 +98,9 @@ def _describe(described: Description, what: str, data: Any) -> None:
         return
     part = shape(data)
     try:
-        if _at_once(data):
+        if at_once(data):
             identity = arrays.digest(data)
-            part = _changed(part, id=identity, method="whole")
+            part = changed(part, id=identity, method="whole")
             described.digested.append((identity, data))
         else:
             described.pending = True
@@ -155,7 +155,7 @@ def _schema(data: Any) -> tuple[tuple[str, str], ...]:
     return (("*", str(dtype)),) if dtype is not None else ()
 
 
-def _changed(dataset: events.Dataset, **fields: Any) -> events.Dataset:
+def changed(dataset: events.Dataset, **fields: Any) -> events.Dataset:
     import msgspec
 
     return msgspec.structs.replace(dataset, **fields)
@@ -226,7 +226,7 @@ class Beside:
         for at, (what, _, part) in enumerate(self._description.parts):
             before = self._first[at]
             same = before == second[at] and sample[at] == self._sample[at]
-            parts.append((what, None, _changed(part, id=before, method="unverified" if same else "mutated")))
+            parts.append((what, None, changed(part, id=before, method="unverified" if same else "mutated")))
         self._description.parts = parts
         self._strand.report_dataset(self._role, self._number, self._description.dataset)
 

@@ -71,7 +71,7 @@ class Profiles:
         expected = 0.001 + 3 * seconds + (size or 0) / PASS_BYTES_A_SECOND
         held: Source | None = None
         if size is not None and size <= COPIED and self._copied + size <= WAITING:
-            held = _copied(data)
+            held = copied(data)
         if held is None:
             size, held = 0, _weakly(data)
         if held is None:
@@ -185,7 +185,7 @@ def of(job: Job) -> Profiles:
 _ATOMS = frozenset({int, float, bool, complex, str, bytes, type(None)})
 
 
-def _copied(data: Any) -> Source | None:
+def copied(data: Any) -> Source | None:
     """A copy that the program can't change; what can't be changed itself.  None for what has none."""
     if isinstance(data, (list, tuple)):
         copy: Any = _of_container(data)

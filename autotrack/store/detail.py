@@ -256,6 +256,7 @@ def _described(dataset: events.Dataset, profile_of: Mapping[str, dict[str, Any]]
         "name": presented(dataset.name),
         "id": dataset.id,
         "method": dataset.method,
+        "seen": dataset.seen,
         "kind": dataset.kind,
         "rows": dataset.rows,
         "columns": dataset.columns,

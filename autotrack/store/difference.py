@@ -51,11 +51,13 @@ def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
             if (one, other) in moved
         ],
     }
+    files = _files(dict(first.files), dict(second.files))
     equal = [one.digest == other.digest for one, other in alike]
     told = same or (_width(first) == _width(second) and not (removed or added or moved))
     varied = not (_repetitive(first) and _repetitive(second))
     return {
         "columns": columns,
+        "files": files,
         "common": len(pairs),
         "left_out": [first.left_out, second.left_out],
         "rows": {
@@ -64,6 +66,22 @@ def difference(first: DataProfiled, second: DataProfiled) -> dict[str, Any]:
             "same_in_common": len(alike) == len(both) and all(equal) and not all(_constant(one) for one, _ in both),
             **_shared(first, second, told=told, varied=varied),
         },
+    }
+
+
+def _files(first: dict[str, str], second: dict[str, str]) -> dict[str, Any]:
+    """How the files of two manifests differ: a renamed one is the only one of its content in both."""
+    removed = {digest: name for name, digest in first.items() if name not in second}
+    renamed = []
+    for name, digest in second.items():
+        if name not in first and digest in removed:
+            renamed.append({"from": presented(removed.pop(digest)), "to": presented(name)})
+    moved = {pair["to"] for pair in renamed} | {pair["from"] for pair in renamed}
+    return {
+        "added": [shown for name in second if name not in first and (shown := presented(name)) not in moved],
+        "removed": [shown for name in first if name not in second and (shown := presented(name)) not in moved],
+        "renamed": renamed,
+        "changed": [presented(name) for name, digest in first.items() if second.get(name, digest) != digest],
     }
 
 

@@ -49,14 +49,15 @@ class Store:
     That of `run` has besides: `params: [{name, value, source}]`, `metrics: {name: {origin, last, min, max, count,
     first_step, last_step}}` (min and max of the finite values, None where there is none; origin is `framework`,
     `metric` for functions such as `accuracy_score`, `inferred`, `user` for what was logged, `print`), `datasets:
-    [{role, name, id, method, kind, rows, columns, bytes, schema, profile, parts}]`, `model: {class, id, parameters,
-    kept, bytes, trained_by}` (the ids of other runs that made a model of the same id, evaluations excepted, the oldest
-    first), `artifacts: [{path, mode, digest, bytes, kind, step, model}]`, `summary`, `failure: {type, message,
-    traceback}`, `trials` (their number), `note`, `generators: {name: {state, seed, fresh}}` (the global generators of
-    random numbers as it began), `system: {name: {last, min, max, mean, count}}` (samples that the job took while the
-    run went on), `job: {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, exit, files,
-    console: [{time, stream, text}], printed, ...}` (printed: metrics that were printed outside of any run), `gaps:
-    [{what, why}]`, `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
+    [{role, name, id, method, seen, kind, rows, columns, bytes, schema, profile, parts}]` (seen: rows that were digested
+    of those that were `observed`), `model: {class, id, parameters, kept, bytes, trained_by}` (the ids of other runs
+    that made a model of the same id, evaluations excepted, the oldest first), `artifacts: [{path, mode, digest, bytes,
+    kind, step, model}]`, `summary`, `failure: {type, message, traceback}`, `trials` (their number), `note`,
+    `generators: {name: {state, seed, fresh}}` (the global generators of random numbers as it began), `system: {name:
+    {last, min, max, mean, count}}` (samples that the job took while the run went on), `job: {id, argv, cwd, host, user,
+    python, packages, git, environment, hardware, seeds, exit, files, console: [{time, stream, text}], printed, ...}`
+    (printed: metrics that were printed outside of any run), `gaps: [{what, why}]`, `receipt: [{patch, attached, fired,
+    failed, why}]`, `overhead: {seconds, by}`.
 
     The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
     mean, deviation, counts}], left_out, unordered, distinct, rows}`, from whichever job reported one of data of this
@@ -275,13 +276,14 @@ class Store:
         """How the data of one identity differs from that of another; None where there is no profile of either.
 
         `{columns: {added, removed, renamed: [{from, to}], retyped: [{name, from, to}], changed, moved: [{name, from,
-        to}]}, common, left_out: [of first, of second], rows: {same, reordered, same_in_common, shared, of,
-        shared_of_first, of_first, exact}}`.  Renamed columns hold the same under another name, changed ones something
-        else under the same, moved ones stand elsewhere (positions count from 0); `common` is the number of columns
-        that are in both.  Rows are the `same` where they are in the one as often as in the other; `reordered` is None
-        where that can't be told.  `same_in_common`: the columns in both hold the same.  `shared` of the second's rows
-        are in the first, `shared_of_first` the other way; None where that says nothing: the columns differ so that no
-        row could be, or the rows are the same few again and again, as labels are.
+        to}]}, files: {added, removed, renamed, changed}, common, left_out: [of first, of second], rows: {same,
+        reordered, same_in_common, shared, of, shared_of_first, of_first, exact}}`.  Renamed columns hold the same under
+        another name, changed ones something else under the same, moved ones stand elsewhere (positions count from 0);
+        `common` is the number of columns that are in both.  Rows are the `same` where they are in the one as often as
+        in the other; `reordered` is None where that can't be told.  `same_in_common`: the columns in both hold the
+        same.  `shared` of the second's rows are in the first, `shared_of_first` the other way; None where that says
+        nothing: the columns differ so that no row could be, or the rows are the same few again and again, as labels
+        are.
         """
         from autotrack.store import difference, profiles
 

@@ -72,6 +72,7 @@ def test_show_json_has_every_documented_key(trained: CommandLine) -> None:
         "name",
         "id",
         "method",
+        "seen",
         "kind",
         "rows",
         "columns",

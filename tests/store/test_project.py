@@ -99,10 +99,12 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "datasets": [
             {
                 "role": "train", "name": None, "id": "xxh3:2", "method": "whole", "kind": "data", "rows": None,
+                "seen": None,
                 "columns": None, "bytes": None, "schema": [["a", "float64"]], "profile": None,
                 "parts": [
                     {
                         "name": "features", "id": "xxh3:1", "method": "whole", "kind": "ndarray", "rows": 3,
+                        "seen": None,
                         "columns": 2, "bytes": 48, "schema": [], "profile": None, "parts": [],
                     }
                 ],
