@@ -2,17 +2,24 @@
 
 What passes between two steps is what is trained on; a loader from which batches come while nothing steps is there to
 evaluate.  Nothing is iterated for it, and no random number is drawn.
+
+The data is known exactly where it is in tensors; by the files that a data set names, and by what it holds in memory
+(see `datasets`); else by what passes in the first epoch (see `passing`).
 """
 
 from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from autotrack.plugin_api import split_of, variables
+from autotrack import Dataset
+from autotrack.plugin_api import data_held, data_profiled, later, split_of, variables
+from autotrack_torch import datasets, sources
 from autotrack_torch import training as trainings
+from autotrack_torch.passing import Watch
 from autotrack_torch.training import Training, in_thread
 
 FRAMES = 6
@@ -22,14 +29,16 @@ KEPT = 1_000
 COPIED = 64 << 20
 """Bytes of a part of a data set that are gathered for its identity."""
 DEPTH = 2
+EVER = 1e9
+"""Seconds until what is for the end of the program."""
 
 
 class Feed:
     """A data loader."""
 
     __slots__ = (
-        "batches", "data", "epochs", "first", "iterator", "last", "name", "reference", "role", "settings", "told",
-        "training",
+        "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "passed", "reference",
+        "reports", "role", "settings", "told", "training", "watch", "watched",
     )  # fmt: skip
 
     def __init__(self, loader: Any, name: str) -> None:
@@ -44,10 +53,47 @@ class Feed:
         """Rounds that were begun."""
         self.first = self.last = -1
         """How far the training was at the first and at the last batch of this round."""
+        self.during: Training | None = None
+        """The training at whose steps these are."""
         self.role = ""
         self.told = False
         self.training: Training | None = None
-        self.data = _reference(getattr(loader, "dataset", None))
+        dataset = getattr(loader, "dataset", None)
+        self.data = _reference(dataset)
+        self.kind = type(dataset).__name__
+        self.watch: Watch | None = None
+        """Of the first epoch, while it lasts and there is something to see."""
+        self.watched: Watch | None = None
+        """The same, until what has passed is on record."""
+        self.reports: list[tuple[Training, str, Callable[[Dataset], None]]] = []
+        """Who is to be told what has passed."""
+        self.passed: tuple[Dataset, str] | None = None
+        """What has, and what is missing of it."""
+
+    def begin(self, loader: Any, iterator: Any) -> None:
+        """A round begins."""
+        self.batches, self.first, self.last = 0, -1, -1
+        self.epochs += 1
+        if self.watched is not None:
+            self.watched.gone()
+            self.watch = None
+            conclude(self)
+        elif self.epochs == 1 and not exact(getattr(loader, "dataset", None)):
+            self.watch = self.watched = Watch(loader, iterator)
+        self.iterator = weakref.ref(iterator, self.watch.gone if self.watch is not None else None)
+
+    def is_for_another(self, training: Training) -> bool:
+        """Whether what is known of it is known of another training than this one."""
+        return self.training is not None and id(training) not in self.training.joined
+
+    def is_used_up(self) -> bool:
+        """Whether its last batch was for a step of the training that it is known to be for."""
+        optimizers = self.training.optimizers if self.training is not None else []
+        return not optimizers or self.last < optimizers[0].count
+
+    def is_over(self) -> bool:
+        """Whether this round is."""
+        return self.iterator is None or self.iterator() is None
 
     def follow(self) -> None:
         """Go on from a loader of the same name and the same data, of which a new one is made for each epoch."""
@@ -75,11 +121,10 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
         feed = _feeds[id(loader)] = Feed(loader, _variable(sys._getframe(DEPTH), loader))
     settle()
     feed.follow()
-    feed.batches, feed.first, feed.last = 0, -1, -1
-    feed.epochs += 1
+    feed.begin(loader, iterator)
     if len(_iterating) >= KEPT:
         _iterating.clear()
-    feed.iterator = weakref.ref(iterator)
+    assert feed.iterator is not None
     _iterating[id(iterator)] = feed.iterator, feed
     if feed.role == "train" and feed.training is not None:
         feed.training.strand.series("epoch").record(feed.training.steps, feed.epochs - 1)
@@ -92,19 +137,23 @@ def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
         return
     feed = known[1]
     feed.batches += 1
+    if feed.watch is not None and not feed.watch.batch(batch, args[0]):
+        feed.watch = None
     here = in_thread()
     here.feed = feed
     training = here.training
     if training is not None:
         feed.last = training.optimizers[0].count if training.optimizers else 0
         if feed.first < 0:
-            feed.first = feed.last
+            feed.first, feed.during = feed.last, training
 
 
-def feeds(training: Training) -> None:
-    """A training has begun, or goes on, with what has come from a loader."""
+def feeds(training: Training, frame: FrameType) -> None:
+    """A training has begun, or goes on, with what has come from a loader, or is in variables of the program's."""
     feed: Feed | None = in_thread().feed
-    if feed is not None and not feed.told:
+    if feed is None or (feed.told and feed.is_for_another(training) and feed.is_over()):
+        sources.tell(training, frame)
+    elif not feed.told or (feed.role == "train" and feed.is_for_another(training) and not feed.is_used_up()):
         _tell(feed, training, "train")
 
 
@@ -112,7 +161,10 @@ def settle() -> None:
     """Find out what the loaders were for that have been iterated so far."""
     training = in_thread().training
     for feed in list(_feeds.values()):
-        if feed.told or not feed.batches or training is None:
+        conclude(feed)
+        if training is None or not feed.batches or feed.during is not training:
+            continue
+        if feed.told and not feed.is_for_another(training):
             continue
         if feed.last > feed.first >= 0:
             _tell(feed, training, "train")
@@ -124,6 +176,8 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
     held = feed.reference()  # never asked whether it is true: that would count the data
     if held is None and feed.iterator is not None:
         held = feed.iterator()
+    if feed.told:
+        feed.epochs = 1
     feed.told, feed.role, feed.training = True, role, training
     prefix = "" if role == "train" and not training.fed else f"{feed.name or role}."
     if role == "train":
@@ -132,7 +186,7 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
     training.strand.params({f"{prefix}{name}": value for name, value in feed.settings.items()}, "loader")
     dataset = getattr(held, "dataset", getattr(held, "_dataset", None))
     if dataset is not None:
-        _tell_data(training, role, dataset)
+        _tell_data(feed, training, role, dataset)
 
 
 def _reference(data: Any) -> weakref.ref[Any] | None:
@@ -154,40 +208,89 @@ def _settings(loader: Any) -> dict[str, Any]:
     return settings
 
 
-def _tell_data(training: Training, role: str, dataset: Any) -> None:
-    """The data set: exactly where it is made of tensors, by its class and size where it is not."""
-    name = type(dataset).__name__
+def _tell_data(feed: Feed, training: Training, role: str, dataset: Any) -> None:
+    """The data set, as exactly as it can be had without asking it for its rows."""
+    strand, name = training.strand, type(dataset).__name__
     arrays = _arrays(dataset)
     if arrays:
-        training.strand.data(role, arrays[0], labels=arrays[1] if len(arrays) > 1 else None, name=name)
+        strand.data(role, arrays[0], labels=arrays[1] if len(arrays) > 1 else None, name=name)
+        feed.watch = feed.watched = None
         return
-    rows = len(dataset) if hasattr(type(dataset), "__len__") else None
-    training.strand.data_seen(role, name, rows=rows)
+    found = datasets.look(dataset)
+    if found.over:
+        strand.gap(
+            f"files of the {role} data", f"it names {found.over:,} files; up to {datasets.FILES:,} are looked at"
+        )
+    elif found.paths or (found.held and not found.unknown and found.longest >= feed.settings["batch_size"]):
+        data_held(strand, role, name, found.held, found.paths)
+        if found.unknown:
+            strand.gap(f"rest of the {role} data", f"what it holds besides is not read: {', '.join(found.unknown)}")
+        feed.watch = feed.watched = None
+        return
+    if feed.passed is not None:
+        strand.dataset(role, feed.passed[0])
+        if feed.passed[1]:
+            strand.gap(f"identity of the {role} data", feed.passed[1])
+        return
+    if feed.watched is None:
+        strand.data_seen(role, name, rows=datasets.length(dataset), why=f"not read: {', '.join(found.unknown)}")
+        return
+    report = strand.dataset(role, Dataset(id=None, method="declared", kind=name, rows=datasets.length(dataset)))
+    feed.reports.append((training, role, report))
+    later("what passes of the data", lambda: conclude(feed, at_end=True), EVER)
+    conclude(feed)
+
+
+def conclude(feed: Feed, *, at_end: bool = False) -> None:
+    """Put on record what has passed in the first epoch of a loader, once that is over."""
+    watch = feed.watched
+    if watch is None or not feed.reports:
+        return
+    if at_end:
+        watch.gone()
+    if not watch.over and not watch.why:
+        return
+    feed.watch = feed.watched = None
+    held = feed.data() if feed.data is not None else None
+    dataset, profile, missing = watch.result(feed.kind, datasets.length(held))
+    missing = watch.why or missing
+    feed.passed = dataset, missing
+    for training, role, report in feed.reports:
+        report(dataset)
+        if missing:
+            training.strand.gap(f"identity of the {role} data", missing)
+    feed.reports.clear()
+    data_profiled(profile)
+
+
+def exact(dataset: Any) -> bool:
+    """Whether the rows of a data set are those of tensors or an array."""
+    data = sys.modules["torch"].utils.data
+    if type(dataset) is data.Subset:
+        dataset = dataset.dataset
+    if isinstance(dataset, data.TensorDataset):
+        return type(dataset).__getitem__ is data.TensorDataset.__getitem__
+    return datasets.as_array(dataset) is not None
 
 
 def _arrays(dataset: Any) -> list[Any]:
     """The features, and the labels, of a data set that is made of tensors in memory."""
     torch: Any = sys.modules["torch"]
-    data = torch.utils.data
-    if isinstance(dataset, data.TensorDataset) and type(dataset).__getitem__ is data.TensorDataset.__getitem__:
-        return _as_numpy(list(dataset.tensors))
-    if type(dataset) is data.Subset and isinstance(dataset.dataset, data.TensorDataset):
-        tensors = list(dataset.dataset.tensors)
-        if sum(tensor.numel() * tensor.element_size() for tensor in tensors) <= COPIED:
-            indices = torch.as_tensor(list(dataset.indices), dtype=torch.int64)
-            return _as_numpy([tensor.detach()[indices] for tensor in tensors])
-    return []
-
-
-def _as_numpy(tensors: list[Any]) -> list[Any]:
-    torch: Any = sys.modules["torch"]
-    found = []
-    for tensor in tensors:
-        if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or not tensor.is_cpu or tensor.is_sparse:
-            return []
-        tensor = tensor.detach()
-        found.append((tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor).numpy())
-    return found
+    if not exact(dataset):
+        return []
+    indices = dataset.indices if type(dataset) is torch.utils.data.Subset else None
+    dataset = dataset.dataset if indices is not None else dataset
+    tensors = list(dataset.tensors) if isinstance(dataset, torch.utils.data.TensorDataset) else [dataset]
+    arrays = [datasets.as_array(tensor) for tensor in tensors]
+    if any(array is None or datasets.mapped(array) for array in arrays):
+        return []
+    if indices is None:
+        return arrays
+    if sum(array.nbytes for array in arrays) > COPIED or not isinstance(indices, (list, tuple, range)):
+        return []
+    numpy = sys.modules["numpy"]
+    rows = numpy.asarray(list(indices), dtype=numpy.int64)
+    return [array[rows] for array in arrays]
 
 
 def _variable(frame: FrameType | None, wanted: Any) -> str:

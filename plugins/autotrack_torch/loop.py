@@ -341,7 +341,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
     loss.here.passed = True
     loss.is_of_another()
     loss.code = frame.f_code
-    loaders.feeds(training)
+    loaders.feeds(training, frame)
     checkpoints.begun(training)
     return loss
 

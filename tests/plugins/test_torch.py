@@ -67,6 +67,16 @@ class Stream(data.IterableDataset[Any]):
         return iter(zip(X, Y, strict=True))
 
 
+class Pair:
+    """A batch of a class of the program's own."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self.parts = [torch.stack(part) for part in zip(*rows, strict=True)]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.parts)
+
+
 def fit_from(loader: Any) -> Any:
     torch.manual_seed(3)
     model = Net()
@@ -119,7 +129,7 @@ print(model.weight.tolist())
             fit(nn.Sequential(first, second), optimizers[0], 1)
 
     def train_odd(self) -> None:
-        fit_from(data.DataLoader(Stream(), batch_size=8))
+        fit_from(data.DataLoader(Stream(), batch_size=8, collate_fn=Pair))
 
     def train_mutating(self) -> str:
         x = X.clone()
