@@ -102,11 +102,9 @@ def data_held(
     manifests.Holdings(strand, role, kind, held, paths, method)
 
 
-def data_profiled(profile: DataProfiled | None) -> None:
-    """What is in the rows that have passed."""
-    job = context.Current.job
-    if job is not None and profile is not None:
-        job.report(profile)
+def data_profiled(strand: Strand, profile: DataProfiled) -> None:
+    """What is in the rows that have passed in a training."""
+    strand.job.report(profile)
 
 
 def passing() -> Passed:

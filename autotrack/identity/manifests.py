@@ -33,10 +33,14 @@ SECONDS = 0.2
 """For what is held that is digested before the call goes on."""
 COPIED = 64 << 20
 """Bytes of what is held that are copied, where it takes long to be digested."""
-SLICE = 0.02
-"""Seconds that the recorder stays with it at a time, while there is other work."""
+SLICE, PAUSE = 0.02, 0.05
+"""Seconds that the recorder stays with it at a time, and that it leaves to the program then."""
 LISTED = 1_000
 """Files, or folders, whose digests are kept for comparisons."""
+KEPT = 20_000
+"""Digests of files that are remembered."""
+SHARE_AT_END = 0.5
+"""Of the time that the end of the program may wait."""
 AT_END = 0.3
 """Seconds for a last look at whether the files have changed."""
 EVER = 1e9
@@ -71,10 +75,15 @@ class Holdings:
             reading = _Reading(paths, strand.job.root)
 
             def go_on() -> None:
-                if reading.go_on(SLICE if not strand.job.ended else float("inf")):
+                ended = strand.job.ended
+                if reading.go_on(SLICE if not ended else strand.job.settings.exit_timeout * SHARE_AT_END):
+                    self._read(reading)
+                elif not ended:
+                    recorder.soon(what, go_on, PAUSE)
+                elif reading.hurry():
                     self._read(reading)
                 else:
-                    recorder.later(what, go_on)
+                    strand.gap(f"identity of the {role} data", "the program ended before its files were looked at")
 
             recorder.later(what, go_on)
 
@@ -160,9 +169,7 @@ class _Reading:
         self._cache = files.Cache(root)
         self._states: list[os.stat_result | None] = []
         self._digests: list[str] = []
-        self._whole = True
-        self._known: dict[str, str] = {}
-        """Digests by path: a file may be named many times."""
+        self._whole, self._hurried = True, False
 
     def go_on(self, seconds: float) -> bool:
         """Look at some of them, for so long; whether that was the last."""
@@ -171,7 +178,7 @@ class _Reading:
             self._states.append(_state(self._paths[len(self._states)]))
             if time.monotonic() > until:
                 return False
-        if not self._digests:
+        if not self._digests and self._whole:
             sizes = {path: state.st_size for path, state in zip(self._paths, self._states, strict=True) if state}
             self._whole = sum(sizes.values()) <= CONTENTS
         while len(self._digests) < len(self._paths):
@@ -186,12 +193,24 @@ class _Reading:
             return ""
         if not self._whole:
             return f"{state.st_size} {state.st_mtime_ns}"
-        if path not in self._known:
+        known = _digests.get(path)
+        version = state.st_dev, state.st_ctime_ns, *_version(state)
+        if known is None or known[0] != version:
             try:
-                self._known[path] = files.digest_file(path, self._cache)[0]
+                known = version, files.digest_file(path, self._cache)[0]
             except OSError:
                 return ""
-        return self._known[path]
+            if len(_digests) >= KEPT:
+                _digests.clear()
+            _digests[path] = known
+        return known[1]
+
+    def hurry(self) -> bool:
+        """There is no time left for the contents; whether something can be told without them."""
+        if len(self._states) < len(self._paths):
+            return False
+        self._whole, self._hurried, self._digests = False, True, []
+        return self.go_on(1.0)
 
     def result(self) -> _Told:
         there = [at for at, digest in enumerate(self._digests) if digest]
@@ -200,8 +219,7 @@ class _Reading:
         if not there:
             why = f"none of its {missing} files can be read"
             return _Told(events.Dataset(id=None, method="declared", kind="files", rows=len(self._paths)), None, why)
-        folder = os.path.commonpath([os.path.dirname(self._paths[at]) for at in there])
-        names = [os.path.relpath(path, folder) for path in self._paths]
+        names = _below_common([self._paths[at] for at in there], self._paths)
         total = blake3()
         for name, digest in zip(names, self._digests, strict=True):
             total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
@@ -217,7 +235,10 @@ class _Reading:
         )
         missed = []
         if not self._whole:
-            missed.append(f"its {len(there):,} files are told by name, size and time; their contents were not read")
+            why = (
+                "the program ended before their contents were read" if self._hurried else "their contents were not read"
+            )
+            missed.append(f"its {len(there):,} files are told by name, size and time; {why}")
         if missing:
             missed.append(f"{missing:,} of its {len(self._paths):,} files are not there")
         return _Told(dataset, self._profile(str(dataset.id), names), "; ".join(missed))
@@ -247,6 +268,18 @@ class _Reading:
             if time.monotonic() > until:
                 return False
         return False
+
+
+def _below_common(there: list[str], paths: Sequence[str]) -> list[str]:
+    """The paths below the innermost folder that these files are in."""
+    folders = [path[: path.rindex(os.sep) + 1] for path in there]
+    folder = os.path.join(os.path.commonpath([min(folders), max(folders)]), "")
+    begin = len(folder)
+    return [path[begin:] if path.startswith(folder) else path for path in paths]
+
+
+_digests: dict[str, tuple[tuple[int, ...], str]] = {}
+"""Of files that were read, for the next training on them; used by the recorder alone."""
 
 
 def _state(path: str) -> os.stat_result | None:

@@ -71,4 +71,4 @@ class Passed:
         profile = self.profile() if self.rows else None
         identity, method = (profile.data, "observed") if profile is not None else (None, "declared")
         kind = storable(kind)
-        return events.Dataset(id=identity, method=method, kind=kind, rows=rows, seen=self.rows), profile
+        return events.Dataset(id=identity, method=method, kind=kind, name="rows", rows=rows, seen=self.rows), profile

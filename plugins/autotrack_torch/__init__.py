@@ -7,13 +7,16 @@ batches of data loaders, `GradScaler.scale`, `torch.save`, `torch.load` and `tor
 
 Records the loss of each backward pass under the author's name for it, at the step of the optimizer that follows; the
 mean over the micro-batches of a step as `<name>.step`; the settings of the optimizers, and the learning rate whenever
-it changes; class and size of the model; which loader is trained from and which evaluated, its settings, epochs, and
-its data where that is in tensors; checkpoints with the identity of the model inside and the step.  Values on a device
-are copied there and read by the recorder: see `deferred`.
+it changes; class and size of the model; which loader is trained from and which evaluated, its settings, epochs, and its
+data: exactly where that is in tensors, by the files that the data set names and by what it holds (`datasets`), by the
+rows that pass in the first epoch (`passing`), and without a loader by the variables that the loss is computed from
+(`sources`); checkpoints with the identity of the model inside and the step.  Values on a device are copied there and
+read by the recorder: see `deferred`.
 
-Leaves alone: losses that are no scalar; what is differentiated with `torch.autograd.grad`; what is in data sets that
-are no tensors; what happens within compiled code and CUDA graphs, but for the steps of compiled optimizers, which are
-told by the parameters that they change.
+Leaves alone: losses that are no scalar; what is differentiated with `torch.autograd.grad`; rows and lengths of data
+sets, which are never asked for them, so that what a data set makes of its files and of what it holds is not on record;
+what of a batch is on a device; what passes after the first epoch; what happens within compiled code and CUDA graphs,
+but for the steps of compiled optimizers, which are told by the parameters that they change.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ ENTRIES = 20_000
 """Arrays in a list that are looked at."""
 LONG = 1_000_000
 """Numbers or texts in a list."""
+SETTINGS = (".yaml", ".yml", ".toml", ".cfg", ".ini", ".py", ".log", ".md")
+"""Files that are no data, where one is named by itself."""
 DEEP = 4
 """Data sets within each other."""
 MEMBERS = 16
@@ -73,11 +75,11 @@ class Found:
     def hold(self, name: str, data: Any) -> None:
         self.held[name] = data
 
-    def hold_list(self, name: str, data: list[Any]) -> None:
-        """Numbers and texts, once where two attributes have the same."""
+    def hold_list(self, name: str, data: list[Any], short: int) -> None:
+        """Numbers and texts, once where two attributes have the same; fewer than `short` are a setting."""
         if not any(type(other) is list and len(other) == len(data) and other == data for other in self._lists):
             self._lists.append(data)
-            (self.held if len(data) >= SHORT else self.settings)[name] = data
+            (self.held if len(data) >= short else self.settings)[name] = data
 
     def name_files(self, paths: Sequence[str], count: int) -> None:
         if len(self.paths) + count > FILES:
@@ -168,7 +170,8 @@ def _sort(name: str, value: Any, folders: list[str], found: Found, depth: int) -
     path = _path(value)
     if path is not None:
         if os.path.isfile(path):
-            found.name_files([path], 1)
+            if not path.endswith(SETTINGS):
+                found.name_files([path], 1)
         elif kind in (str, bytes) and len(value) > TEXT:
             found.hold(name, [value])
     elif kind in _PLAIN or issubclass(kind, _CALLED):
@@ -270,13 +273,12 @@ def as_array(value: Any) -> Any:
         return None
     if not value.is_cpu or value.layout is not torch.strided or value.is_quantized or value.is_conj() or value.is_neg():
         return None
-    value = value.detach()
-    if value.dtype is torch.bfloat16:
-        value = value.view(torch.int16)
-    return shared(value)
+    with torch._C._DisableTorchDispatch():  # no mode of the program's sees it
+        value = value.detach()
+        return _shared(value.view(torch.int16) if value.dtype is torch.bfloat16 else value)
 
 
-def shared(tensor: Any) -> Any:
+def _shared(tensor: Any) -> Any:
     """An array of the memory of a tensor.  Not by `numpy()`, after which the tensor could not be resized."""
     numpy = sys.modules["numpy"]
     try:
@@ -296,7 +298,7 @@ def _list(name: str, value: Any, folders: list[str], found: Found, depth: int) -
     if paths is not None:
         found.name_files(paths, len(value))
     elif kinds <= _ATOMS:
-        found.hold_list(name, list(value))
+        found.hold_list(name, list(value), SHORT)
     elif issubclass(type(first), sys.modules["torch"].utils.data.Dataset):
         for at, member in enumerate(value[:MEMBERS]):
             _look(member, f"{name}.{at}.", found, depth - 1)
@@ -324,7 +326,7 @@ def _samples(name: str, value: Any, folders: list[str], found: Found) -> bool:
     for number, column in enumerate(columns):
         what = f"{name} labels" if len(columns) == 1 else f"{name}.{number + (number >= at)}"
         if set(map(type, column)) <= _ATOMS:
-            found.hold_list(what, list(column))
+            found.hold_list(what, list(column), 0)
         elif (plain := _plainly(column, [ENTRIES])) is not None:
             found.hold(what, plain)
         else:

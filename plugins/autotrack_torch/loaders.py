@@ -119,9 +119,10 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
         if len(_feeds) >= KEPT:
             _feeds.clear()
         feed = _feeds[id(loader)] = Feed(loader, _variable(sys._getframe(DEPTH), loader))
-    settle()
-    feed.follow()
-    feed.begin(loader, iterator)
+    with sys.modules["torch"]._C.DisableTorchFunction():  # no mode of the program's sees what is asked of tensors here
+        settle()
+        feed.follow()
+        feed.begin(loader, iterator)
     if len(_iterating) >= KEPT:
         _iterating.clear()
     assert feed.iterator is not None
@@ -235,7 +236,8 @@ def _tell_data(feed: Feed, training: Training, role: str, dataset: Any) -> None:
     if feed.watched is None:
         strand.data_seen(role, name, rows=datasets.length(dataset), why=f"not read: {', '.join(found.unknown)}")
         return
-    report = strand.dataset(role, Dataset(id=None, method="declared", kind=name, rows=datasets.length(dataset)))
+    rows = datasets.length(dataset)
+    report = strand.dataset(role, Dataset(id=None, method="declared", kind=name, name="rows", rows=rows))
     feed.reports.append((training, role, report))
     later("what passes of the data", lambda: conclude(feed, at_end=True), EVER)
     conclude(feed)
@@ -259,8 +261,9 @@ def conclude(feed: Feed, *, at_end: bool = False) -> None:
         report(dataset)
         if missing:
             training.strand.gap(f"identity of the {role} data", missing)
+    if profile is not None:
+        data_profiled(feed.reports[0][0].strand, profile)
     feed.reports.clear()
-    data_profiled(profile)
 
 
 def exact(dataset: Any) -> bool:

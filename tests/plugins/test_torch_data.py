@@ -7,6 +7,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import autotrack
 from autotrack import events
 from autotrack.identity import arrays
+from autotrack.plugin_api import later
 from autotrack.testing import Recording, recorded, recording, run_program
 
 __all__ = ["recording"]
@@ -166,11 +170,8 @@ def test_files_of_a_part(folder: Path, tmp_path: Path) -> None:
 
 def test_files_that_change_while_they_are_used(folder: Path, recording: Recording) -> None:
     train(data.DataLoader(Folder(folder), batch_size=4))
-    import autotrack
-
-    job = autotrack.context.Current.job  # type: ignore[attr-defined]
-    done = __import__("threading").Event()
-    job.recorder.later("test", done.set)
+    done = threading.Event()
+    later("test", done.set)
     assert done.wait(20)
     (folder / "a" / "3.json").write_text("[7.0, 7.0, 7.0]")
     autotrack.disable()
@@ -410,8 +411,6 @@ def test_a_mode_of_the_program_sees_nothing_of_it(recording: Recording) -> None:
         return Counting.calls
 
     tracked = count()
-    import autotrack
-
     autotrack.disable()
     assert count() == tracked
 
@@ -498,8 +497,6 @@ def test_bits_and_generators_are_as_without_tracking(folder: Path, tmp_path: Pat
 
 
 def test_a_batch_is_not_kept(recording: Recording) -> None:
-    import weakref
-
     kept: list[Any] = []
     for batch in data.DataLoader(Rows(), batch_size=10):
         kept.append(weakref.ref(batch[0]))
@@ -513,8 +510,6 @@ def test_two_models_from_one_loader(recording: Recording) -> None:
     for _ in range(2):
         train(loader)
     step(torch.nn.Linear(2, 1), torch.optim.SGD([torch.zeros(1)]), X, Y)
-    import autotrack
-
     autotrack.disable()
     first, second, third = recording.strands()
     assert first.datasets[0].dataset == second.datasets[0].dataset
@@ -650,9 +645,9 @@ def test_a_batch_that_is_gone_over_several_times_is_not_the_data(recording: Reco
 # What a reader sees
 
 
-def autotrack(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "autotrack", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60).stdout
+def command(folder: Path, *arguments: str) -> str:
+    words = [sys.executable, "-m", "autotrack", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 SEEN = """
@@ -680,18 +675,18 @@ for x, y in torch.utils.data.DataLoader(rows, batch_size=4, shuffle=True):
 def test_a_reader_sees_which_file_is_another(folder: Path, tmp_path: Path) -> None:
     run_program(SEEN, tmp_path)
     run_program(SEEN, tmp_path)
-    first, second = (line["id"] for line in map(json.loads, autotrack(tmp_path, "ls", "--json").splitlines()))
-    compared = json.loads(autotrack(tmp_path, "compare", first, second, "--all", "--json"))["differences"]
+    first, second = (line["id"] for line in map(json.loads, command(tmp_path, "ls", "--json").splitlines()))
+    compared = json.loads(command(tmp_path, "compare", first, second, "--all", "--json"))["differences"]
     rows = {row["name"]: row for row in compared if row["section"] == "data"}
     assert rows["train/files"]["same"]
     assert rows["train/samples labels"]["same"]
     (folder / "b" / "7.json").write_text("[5.0, 5.0]")
     run_program(SEEN, tmp_path)
-    third = json.loads(autotrack(tmp_path, "ls", "--json").splitlines()[0])["id"]
-    compared = json.loads(autotrack(tmp_path, "compare", first, third, "--json"))["differences"]
+    third = json.loads(command(tmp_path, "ls", "--json").splitlines()[0])["id"]
+    compared = json.loads(command(tmp_path, "compare", first, third, "--json"))["differences"]
     rows = {row["name"]: row for row in compared if row["section"] == "data"}
     assert rows["train/files files changed"]["values"][1] == ["b/7.json"]
     assert rows["train/files rows"]["values"][1]["shared"] == 19
     assert "train/samples labels" not in rows
-    shown = json.loads(autotrack(tmp_path, "show", third, "--json"))["datasets"]
+    shown = json.loads(command(tmp_path, "show", third, "--json"))["datasets"]
     assert [(d["kind"], d["method"]) for d in shown] == [("Folder", "manifest")]
