@@ -39,6 +39,9 @@ LISTED = 1_000
 """Files, or folders, whose digests are kept for comparisons."""
 KEPT = 20_000
 """Digests of files that are remembered."""
+CALM, TICK = 1.0, 0.01
+"""Seconds since a file was written after which its times tell whether it is written again, and how far behind they may
+be: the clock of a file system ticks."""
 SHARE_AT_END = 0.5
 """Of the time that the end of the program may wait."""
 AT_END = 0.3
@@ -202,7 +205,8 @@ class _Reading:
                 return ""
             if len(_digests) >= KEPT:
                 _digests.clear()
-            _digests[path] = known
+            if time.time() - max(state.st_mtime, state.st_ctime) > CALM:
+                _digests[path] = known
         return known[1]
 
     def hurry(self) -> bool:
@@ -224,7 +228,9 @@ class _Reading:
         for name, digest in zip(names, self._digests, strict=True):
             total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
         fresh = any(
-            max(state.st_mtime, state.st_ctime) > self._begun for at in there if (state := self._states[at]) is not None
+            max(state.st_mtime, state.st_ctime) > self._begun - TICK
+            for at in there
+            if (state := self._states[at]) is not None
         )
         dataset = events.Dataset(
             id=f"{PREFIXES[0] if self._whole else PREFIXES[1]}:{total.hexdigest()}",

@@ -19,6 +19,8 @@ ATTRIBUTES = 100
 """Attributes that are looked at."""
 FILES = 200_000
 """Files that a data set may name."""
+LARGE = 64 << 20
+"""Bytes of a tensor that is not always digested at once."""
 ENTRIES = 20_000
 """Arrays in a list that are looked at."""
 LONG = 1_000_000
@@ -279,10 +281,11 @@ def as_array(value: Any) -> Any:
 
 
 def _shared(tensor: Any) -> Any:
-    """An array of the memory of a tensor.  Not by `numpy()`, after which the tensor could not be resized."""
+    """An array of the memory of a tensor.  Not by `numpy()`, after which a tensor can't be resized any more; but for a
+    large one, which may be read beside the program, and whose memory must stay where it is then."""
     numpy = sys.modules["numpy"]
     try:
-        return numpy.from_dlpack(tensor)
+        return tensor.numpy() if tensor.nbytes > LARGE else numpy.from_dlpack(tensor)
     except (BufferError, RuntimeError, TypeError):  # a type that only one of them has
         return None
 

@@ -38,7 +38,7 @@ class Feed:
 
     __slots__ = (
         "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "passed", "reference",
-        "reports", "role", "settings", "told", "training", "watch", "watched",
+        "reports", "role", "settings", "told", "told_at", "training", "watch", "watched",
     )  # fmt: skip
 
     def __init__(self, loader: Any, name: str) -> None:
@@ -57,6 +57,8 @@ class Feed:
         """The training at whose steps these are."""
         self.role = ""
         self.told = False
+        self.told_at = 0, 0
+        """Round and batch."""
         self.training: Training | None = None
         dataset = getattr(loader, "dataset", None)
         self.data = _reference(dataset)
@@ -87,9 +89,10 @@ class Feed:
         return self.training is not None and id(training) not in self.training.joined
 
     def is_used_up(self) -> bool:
-        """Whether its last batch was for a step of the training that it is known to be for."""
+        """Whether its last batch was for the training that it is known to be for: that has begun with it, or has made a
+        step since it came."""
         optimizers = self.training.optimizers if self.training is not None else []
-        return not optimizers or self.last < optimizers[0].count
+        return not optimizers or self.last < optimizers[0].count or self.told_at == (self.epochs, self.batches)
 
     def is_over(self) -> bool:
         """Whether this round is."""
@@ -179,7 +182,7 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
         held = feed.iterator()
     if feed.told:
         feed.epochs = 1
-    feed.told, feed.role, feed.training = True, role, training
+    feed.told, feed.role, feed.training, feed.told_at = True, role, training, (feed.epochs, feed.batches)
     prefix = "" if role == "train" and not training.fed else f"{feed.name or role}."
     if role == "train":
         training.fed = True

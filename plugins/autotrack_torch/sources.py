@@ -51,7 +51,7 @@ def tell(training: Training, frame: FrameType) -> None:
     if held or paths:
         data_held(training.strand, "train", "variables", held, paths, "inferred")
     else:
-        training.strand.gap("train data", WHY)
+        training.strand.gap(f"train data of {training.strand.name}", WHY)
 
 
 def _is_data(value: Any) -> bool:

@@ -626,7 +626,68 @@ def test_what_leads_to_nothing_is_a_gap(recording: Recording) -> None:
     assert fixed.numel()
     (strand,) = recording.strands()
     assert not strand.datasets
-    assert "train data" in strand.gaps
+    assert "train data of Linear" in strand.gaps
+
+
+def test_two_models_that_take_turns_have_one_data_set(recording: Recording) -> None:
+    first, second = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in (first, second)]
+    for x, y in data.DataLoader(Rows(), batch_size=10):
+        for model, optimizer in zip((first, second), optimizers, strict=True):
+            optimizer.zero_grad()
+            (model(x) - y).pow(2).mean().backward()
+        for optimizer in optimizers:
+            optimizer.step()
+    autotrack.disable()
+    found = [strand for strand in recording.strands() if strand.datasets]
+    assert len(found) == 1
+    assert found[0].datasets[0].dataset.seen == 100
+
+
+MORE_LOOPS = {
+    "parameters": """
+table = torch.randn(10, 2, requires_grad=True)
+def run(codes, target):
+    optimizer = torch.optim.SGD([table], lr=0.1)
+    for _ in range(3):
+        at = torch.randint(0, len(codes), (4,))
+        rows, wanted = codes[at], target[at]
+        loss = (table[rows].sum(1, keepdim=True) - wanted).pow(2).mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+run((X[:, 0] * 0).long(), y)
+""",
+    "closure": """
+optimizer = torch.optim.LBFGS(model.parameters())
+def closure():
+    optimizer.zero_grad()
+    loss = (model(X) - y).pow(2).mean()
+    loss.backward()
+    return loss
+for _ in range(2):
+    optimizer.step(closure)
+""",
+    "generator": """
+def batches(a, b):
+    for at in range(0, len(a), 10):
+        yield a[at:at + 10], b[at:at + 10]
+for epoch in range(2):
+    for number, (xb, yb) in enumerate(batches(X, y)):
+        loss = (model(xb) - yb).pow(2).mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("loop", "names"), [("parameters", ["codes", "target"]), ("closure", ["X", "y"]), ("generator", ["X", "y"])]
+)
+def test_other_loops(loop: str, names: list[str], tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X.numpy())
+    done = run_program(PROGRAM.format(loop=MORE_LOOPS[loop]), tmp_path)
+    assert done.returncode == 0, done.stderr
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    (found,) = strand.datasets.values()
+    assert [part.name for part in found.dataset.parts] == names
 
 
 def test_a_batch_that_is_gone_over_several_times_is_not_the_data(recording: Recording) -> None:
