@@ -225,7 +225,7 @@ def _tell_data(feed: Feed, training: Training, role: str, dataset: Any) -> None:
         strand.gap(
             f"files of the {role} data", f"it names {found.over:,} files; up to {datasets.FILES:,} are looked at"
         )
-    elif found.paths or (found.held and not found.unknown and found.longest >= feed.settings["batch_size"]):
+    elif found.paths or (found.held and not found.unknown and found.longest >= (feed.settings["batch_size"] or 1)):
         data_held(strand, role, name, found.held, found.paths)
         if found.unknown:
             strand.gap(f"rest of the {role} data", f"what it holds besides is not read: {', '.join(found.unknown)}")

@@ -52,9 +52,10 @@ class Watch:
     def __init__(self, loader: Any, iterator: Any) -> None:
         self._passed = passing()
         self._begun, self._spent = time.perf_counter(), 0.0
-        self._ones = getattr(loader, "batch_size", None) is None and getattr(loader, "batch_sampler", None) is None
+        sampler: Any = getattr(loader, "batch_sampler", None)
+        self._ones = sampler is None
         """Whether what is handed over is no batch but a row."""
-        self._drops = bool(getattr(loader, "drop_last", False))
+        self._drops = type(sampler) is sys.modules["torch"].utils.data.BatchSampler and bool(sampler.drop_last)
         self.rows = 0
         """That have passed."""
         self.batches = False

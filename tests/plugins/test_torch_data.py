@@ -352,6 +352,18 @@ def test_dropped_rows_are_told(tmp_path: Path) -> None:
     assert "drops the last rows" in gaps["identity of the train data"]
 
 
+@pytest.mark.parametrize("rows", [Rows, Held])
+def test_batches_of_a_sampler_of_the_programs(rows: Any, tmp_path: Path) -> None:
+    plain, _ = of_run(tmp_path / "1", data.DataLoader(rows(), batch_size=10))
+    sampler = data.BatchSampler(data.RandomSampler(range(100)), batch_size=8, drop_last=False)
+    other, gaps = of_run(tmp_path / "2", data.DataLoader(rows(), batch_sampler=sampler))
+    lists, gaps_of_lists = of_run(tmp_path / "3", data.DataLoader(rows(), batch_sampler=[[1, 2], [3]]))
+    assert other == plain
+    assert not gaps
+    assert not gaps_of_lists
+    assert lists.seen == (3 if rows is Rows else None)
+
+
 def test_batches_as_they_may_come(tmp_path: Path) -> None:
     """As dictionaries, with texts, without batches, ragged."""
 
