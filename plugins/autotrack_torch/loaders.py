@@ -18,7 +18,6 @@ from typing import Any
 from autotrack import Dataset
 from autotrack.plugin_api import data_held, data_profiled, later, split_of, variables
 from autotrack_torch import datasets, sources
-from autotrack_torch import training as trainings
 from autotrack_torch.passing import Watch
 from autotrack_torch.training import Training, in_thread
 
@@ -325,6 +324,3 @@ def _entries(name: str, value: Any) -> list[tuple[str, Any]]:
 def forget() -> None:
     _feeds.clear()
     _iterating.clear()
-
-
-assert trainings
