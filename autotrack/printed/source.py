@@ -104,7 +104,10 @@ def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] |
         if value is None and piece.variable is not None:
             value = values.get(piece.variable)
         is_text = (
-            isinstance(value, str) or (piece.variable is None and not _has_digits(shown)) or piece.spec.endswith("s")
+            isinstance(value, str)
+            or (piece.variable is None and not _has_digits(shown))
+            or piece.spec.endswith("s")
+            or (piece.variable is not None and value is None and _is_sentence(shown))
         )
         found.append(Field(start, end, piece.name, exact(value, shown), is_text and not _number_like(shown)))
     return found
@@ -132,6 +135,12 @@ def exact(value: object, shown: str) -> float | None:
 
 def _has_digits(text: str) -> bool:
     return any(character.isdigit() for character in text)
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether a variable was a text of several words, and no list or dict."""
+    words = text.split()
+    return len(words) > 3 and text.strip()[:1] not in "[{(<" and sum(word.isalpha() for word in words) > 1
 
 
 def _number_like(text: str) -> bool:

@@ -76,7 +76,8 @@ _RATES = frozenset(
 _VETO = frozenset(
     """
     time times elapsed took eta ptime code tol tolerance scale goal room http retry retrying improve improved loaded
-    threshold target patience weight weights coef coefficient coefficients budget function criterion limit
+    exceed exceeds exceeded threshold target patience weight weights coef coefficient coefficients budget function
+    criterion limit
     """.split()
 )
 """Words beside which no other makes a metric."""

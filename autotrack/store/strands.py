@@ -88,21 +88,7 @@ class StrandView:
 
     def metrics(self) -> dict[str, Statistics]:
         """The statistics of each series; one that several processes wrote is one."""
-        merged: dict[str, Statistics] = {}
-        times: dict[str, float] = {}
-        for row in self.series:
-            name = presented(row.name)
-            if name in merged:
-                other = merged[name]
-                newest = (row.last, row.last_step) if row.last_time >= times[name] else (other[0], other[5])
-                least = min((value for value in (row.low, other[1]) if value is not None), default=None)
-                most = max((value for value in (row.high, other[2]) if value is not None), default=None)
-                first = min(row.first_step, other[4])
-                merged[name] = newest[0], least, most, row.count + other[3], first, newest[1]
-            else:
-                merged[name] = row.last, row.low, row.high, row.count, row.first_step, row.last_step
-            times[name] = max(row.last_time, times.get(name, row.last_time))
-        return merged
+        return _statistics((presented(row.name), row) for row in self.series)
 
     def summary(self) -> dict[str, Any]:
         """Name to recorded value."""
@@ -180,7 +166,25 @@ def params_of(group: Sequence[StrandView], given: Sequence[Given] = ()) -> dict[
 def metrics_of(group: Sequence[StrandView]) -> dict[str, Statistics]:
     """The metrics of a run."""
     names = series_names(group)
-    return {names[view.id, name]: found for view in group for name, found in view.metrics().items()}
+    return _statistics((names[view.id, presented(row.name)], row) for view in group for row in view.series)
+
+
+def _statistics(rows: Iterable[tuple[str, SeriesRow]]) -> dict[str, Statistics]:
+    """By name, the statistics of the series that have it."""
+    merged: dict[str, Statistics] = {}
+    times: dict[str, float] = {}
+    for name, row in rows:
+        if name in merged:
+            other = merged[name]
+            newest = (row.last, row.last_step) if row.last_time >= times[name] else (other[0], other[5])
+            least = min((value for value in (row.low, other[1]) if value is not None), default=None)
+            most = max((value for value in (row.high, other[2]) if value is not None), default=None)
+            first = min(row.first_step, other[4])
+            merged[name] = newest[0], least, most, row.count + other[3], first, newest[1]
+        else:
+            merged[name] = row.last, row.low, row.high, row.count, row.first_step, row.last_step
+        times[name] = max(row.last_time, times.get(name, row.last_time))
+    return merged
 
 
 def origins_of(group: Sequence[StrandView]) -> dict[str, str]:
@@ -196,11 +200,22 @@ def model_of(group: Sequence[StrandView]) -> events.StrandModel | None:
 
 def series_names(group: Sequence[StrandView]) -> dict[tuple[str, str], str]:
     """(strand, name as it is presented) of each series to its name in the run.  What was printed outside of a training
-    gives way to what the training has under that name."""
+    gives way to what the training has under that name, but where that was printed too, later, and goes on from it."""
     group = sorted(group, key=lambda view: view.started is not None and view.started.kind == "printed")
-    return names_in_run(
-        [(view.id, view.label, {presented(series.name): object() for series in view.series}) for view in group]
-    )
+    found: list[tuple[str, str, dict[str, object]]] = []
+    goes_on: dict[str, tuple[int, object]] = {}
+    for view in group:
+        named: dict[str, object] = {}
+        outside = view.started is not None and view.started.kind == "printed"
+        for row in view.series:
+            name = presented(row.name)
+            first, later = goes_on.get(name, (None, None))
+            follows = outside and first is not None and row.last_step < first
+            named[name] = later if follows else named.get(name, object())
+            if row.origin == "print" and not outside:
+                goes_on[name] = min(row.first_step, goes_on.get(name, (row.first_step, None))[0]), named[name]
+        found.append((view.id, view.label, named))
+    return names_in_run(found)
 
 
 def names_in_run(groups: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[tuple[str, str], str]:

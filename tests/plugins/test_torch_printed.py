@@ -151,3 +151,33 @@ for epoch in range(3):
     assert len(epochs) == 3
     assert min(epochs) > 100
     assert max(value for _, value in found["train/loss"]) < 100
+
+
+def test_what_is_printed_before_the_training_begins_is_one_series_with_what_is_printed_in_it(tmp_path: Path) -> None:
+    found = points(
+        """
+for n_episode in range(8):
+    if n_episode >= 3:
+        list(train(2))
+    print(f"n_episode: {n_episode}, score: {n_episode * 1.5}")
+""",
+        tmp_path,
+    )
+    assert found["score"] == [(episode, 1.5 * episode) for episode in range(8)]
+
+
+def test_a_text_is_not_the_name_of_the_numbers_in_it(tmp_path: Path) -> None:
+    found = points(
+        """
+import logging, sys
+log = logging.getLogger("train")
+log.addHandler(logging.StreamHandler(sys.stdout))
+log.setLevel("INFO")
+for batch, err in train(4):
+    message = f"Iter {batch} | Time 0.0126(0.0242) | Cost {err.item()}(3.5) | NFE Forward 4(4.0)"
+    log.info(message)
+""",
+        tmp_path,
+    )
+    assert "message" not in found
+    assert [step for step, _ in found["cost"]] == [0, 1, 2, 3]
