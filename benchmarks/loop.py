@@ -25,6 +25,7 @@ BLOCK, ROUNDS = 100, 300
 """Steps of a block, and pairs of blocks, of the small model."""
 SLOW_BLOCK, SLOW_ROUNDS = 10, 25
 """The same of the large one."""
+SAVES, SAVE_ROUNDS = 10, 40
 STEPS = 1_000_000
 """Over which memory is looked at."""
 LOOKS = 50
@@ -46,6 +47,7 @@ def run() -> Iterator[Result]:
             large = _Loop(512, 1024, rows=1024)
             large.steps(WARM // 100)
             yield _cost("loop: a step of about 20 ms", observers, large, SLOW_BLOCK, SLOW_ROUNDS, None)
+            yield _saving(observers, _Loop(256, 256, rows=1), Path(folder))
             yield _growth(_Loop(1, 1, rows=1))
         finally:
             autotrack.disable()
@@ -111,6 +113,25 @@ def _cost(name: str, observers: _Observers, loop: _Loop, block: int, rounds: int
         return paired(name, untracked, tracked, rounds=rounds, scale=1e6 / block, unit="us", budget=budget)
     finally:
         observers.on()
+
+
+def _saving(observers: _Observers, loop: _Loop, folder: Path) -> Result:
+    """A checkpoint of about 260 kB that is written over again and again; the recorder's work of it goes on beside."""
+    torch = observers.torch
+    save, state, path = torch.save, loop.model.state_dict(), folder / "last.pt"
+
+    def measured(function: Callable[..., None]) -> Callable[[], float]:
+        def measure() -> float:
+            begun = time.perf_counter()
+            for _ in range(SAVES):
+                function(state, path)
+            return time.perf_counter() - begun
+
+        return measure
+
+    loop.steps(3)
+    untracked, tracked = measured(save.__wrapped__), measured(save)
+    return paired("loop: a save of 260 kB", untracked, tracked, rounds=SAVE_ROUNDS, scale=1e6 / SAVES, unit="us")
 
 
 def _growth(loop: _Loop) -> Result:
