@@ -16,6 +16,7 @@ from autotrack.ids import new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Iterator
     from types import FrameType
 
@@ -81,6 +82,8 @@ class Job:
         self.started = time.time()
         self.runs = 0
         self.evaluations = 0
+        self.told: dict[str, deque[float]] = {}
+        """What libraries have logged, by what a print of it would be called."""
         self.lost = 0
         self.segment: Segment | None = None
         self.recorder: Recorder | None = None

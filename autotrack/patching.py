@@ -68,12 +68,13 @@ class Patch:
         opens: Callable[[Call], Opening | None] | None = None,
         subclasses: bool = False,
         optional: bool = False,
+        around: bool = False,
     ) -> None:
         if [observe, returned, yielded, after].count(None) != 3:
             raise TypeError(f"a patch of {targets} takes one of `observe`, `returned`, `yielded` and `after`")
         self.targets, self.observe, self.returned, self.opens = targets, observe, returned, opens
         self.yielded, self.after, self.quick = yielded, after, quick
-        self.subclasses, self.optional = subclasses, optional
+        self.subclasses, self.optional, self.around = subclasses, optional, around
 
 
 class Registration:
@@ -190,12 +191,25 @@ class Site(Switch):
 class Observation:
     """One observed call, from before to after."""
 
-    __slots__ = ("_generator", "call", "place", "strand")
+    __slots__ = ("_generator", "call", "opened", "place", "strand")
 
     def __init__(self, call: Call, strand: Strand | None, generator: Generator[None, Any, None] | None) -> None:
         self.call, self.strand, self._generator = call, strand, generator
-        self.place: context.Place = strand or context.OURS
-        """Where what is called within is."""
+        self.place: context.Place | None = (strand or context.OURS) if not call.place.patch.around else None
+        """The tracked call that what is called within is inside."""
+        self.opened: context.Place | None = None
+        """What was open before, where the strand of this call is now."""
+
+    def enter(self) -> None:
+        """The call begins: where it stands around the program's own code, what is trained there is part of it."""
+        if self.strand is not None and self.place is None:
+            self.opened = context.opened.get()
+            context.put(context.opened, self.strand)
+
+    def leave(self) -> None:
+        """The call is over, however it went."""
+        if self.strand is not None and self.place is None and context.opened.get() is self.strand:
+            context.put(context.opened, self.opened)
 
     def finish(self, result: Any) -> None:
         """The call returned: the observer sees the result, the strand ends."""
@@ -318,13 +332,16 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
             return function(*args, **kwargs)
         try:
             try:
+                observation.enter()
                 _here.inside = observation.place
                 result = function(*args, **observation.call.forwarded)
             except BaseException as error:
                 _here.inside = context.OURS
+                observation.leave()
                 observation.fail(error)
                 raise
             _here.inside = context.OURS
+            observation.leave()
             try:
                 begun = time.thread_time()
                 observation.finish(result)
@@ -334,6 +351,7 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
             return result
         finally:
             _here.inside = None
+            observation.leave()  # also where a signal handler has come between
 
     if site.patch.yielded is not None:
         return _generator_driver(site)
@@ -380,7 +398,7 @@ def callback(registration: Registration, meter: Meter, switch: Switch) -> Any:
 
 def _unobserved(site: Site, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A call of a site that was switched off: what is trained inside is no training of its own all the same."""
-    if site.patch.opens is None:
+    if site.patch.opens is None or site.patch.around:
         return function(*args, **kwargs)
     try:
         _here.inside = context.OURS

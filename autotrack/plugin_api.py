@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ __all__ = [
     "made",
     "model_digest",
     "note_of",
+    "on_record",
     "pack_record",
     "passing",
     "prediction_of",
@@ -63,6 +65,7 @@ __all__ = [
     "seed_called",
     "settings_around",
     "split_of",
+    "strand_around",
     "strand_for",
     "strand_for_loaded",
     "strand_here",
@@ -70,6 +73,10 @@ __all__ = [
     "streams_digest",
     "variables",
 ]
+
+
+TOLD = 1_000
+"""Values of one name, and names, that are known as on record where they are printed."""
 
 
 def digest(data: Any) -> str | None:
@@ -146,9 +153,19 @@ def begin(framework: str, name: str, cls: str = "") -> Strand | None:
     job, inside = context.Current.job, context.here.inside
     if job is None or job.ended or inside is not None:
         return inside if isinstance(inside, Strand) and inside.job is job else None
+    around = strand_around()
+    if around is not None:
+        return around
     strand: Strand = context.aside(lambda: Strand(job, framework=framework, kind="training", name=name, cls=cls))
     context.began(strand)
     return strand
+
+
+def strand_around() -> Strand | None:
+    """The strand of the call of a library that stands around what happens here: see `Patch(around=True)`."""
+    place = context.opened.get()
+    known = isinstance(place, Strand) and place.kind != "run" and place.job is context.Current.job and place.recording
+    return place if known else None  # type: ignore[return-value]
 
 
 def strand_here() -> Strand | None:
@@ -185,6 +202,15 @@ def settings_around(frame: FrameType | None) -> dict[str, Any]:
 
     job = context.Current.job
     return functions.settings(job, frame) if job is not None else {}
+
+
+def on_record(name: str, value: float) -> None:
+    """A value that a library has logged under this name is on record: where the program prints it, too, that is no
+    other one."""
+    job = context.Current.job
+    if job is not None:
+        for known in {name, str(name_of(name))} if name in job.told or len(job.told) < TOLD else ():
+            job.told.setdefault(known, deque(maxlen=TOLD)).append(float(value))
 
 
 def split_of(name: str) -> str:

@@ -261,7 +261,8 @@ def supported(plugin: Found) -> str | None:
     for line in lines:
         if line.startswith("Requires-Dist:") and "extra ==" in line:
             requirement, _, marker = line.removeprefix("Requires-Dist:").partition(";")
-            if marker.replace('"', "'").replace(" ", "").endswith(f"extra=='{plugin.framework}'"):
+            named = marker.replace('"', "'").replace(" ", "").replace("_", "-")
+            if named.endswith(f"extra=='{plugin.framework.replace('_', '-')}'"):  # as names of extras are normalised
                 return requirement.strip()
     return None
 

@@ -150,6 +150,7 @@ class Strand(context.Place):
 
     __slots__ = (
         "__weakref__",
+        "_counted",
         "_datasets",
         "_gaps",
         "_pending",
@@ -192,7 +193,8 @@ class Strand(context.Place):
         owner = context.opened.get() if kind != "run" else None
         if kind not in ("step", "printed") and job.before_training:
             job.training_begins()
-        if kind not in ("step", "printed") and owner is None and parent is None:
+        self._counted = kind not in ("step", "printed") and owner is None and parent is None
+        if self._counted:
             job.runs += 1
         self._report(
             events.StrandStarted(
@@ -217,6 +219,16 @@ class Strand(context.Place):
     def ours(self) -> bool:
         """Whether this process began it: what a fork has inherited goes on and ends in the parent."""
         return self._pid == self.job.pid
+
+    @property
+    def recording(self) -> bool:
+        """Whether what is said of it is recorded still."""
+        return self.ours and not self.job.ended
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has not ended."""
+        return self.id in self.job.unfinished
 
     def params(self, params: Mapping[str, Any], source: str) -> None:
         """Parameters by name; `source` says where they come from: `estimator`, `fit`, `optimizer`, `args`,
@@ -350,6 +362,11 @@ class Strand(context.Place):
         """The fitted model that this strand did not train but is about, by its class and identity."""
         self._report(events.StrandModel(time=_now(), strand=self.id, cls=storable(cls), id=identity))
 
+    def fitted(self, cls: str, identity: str | None, parameters: int | None = None) -> None:
+        """The model that it has trained, which is not kept: its class, identity and number of learned scalars."""
+        event = events.StrandModel(time=_now(), strand=self.id, cls=storable(cls), id=identity, parameters=parameters)
+        self._report(event)
+
     def artifact(
         self, path: str, mode: str, *, kind: str = "file", model: str | None = None, step: int | None = None
     ) -> None:
@@ -376,6 +393,9 @@ class Strand(context.Place):
 
     def join(self, other: Strand) -> None:
         """It turned out to be the same training as another strand, of whose run it is part from here on."""
+        if self._counted:
+            self._counted = False
+            self.job.runs -= 1
         self._report(events.StrandJoined(time=_now(), strand=self.id, into=other.id))
 
     def resume(self) -> None:

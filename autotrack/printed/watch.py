@@ -265,6 +265,8 @@ class Watch:
         done: int | None = None,
     ) -> None:
         job = self._job
+        if any(abs(value - told) <= REPEATED * max(abs(value), abs(told)) for told in job.told.get(name, ())):
+            return
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
         point = _Point(name, step, value, write.time, write.call, axis, implicit, percent, done)
         if strand is not None:
