@@ -99,6 +99,8 @@ def _states(obj: Any, is_tensor: Callable[[Any], bool], depth: int) -> Iterator[
     if type(held) is dict and all(isinstance(held.get(part), dict) for part in ("_parameters", "_buffers", "_modules")):
         yield dict(_of_module(held, is_tensor, "", set()))
     elif isinstance(obj, Mapping):
+        if "state" in obj and "param_groups" in obj:  # of an optimizer
+            return
         tensors = {name: t for name, t in obj.items() if isinstance(name, str) and is_tensor(t)}
         if tensors:
             yield tensors

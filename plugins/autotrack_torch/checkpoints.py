@@ -44,9 +44,13 @@ _FILES = ("f", "filename")
 def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """`torch.save(obj, f)`, or one like it, has returned."""
     obj = args[0] if args else _named(kwargs, _SAVED)
-    target = args[1] if len(args) > 1 else _named(kwargs, _FILES)
+    was_written(args[1] if len(args) > 1 else _named(kwargs, _FILES), obj)
+
+
+def was_written(target: Any, obj: Any, at: int | None = None) -> None:
+    """A file has been written, `at` a step of the training where that is known otherwise."""
     path = _path(target)
-    state = _state_in(obj)
+    state = state_in(obj)
     training = _of_state(state)
     if path is None:
         return
@@ -56,7 +60,8 @@ def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: 
         if state:
             _wait(_File(path, "written", number, _storages(state)))
         return
-    artifact(path, "written", kind=kind, strand=training.strand, model=identity, file=target, step=training.steps)
+    step = training.steps if at is None else at
+    artifact(path, "written", kind=kind, strand=training.strand, model=identity, file=target, step=step)
     loaders.settle()
 
 
@@ -71,8 +76,18 @@ def filled(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
     _read(args[1] if len(args) > 1 else kwargs.get("filename"), model)
 
 
+def read_unseen(path: str) -> None:
+    """A library has read a model from a file, in whatever way."""
+    training = trainings.in_thread().training
+    strand = training.strand if training is not None else None
+    model = partial(model_in, os.path.abspath(path))
+    number = artifact(path, "read", kind="checkpoint", model=model, strand=strand)
+    if training is None:
+        _wait(_File(path, "read", number, set()))
+
+
 def _read(target: Any, content: Any) -> None:
-    path, state = _path(target), _state_in(content)
+    path, state = _path(target), state_in(content)
     if path is None or not state:
         return
     training = trainings.in_thread().training
@@ -131,6 +146,8 @@ def identity_of(state: Mapping[str, Any]) -> str | None:
     arrays: dict[str, Any] = {}
     for name in sorted(state):
         tensor = state[name]
+        if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):  # a part of it, on each rank
+            return None
         if tensor.layout is not torch.strided or tensor.device.type == "meta" or tensor.is_quantized:
             return None
         plain = tensor.detach().cpu().contiguous()
@@ -147,7 +164,7 @@ def _numpy_types(torch: Any) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _state_in(obj: Any) -> Mapping[str, Any]:
+def state_in(obj: Any) -> Mapping[str, Any]:
     """The tensors by name of the largest model in an object."""
     torch: Any = sys.modules["torch"]
     if isinstance(obj, torch.jit.ScriptModule):

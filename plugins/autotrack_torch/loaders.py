@@ -15,14 +15,16 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from autotrack import Dataset
+from autotrack import Dataset, libraries
 from autotrack.plugin_api import data_held, data_profiled, later, split_of, variables
 from autotrack_torch import datasets, sources
 from autotrack_torch.passing import Watch
 from autotrack_torch.training import Training, in_thread
 
 FRAMES = 6
-"""Functions in which the name of a loader is looked for."""
+"""Functions of the program in which the name of a loader is looked for."""
+DEEPEST = 60
+"""Functions that are looked at for that, those of libraries among them."""
 KEPT = 1_000
 """Loaders that are known."""
 COPIED = 64 << 20
@@ -37,7 +39,7 @@ class Feed:
 
     __slots__ = (
         "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "passed", "reference",
-        "reports", "role", "settings", "told", "told_at", "training", "watch", "watched",
+        "reports", "role", "settings", "split", "told", "told_at", "training", "watch", "watched",
     )  # fmt: skip
 
     def __init__(self, loader: Any, name: str) -> None:
@@ -55,6 +57,8 @@ class Feed:
         self.during: Training | None = None
         """The training at whose steps these are."""
         self.role = ""
+        self.split = ""
+        """What a library that iterates it says it is for."""
         self.told = False
         self.told_at = 0, 0
         """Round and batch."""
@@ -73,7 +77,7 @@ class Feed:
 
     def begin(self, loader: Any, iterator: Any) -> None:
         """A round begins."""
-        self.batches, self.first, self.last = 0, -1, -1
+        self.batches, self.first, self.last, self.split = 0, -1, -1, in_thread().split
         self.epochs += 1
         if self.watched is not None:
             self.watched.gone()
@@ -129,7 +133,7 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
         _iterating.clear()
     assert feed.iterator is not None
     _iterating[id(iterator)] = feed.iterator, feed
-    if feed.role == "train" and feed.training is not None:
+    if feed.role == "train" and feed.training is not None and feed.training.strand.goes_on:
         feed.training.strand.series("epoch").record(feed.training.steps, feed.epochs - 1)
 
 
@@ -172,7 +176,7 @@ def settle() -> None:
         if feed.last > feed.first >= 0:
             _tell(feed, training, "train")
         elif feed.first >= 0:
-            _tell(feed, training, split_of(feed.name) or "eval")
+            _tell(feed, training, feed.split or split_of(feed.name) or "eval")
 
 
 def _tell(feed: Feed, training: Training, role: str) -> None:
@@ -181,6 +185,8 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
         held = feed.iterator()
     if feed.told:
         feed.epochs = 1
+    if role == "train":
+        feed.epochs += in_thread().epochs
     feed.told, feed.role, feed.training, feed.told_at = True, role, training, (feed.epochs, feed.batches)
     prefix = "" if role == "train" and not training.fed else f"{feed.name or role}."
     if role == "train":
@@ -205,6 +211,11 @@ def _settings(loader: Any) -> dict[str, Any]:
         name: getattr(loader, name, None) for name in ("batch_size", "drop_last", "num_workers")
     }
     sampler = getattr(loader, "sampler", None)
+    batches = getattr(loader, "batch_sampler", None)
+    if settings["batch_size"] is None and batches is not None:  # one that was given, as Accelerate does
+        batches = getattr(batches, "batch_sampler", batches)
+        settings |= {name: getattr(batches, name, settings[name]) for name in ("batch_size", "drop_last")}
+        sampler = getattr(batches, "sampler", sampler)
     settings["shuffle"] = isinstance(sampler, torch.utils.data.RandomSampler)
     if sampler is not None and type(sampler).__name__ not in ("RandomSampler", "SequentialSampler"):
         settings["sampler"] = type(sampler).__name__
@@ -301,9 +312,14 @@ def _arrays(dataset: Any) -> list[Any]:
 def _variable(frame: FrameType | None, wanted: Any) -> str:
     """The name under which the program has a loader: the nearest that says what it is for, else the nearest."""
     found: list[str] = []
-    for _ in range(FRAMES):
-        if frame is None:
+    left = FRAMES
+    for _ in range(DEEPEST):
+        if frame is None or not left:
             break
+        if frame.f_code.co_filename.startswith(libraries.folders()):
+            frame = frame.f_back
+            continue
+        left -= 1
         for space in (variables(frame), frame.f_globals):
             for name, value in list(space.items()):
                 found += [f"{name}{key}" for key, entry in _entries(name, value) if entry is wanted]
@@ -315,6 +331,8 @@ def _entries(name: str, value: Any) -> list[tuple[str, Any]]:
     """What a variable holds, by what is written after its name."""
     if type(value) is dict:
         return [(f"[{key}]", entry) for key, entry in list(value.items())[:100]]
+    if type(value).__module__ == "accelerate.data_loader":
+        return [("", value), ("", vars(value).get("base_dataloader"))]
     held = getattr(value, "__dict__", None) if name == "self" else None
     if type(held) is dict:
         return [(f".{key}", entry) for key, entry in list(held.items())]

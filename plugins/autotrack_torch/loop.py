@@ -43,8 +43,8 @@ class Loss(Passing):
     """A call of `backward` in one thread: its losses, and the training that they are of."""
 
     __slots__ = (
-        "beside_it", "first", "fresh", "here", "key", "leaf", "mark", "micro", "names", "passes", "series", "total",
-        "training", "version",
+        "beside_it", "first", "fresh", "here", "key", "leaf", "mark", "met", "micro", "names", "passes", "series",
+        "total", "training", "version",
     )  # fmt: skip
 
     def __init__(self, code: CodeType | None, at: int, thread: int) -> None:
@@ -77,6 +77,8 @@ class Loss(Passing):
         """The gradient of that parameter after the last pass, and how often it was changed in place."""
         self.fresh = False
         """Whether it was found out just now what the pass is of."""
+        self.met: weakref.ref[Any] | None = None
+        """The loss of that pass."""
         self.version = -1
         """Of one of the parameters that it is of, how often it was changed in place."""
         self.seen = 0.0
@@ -224,7 +226,8 @@ def _full(loss: Loss, step: int, value: float) -> None:
 
 
 def _switched(frame: FrameType, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss | None:
-    """Another call than the last one."""
+    """Another call than the last one, or one through a library."""
+    frame = naming.giving(frame)
     loss = _losses.get((_same(frame.f_code), frame.f_lasti, _thread()))
     if loss is None or loss.code is not frame.f_code:
         loss = uncompiled(lambda: _met(caller, args, kwargs))
@@ -257,7 +260,9 @@ def _slowly(loss: Loss, tensors: Any, caller: FrameType, args: tuple[Any, ...], 
         if tensor.numel() != 1:
             continue
         scaled = loss.here.scaled
-        if scaled is not None and scaled[0]() is tensor:
+        if loss.here.given is not None and len(several) == 1:
+            tensor = loss.here.given
+        elif scaled is not None and scaled[0]() is tensor:
             tensor = scaled[1]
         if deferred.is_far(tensor):
             deferred.push(series, step, tensor)
@@ -277,7 +282,14 @@ def scaled(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """A loss has been multiplied for half precision: `GradScaler.scale`."""
     given = args[1] if len(args) > 1 else kwargs.get("outputs")
     if given is not None and given is not result and hasattr(result, "numel") and result.numel() == 1:
-        trainings.in_thread().scaled = weakref.ref(result), given.detach()
+        made_of(result, given)
+
+
+def made_of(loss: Any, given: Any) -> None:
+    """The gradients will be those of a loss that was made of what the program calls the loss."""
+    here = trainings.in_thread()
+    before = here.scaled
+    here.scaled = weakref.ref(loss), before[1] if before is not None and before[0]() is given else given.detach()
 
 
 def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss:
@@ -285,6 +297,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
     through_method = frame.f_code is Torch.method
     if through_method and frame.f_back is not None:
         frame = frame.f_back
+    frame = naming.giving(frame)
     tensors = args[0] if args else kwargs["tensors"]
     key = (_same(frame.f_code), frame.f_lasti, _thread())
     loss = _losses.get(key)
@@ -316,11 +329,11 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
         loss.passes = loss.micro = 0
         loss.step = -1
         loss.first = Generation.number
-    if not loss.names:
-        loss.names = naming.names_of(frame, len(several))
+    if not loss.names or (loss.here.name and len(several) == 1):
+        loss.names = [loss.here.name] if loss.here.name and len(several) == 1 else naming.names_of(frame, len(several))
     loss.series = [training.strand.series(f"train/{training.name_for(loss, name)}") for name in loss.names]
     given = loss.here.scaled
-    by_hand = given is not None and given[0]() is scalars[0]
+    by_hand = loss.here.given is not None or (given is not None and given[0]() is scalars[0])
     one = (
         len(several) == 1
         and not by_hand
@@ -337,7 +350,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
     loss.plain = loss.optimizer is not None and loss.points is not None and optimizers.is_alone()
     leaf = next((leaf for leaf in leaves if leaf.requires_grad), None)
     loss.leaf, loss.version = (weakref.ref(leaf), leaf._version) if leaf is not None else (None, -1)
-    loss.mark, loss.fresh = None, True
+    loss.mark, loss.fresh, loss.met = None, True, weakref.ref(scalars[0])
     loss.here.passed = True
     loss.is_of_another()
     loss.code = frame.f_code

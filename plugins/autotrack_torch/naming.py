@@ -7,12 +7,18 @@ from types import CodeType, FrameType
 from typing import Any
 
 from autotrack import libraries
-from autotrack.plugin_api import call_at
+from autotrack.plugin_api import call_at, split_of
 
 DEPTH = 30
 """Frames above a backward pass that are looked at."""
 LONGEST = 60
 """Characters of a name."""
+
+HANDING = frozenset(("accelerate", "lightning", "lightning_fabric", "pytorch_lightning"))
+"""Libraries whose functions compute the gradients of a loss that they are given."""
+_BETWEEN = frozenset(("torch", "contextlib", "autotrack"))
+HANDS = 8
+"""Frames of such a library in which the program's call is looked for."""
 
 _SCALERS = frozenset(("scale", "backward", "manual_backward"))
 """Methods that hand a loss on: `scaler.scale(loss)`, `accelerator.backward(loss)`."""
@@ -22,6 +28,39 @@ _ITSELF = frozenset(("mean", "clone", "contiguous", "to", "float", "squeeze"))
 
 def is_library(code: CodeType) -> bool:
     return code.co_filename.startswith((*libraries.folders(), "<"))
+
+
+def giving(frame: FrameType) -> FrameType:
+    """The frame that a backward pass goes by: where a library hands on what it is given, that of who gives it; its own
+    where that is not near (Lightning calls `training_step` first and `backward` later)."""
+    if package_of(frame) not in HANDING:
+        return frame
+    outer = frame.f_back
+    for _ in range(HANDS):
+        if outer is None:
+            return frame
+        package = package_of(outer)
+        if package not in HANDING and package not in _BETWEEN:
+            return outer
+        outer = outer.f_back
+    return frame
+
+
+def package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def series_name(logged: str, split: str = "") -> str:
+    """The name of the series of what a program logs: `valid/loss` for `val_loss`, `val/loss` and `loss/val`; in a
+    `split` that is known otherwise, `train/acc` for `acc`."""
+    for mark in ("/", "_"):
+        parts = logged.split(mark)
+        for at in (0, -1) if len(parts) > 1 else ():
+            found = split_of(parts[at]) if parts[at].isalpha() else ""
+            if found:
+                del parts[at]
+                return f"{found}/{mark.join(parts)}"
+    return f"{split}/{logged}" if split else logged
 
 
 def names_of(frame: FrameType, count: int) -> list[str]:

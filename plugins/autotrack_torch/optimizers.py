@@ -93,6 +93,13 @@ def made(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     loop.unsettle()
 
 
+def steps_from(optimizer: Any, count: int) -> None:
+    """A training goes on that was begun in another program, after so many steps."""
+    state = state_of(optimizer)
+    if not state.count:
+        state.count = count
+
+
 def is_alone() -> bool:
     """Whether there is no more than one optimizer."""
     return sum(state.reference() is not None for state in _known.values()) <= 1

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autotrack import Strand
-from autotrack.plugin_api import split_of, strand_here, variables
+from autotrack.plugin_api import on_record, split_of, strand_around, strand_here, variables
 from autotrack_torch import deferred
+from autotrack_torch.naming import HANDING
 from autotrack_torch.training import in_thread
 
 WRITER = "tensorboard"
@@ -40,7 +41,7 @@ def scalars_added(writer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], re
 def settings_added(writer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """`SummaryWriter.add_hparams(hparam_dict, metric_dict, ...)` has returned."""
     settings, metrics, _ = _given(args, kwargs, "hparam_dict", "metric_dict", "")
-    strand = _strand()
+    strand = strand_in_thread()
     if strand is None:
         return
     if isinstance(settings, Mapping):
@@ -50,8 +51,9 @@ def settings_added(writer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], r
 
 
 def computed(metric: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """`Metric.compute` has returned; not that of one batch, which `Metric.forward` asks for."""
-    if not getattr(metric, "_enable_grad", False):
+    """`Metric.compute` has returned; not that of one batch, which `Metric.forward` asks for, nor what Lightning makes
+    of each value that is logged."""
+    if not getattr(metric, "_enable_grad", False) and type(metric).__module__.partition(".")[0] not in HANDING:
         for name, value in _parts(_name_of(metric), result):
             _record(name, value, None, METRIC)
 
@@ -61,8 +63,7 @@ def _given(args: tuple[Any, ...], kwargs: dict[str, Any], *names: str) -> list[A
 
 
 def _record(name: Any, value: Any, step: Any, origin: str) -> None:
-    torch: Any = sys.modules["torch"]
-    strand = _strand()
+    strand = strand_in_thread()
     if strand is None or not isinstance(name, str):
         return
     series = strand.series(f"{name}.{origin}" if strand.has(name, other_than=origin) else name, origin=origin)
@@ -71,16 +72,32 @@ def _record(name: Any, value: Any, step: Any, origin: str) -> None:
         at = max(training.steps, series.next_step) if training is not None else series.next_step
     else:
         at = int(step)
+    put(series, at, value)
+
+
+def log(strand: Strand, name: str, at: int, value: Any, origin: str) -> None:
+    """Record what a library logs; beside a series of that name of another origin, such as that of each backward pass,
+    as `<name>.logged`."""
+    series = strand.series(f"{name}.logged" if strand.has(name, other_than=origin) else name, origin=origin)
+    number = put(series, at, value)
+    if number is not None:
+        on_record(name, number)
+
+
+def put(series: Any, at: int, value: Any) -> float | None:
+    """Record a number, or a tensor of one once it is there; nothing else.  The number, where it is known now."""
+    torch: Any = sys.modules["torch"]
     series.next_step = at + 1
     if isinstance(value, torch.Tensor):
         if value.numel() != 1 or value.is_complex():
-            return
+            return None
         if deferred.is_far(value):
             deferred.push(series, at, value)
-            return
+            return None
     number = _plain(value)
     if number is not None:
         series.record(at, number)
+    return number
 
 
 def _plain(value: Any) -> float | None:
@@ -92,8 +109,11 @@ def _plain(value: Any) -> float | None:
         return None
 
 
-def _strand() -> Strand | None:
+def strand_in_thread() -> Strand | None:
     """Of the training in this thread; of the program where there is none yet, which then becomes part of it."""
+    around = strand_around()
+    if around is not None:
+        return around
     training = in_thread().training
     strand = strand_here()
     early = _Early.strand

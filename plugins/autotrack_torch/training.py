@@ -64,7 +64,7 @@ class Training:
 class Here:
     """What happens in a thread: the training that was seen last, and the losses since the last step."""
 
-    __slots__ = ("feed", "passed", "pending", "scaled", "training")
+    __slots__ = ("epochs", "feed", "given", "name", "passed", "pending", "scaled", "split", "training")
 
     def __init__(self) -> None:
         self.training: Training | None = None
@@ -75,6 +75,14 @@ class Here:
         """The data loader that the last batch has come from."""
         self.scaled: tuple[Any, Any] | None = None
         """The last loss that was multiplied for half precision, and what it was before."""
+        self.given: Any = None
+        """What the program calls the loss, while a library computes the gradients of something made of it."""
+        self.epochs = 0
+        """The epochs that a training which goes on has had in another program."""
+        self.name = ""
+        """What the program calls the loss of the next backward pass, where that is known from elsewhere."""
+        self.split = ""
+        """What a library iterates data for at the moment, where it says so."""
 
 
 class _Threads(threading.local):
@@ -172,6 +180,16 @@ def entered(training: Training) -> None:
         goes_on(training.strand)
 
 
+def leave(strand: Strand) -> None:
+    """What comes in this thread is of a strand that stands around it: what was trained before is over."""
+    here = in_thread()
+    before = here.training
+    if before is not None and before.strand is not strand:
+        here.training = None
+        if before.strand.recording and before.strand.goes_on:
+            before.strand.end("finished")
+
+
 def join(other: Training, into: Training) -> None:
     if id(other) in into.joined:
         return
@@ -190,7 +208,7 @@ def _begin(parameters: list[Any], frame: FrameType | None) -> Training | None:
     strand = begin("torch", name, cls)
     if strand is None:
         return None
-    if before is not None and before.strand.ours and before.strand is not strand:
+    if before is not None and before.strand.ours and before.strand is not strand and before.strand.goes_on:
         before.strand.end("finished")
     training = Training(strand)
     for _, module in found:
