@@ -1,0 +1,99 @@
+"""A fit: what is set, how the data is used, and what is saved and restored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from autotrack import Call, Opening, Strand, hookimpl
+from autotrack_lightning.losses import Told
+from autotrack_torch import checkpoints, evaluations, loaders, loop, modules, optimizers
+from autotrack_torch import training as trainings
+from autotrack_torch.training import in_thread
+
+Observation = Generator[None, Any, None]
+
+SPLITS = {"train": "train", "validate": "valid", "sanity_check": "valid", "test": "test", "predict": "predict"}
+"""The stages of a trainer."""
+_SETTINGS = (
+    "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "accumulate_grad_batches", "precision",
+    "gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches", "limit_val_batches", "val_check_interval",
+    "check_val_every_n_epoch", "num_devices", "num_nodes", "overfit_batches", "reload_dataloaders_every_n_epochs",
+    "log_every_n_steps",
+)  # fmt: skip
+_UNSET = {"max_steps": -1, "overfit_batches": 0.0, "reload_dataloaders_every_n_epochs": 0}
+
+
+@hookimpl
+def autotrack_params(obj: Any) -> dict[str, Any] | None:
+    return hyperparameters(obj) or None
+
+
+def hyperparameters(obj: Any) -> dict[str, Any]:
+    """What `save_hyperparameters` has kept.  Not asked by `hparams`, which makes what is not there."""
+    kept = getattr(obj, "__dict__", {}).get("_hparams")
+    return {str(name): value for name, value in kept.items()} if isinstance(kept, Mapping) else {}
+
+
+def split_of(trainer: Any) -> str:
+    return SPLITS.get(str(getattr(trainer.state.stage, "value", "")), "")
+
+
+def opens_fit(call: Call) -> Opening | None:
+    torch: Any = sys.modules["torch"]
+    model = modules.unwrapped(call.get("model"))
+    if not isinstance(model, torch.nn.Module):
+        return None
+    evaluations.adopt(model)
+    return Opening("training", type(model).__name__, model, again=True)
+
+
+def observe_fit(call: Call, strand: Strand) -> Observation:
+    trainer, model = call.instance, modules.unwrapped(call.get("model"))
+    module = call.get("datamodule")
+    given = module if module is not None else call.get("train_dataloaders")
+    strand.resume()
+    for source in (given, model):
+        strand.params(hyperparameters(source), "config")
+    settings = {name: getattr(trainer, name, None) for name in _SETTINGS}
+    settings["strategy"] = type(trainer.strategy).__name__
+    chosen = {name: value for name, value in settings.items() if value is not None and value != _UNSET.get(name)}
+    strand.params(chosen, "config")
+    strand.memo["lightning"] = Told()
+    trainings.leave(strand)
+    here = in_thread()
+    before, here.split = here.split, ""
+    try:
+        yield
+    finally:
+        here.split, here.name, here.given, here.epochs = before, "", None, 0
+        loaders.settle()
+    evaluations.fitted(strand, model)
+    best = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    if best is not None:
+        name = str(getattr(trainer.checkpoint_callback, "monitor", None) or "score")
+        strand.summaries({f"best {name}": float(best), "best checkpoint": trainer.checkpoint_callback.best_model_path})
+
+
+def observe_evaluation(call: Call) -> Observation:
+    """The loop of `validate`, `test`, or of the validation within a fit."""
+    trainer = call.instance.trainer
+    yield from evaluations.evaluating(trainer.lightning_module, split_of(trainer))
+
+
+def saved(strategy: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`Strategy.save_checkpoint(checkpoint, filepath)` has returned."""
+    checkpoint = args[0] if args else kwargs.get("checkpoint")
+    path = args[1] if len(args) > 1 else kwargs.get("filepath")
+    if isinstance(checkpoint, Mapping):
+        checkpoints.was_written(path, checkpoint, checkpoint.get("global_step"))
+
+
+def restored(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """A training goes on from a checkpoint."""
+    trainer = args[0].trainer
+    if len(trainer.optimizers) == 1 and trainer.global_step:
+        optimizers.steps_from(trainer.optimizers[0], trainer.global_step)
+        in_thread().epochs = trainer.current_epoch
+        loop.unsettle()

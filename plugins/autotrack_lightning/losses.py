@@ -1,0 +1,104 @@
+"""The loss of `training_step`: what the program calls it, and its value before Lightning divides it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from autotrack.plugin_api import strand_of
+from autotrack_torch import deferred, loop, naming
+from autotrack_torch.training import in_thread
+
+
+class Told:
+    """What is known of a fit."""
+
+    __slots__ = ("divided", "logged", "loss", "settled")
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[str, Any]] = []
+        """What the first step has logged."""
+        self.settled = False
+        """Whether the first step is over."""
+        self.loss: frozenset[str] = frozenset()
+        """The names under which the loss itself is logged."""
+        self.divided = 1
+        """The batches that are accumulated, by whose number the loss is divided."""
+
+
+def told_of(module: Any) -> Told | None:
+    strand = strand_of(module)
+    told = strand.memo.get("lightning") if strand is not None else None
+    return told if isinstance(told, Told) else None
+
+
+def named(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """`LightningModule.log(name, value, ...)` has returned."""
+    told = told_of(args[0])
+    if told is None or told.settled:
+        return
+    name = args[1] if len(args) > 1 else kwargs.get("name")
+    if isinstance(name, str):
+        told.logged.append((name, args[2] if len(args) > 2 else kwargs.get("value")))
+
+
+def hooked(args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    """The strategy has called something of the program: `_call_strategy_hook(trainer, hook_name, ...)`.  Each step."""
+    name = args[1] if len(args) > 1 else kwargs.get("hook_name")
+    if name == "backward":
+        in_thread().given = None
+    elif name == "training_step":
+        _stepping(args[0], output)
+
+
+def _stepping(trainer: Any, output: Any) -> None:
+    """`training_step` has returned; the gradients of its loss are computed next."""
+    told = told_of(trainer.lightning_module)
+    if told is None:
+        return
+    if not trainer.lightning_module.automatic_optimization:
+        if not told.settled:
+            told.settled = True
+            told.loss = frozenset(name for name, value in told.logged if _is_known(value, name))
+            told.logged = []
+        return
+    loss = output.get("loss") if isinstance(output, Mapping) else output
+    if not hasattr(loss, "grad_fn"):
+        return
+    here = in_thread()
+    if not told.settled:
+        told.settled = True
+        names = [name for name, value in told.logged if _is_same(value, loss)]
+        told.logged, told.loss = [], frozenset(names)
+        here.name = naming.series_name(names[0], "train").removeprefix("train/") if names else "loss"
+    if trainer.accumulate_grad_batches != told.divided:
+        told.divided = trainer.accumulate_grad_batches
+        loop.unsettle()
+    if told.divided != 1:
+        here.given = loss
+
+
+def _is_known(value: Any, name: str) -> bool:
+    """Whether what was logged is the loss of that name whose gradients the program has just had computed."""
+    training = in_thread().training
+    series = naming.series_name(name, "train")
+    for known, loss in training.losses.items() if training is not None else ():
+        tensor = loss.met() if loss.met is not None else None
+        if tensor is not None and series == f"train/{known}":
+            return _is_same(value, tensor)
+    return False
+
+
+def _is_same(value: Any, loss: Any) -> bool:
+    """Whether what was logged is the loss."""
+    torch: Any = sys.modules["torch"]
+    if value is loss:
+        return True
+    if not isinstance(value, torch.Tensor):
+        return isinstance(value, float) and not deferred.is_far(loss) and value == deferred.number(loss)
+    if value.numel() != 1 or value.dtype != loss.dtype or value.device != loss.device:
+        return False
+    if value.data_ptr() == loss.data_ptr():
+        return True
+    return not deferred.is_far(loss) and deferred.number(value) == deferred.number(loss)

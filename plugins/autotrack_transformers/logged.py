@@ -1,0 +1,60 @@
+"""What a `Trainer` logs, and what it finds as it evaluates and predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from autotrack import Call
+from autotrack.plugin_api import on_record, split_of
+from autotrack_torch import evaluations, naming, scalars
+from autotrack_torch.training import in_thread
+
+Observation = Generator[None, Any, None]
+ORIGIN = "transformers"
+
+_OF_RUN = ("_runtime", "_per_second", "total_flos", "_preparation_time")
+"""How the names end of what is said of a call as a whole."""
+_KNOWN = {"epoch": "epoch", "learning_rate": "lr", "grad_norm": "grad_norm"}
+"""What is on record already, by the names of its series; `epoch` in every case."""
+
+
+def observe_evaluate(call: Call) -> Observation:
+    yield from evaluations.evaluating(call.instance.model, split_of(call.get("metric_key_prefix") or "eval") or "eval")
+
+
+def observe_predict(call: Call) -> Observation:
+    trainer = call.instance
+    prefix = call.get("metric_key_prefix") or "test"
+    output = yield from evaluations.evaluating(trainer.model, split_of(prefix) or "eval")
+    metrics = getattr(output, "metrics", None)
+    if isinstance(metrics, Mapping):
+        _record(trainer, metrics, split_of(prefix))
+
+
+def logged(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """`Trainer.log(logs, ...)` has returned."""
+    logs = args[1] if len(args) > 1 else kwargs.get("logs")
+    if isinstance(logs, Mapping):
+        _record(args[0], logs, in_thread().split or "train")
+
+
+def _record(trainer: Any, logs: Mapping[str, Any], split: str) -> None:
+    strand = evaluations.strand_to_score(trainer.model, ORIGIN)
+    if strand is None:
+        return
+    step = trainer.state.global_step
+    if trainer.state.epoch is not None:
+        on_record(f"{split}/epoch", trainer.state.epoch)
+    whole: dict[str, Any] = {}
+    for logged, value in logs.items():
+        known = _KNOWN.get(logged)
+        if known == "epoch" or (known is not None and strand.has(known, other_than=ORIGIN)):
+            continue
+        if logged.endswith(_OF_RUN) or (logged == "train_loss" and "train_runtime" in logs):
+            whole[logged] = value
+            on_record(logged, value)
+        else:
+            scalars.log(strand, naming.series_name(logged, split), step, value, ORIGIN)
+    if whole:
+        strand.summaries(whole)
