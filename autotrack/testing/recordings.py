@@ -86,6 +86,14 @@ class Recording:
             key=lambda strand: strand.started.time,
         )
 
+    def models(self) -> dict[int, str | None]:
+        """By the number of a file, the identity of the model inside; all of them once recording is off."""
+        found: dict[int, str | None] = {}
+        for event in self.events():
+            if isinstance(event, (events.ArtifactSeen, events.ArtifactDigested)):
+                found[event.artifact] = event.model or found.get(event.artifact)
+        return found
+
     def gaps(self) -> dict[str, str]:
         """The gaps that belong to no strand."""
         return {e.what: e.why for e in self.events() if isinstance(e, events.GapFound) and e.strand is None}

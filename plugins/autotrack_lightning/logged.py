@@ -7,7 +7,7 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack_lightning.fits import split_of
-from autotrack_lightning.losses import told_of
+from autotrack_lightning.losses import is_on_record, told_of
 from autotrack_torch import evaluations, naming, scalars
 
 ORIGIN = "lightning"
@@ -38,9 +38,9 @@ def metrics_logged(connector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         plain, _, loader = logged.partition(_LOADER)
         meta, each_step = known.get(plain, (None, False))
         name = meta.name if meta is not None else plain
-        if split == "train" and each_step and told is not None and name in told.loss:
-            continue  # the loss, as of each backward pass
         series = naming.series_name(name, split) + (f"{_LOADER}{loader}" if loader else "")
+        if split == "train" and each_step and is_on_record(series, value, told, name):
+            continue
         scalars.log(strand, _named(strand, series, meta, each_step, split), at, value, ORIGIN)
 
 

@@ -22,7 +22,7 @@ class Told:
         self.settled = False
         """Whether the first step is over."""
         self.loss: frozenset[str] = frozenset()
-        """The names under which the loss itself is logged."""
+        """The names under which the loss itself is logged, at the first step."""
         self.divided = 1
         """The batches that are accumulated, by whose number the loss is divided."""
 
@@ -36,7 +36,7 @@ def told_of(module: Any) -> Told | None:
 def named(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     """`LightningModule.log(name, value, ...)` has returned."""
     told = told_of(args[0])
-    if told is None or told.settled:
+    if told is None or told.settled or args[0]._current_fx_name != "training_step":
         return
     name = args[1] if len(args) > 1 else kwargs.get("name")
     if isinstance(name, str):
@@ -91,14 +91,20 @@ def _is_known(value: Any, name: str) -> bool:
 
 
 def _is_same(value: Any, loss: Any) -> bool:
-    """Whether what was logged is the loss."""
+    """Whether what was logged is the loss: equal values may be so by chance, or for a while."""
     torch: Any = sys.modules["torch"]
-    if value is loss:
-        return True
-    if not isinstance(value, torch.Tensor):
-        return isinstance(value, float) and not deferred.is_far(loss) and value == deferred.number(loss)
-    if value.numel() != 1 or value.dtype != loss.dtype or value.device != loss.device:
+    if value is loss or not isinstance(value, torch.Tensor):
+        return value is loss
+    same = value.numel() == 1 and value.dtype == loss.dtype and value.device == loss.device
+    return bool(same and value.data_ptr() == loss.data_ptr())
+
+
+def is_on_record(series: str, value: Any, told: Told | None, logged: str) -> bool:
+    """Whether what is logged of a step is the loss of its backward pass; by its value, where that is at hand."""
+    training = in_thread().training
+    loss = training.losses.get(series.removeprefix("train/")) if training is not None else None
+    if loss is None:
         return False
-    if value.data_ptr() == loss.data_ptr():
-        return True
-    return not deferred.is_far(loss) and deferred.number(value) == deferred.number(loss)
+    if deferred.is_far(value):
+        return told is not None and logged in told.loss
+    return deferred.number(value) == loss.seen

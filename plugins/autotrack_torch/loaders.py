@@ -76,14 +76,16 @@ class Feed:
         """What has, and what is missing of it."""
 
     def begin(self, loader: Any, iterator: Any) -> None:
-        """A round begins."""
+        """A round begins, perhaps of another training, where the one that it was for is over."""
+        if self.training is not None and in_thread().training is not self.training and not self.training.strand.goes_on:
+            self.told, self.role, self.training, self.epochs = False, "", None, 0
         self.batches, self.first, self.last, self.split = 0, -1, -1, in_thread().split
         self.epochs += 1
         if self.watched is not None:
             self.watched.gone()
             self.watch = None
             conclude(self)
-        elif self.epochs == 1 and not exact(getattr(loader, "dataset", None)):
+        elif self.epochs == 1 and self.passed is None and not exact(getattr(loader, "dataset", None)):
             self.watch = self.watched = Watch(loader, iterator)
         self.iterator = weakref.ref(iterator, self.watch.gone if self.watch is not None else None)
 
@@ -108,7 +110,7 @@ class Feed:
             return
         others = [other for other in _feeds.values() if other.told and other.name == self.name and other is not self]
         before = next((other for other in reversed(others) if other.data is not None and other.data() is data), None)
-        if before is not None:
+        if before is not None and (before.training is None or before.training.strand.goes_on):
             self.told, self.role, self.training, self.epochs = True, before.role, before.training, before.epochs
 
 
@@ -133,7 +135,7 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
         _iterating.clear()
     assert feed.iterator is not None
     _iterating[id(iterator)] = feed.iterator, feed
-    if feed.role == "train" and feed.training is not None and feed.training.strand.goes_on:
+    if feed.role == "train" and feed.training is not None:
         feed.training.strand.series("epoch").record(feed.training.steps, feed.epochs - 1)
 
 

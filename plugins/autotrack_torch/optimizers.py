@@ -14,6 +14,7 @@ from autotrack.plugin_api import variables
 from autotrack_torch import deferred
 from autotrack_torch import training as trainings
 from autotrack_torch.extension import Stepping, built
+from autotrack_torch.naming import HANDING
 from autotrack_torch.training import Generation, Training, in_thread
 
 GROUPS = 100
@@ -204,6 +205,8 @@ def scheduled(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> No
     """A scheduler has been made, whose constructor mostly calls this one at its end."""
     scheduler = args[0]
     optimizer = getattr(scheduler, "optimizer", None)
+    if type(optimizer).__module__.partition(".")[0] in HANDING:  # one that stands around another
+        optimizer = getattr(optimizer, "optimizer", optimizer)
     if optimizer is None or not hasattr(optimizer, "param_groups"):
         return
     state = state_of(optimizer)

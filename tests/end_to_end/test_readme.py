@@ -77,8 +77,16 @@ def test_the_supported_versions_are_those_of_the_extra() -> None:
     supported = f"2.{low}" if int(high) == int(low) + 1 else f"2.{low} to 2.{int(high) - 1}"
     assert f"| PyTorch | {supported} |" in README
     assert f"torch==2.{low}.0\n" in (ROOT / "tox.ini").read_text(), "supported means tested"
+    for name, extra in (("Lightning", "lightning"), ("Accelerate", "accelerate"), ("Transformers", "transformers")):
+        (stated,) = project["optional-dependencies"][extra]
+        major, low, high = re.fullmatch(rf"{extra}>=(\d+)\.(\d+),<\1\.(\d+)", stated).groups()  # type: ignore[union-attr]
+        versions = f"{major}.{low}" if int(high) == int(low) + 1 else f"{major}.{low} to {major}.{int(high) - 1}"
+        assert f"| {name} | {versions} |" in README
+        assert f"{extra}=={major}.{low}." in (ROOT / "tox.ini").read_text(), "supported means tested"
+    lightning, other = (project["optional-dependencies"][name][0] for name in ("lightning", "pytorch_lightning"))
+    assert other == f"pytorch_{lightning}"
     for extra in project["optional-dependencies"]:
-        assert f"| `{extra}` |" in README
+        assert f"`{extra}`" in README
 
 
 def test_the_readmes_plugin_is_the_demonstration_plugin() -> None:

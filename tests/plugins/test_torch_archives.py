@@ -19,7 +19,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from autotrack_torch.archives import model_in  # noqa: E402 - of the plugin of a framework that may be missing
-from autotrack_torch.checkpoints import _state_in, identity_of  # noqa: E402
+from autotrack_torch.checkpoints import identity_of, state_in  # noqa: E402
 
 nn = torch.nn
 
@@ -119,17 +119,17 @@ def test_the_identity_is_that_of_the_model_at_hand(name: str, way: str, tmp_path
         torch.save(
             content, path, _use_new_zipfile_serialization=way != "legacy", pickle_protocol=4 if way != "zip" else 2
         )
-    expected = identity_of(_state_in(content))
+    expected = identity_of(state_in(content))
     assert model_in(str(path)) == expected is not None
     if name != "list":
-        state = _state_in(content)
+        state = state_in(content)
         assert expected == identity_of({key: tensor.clone() for key, tensor in state.items()})
 
 
 def test_a_module_is_its_state() -> None:
     part = Part()
     state = {name: t for name, t in part.state_dict().items() if isinstance(t, torch.Tensor)}
-    assert identity_of(_state_in(part)) == identity_of(_state_in(state)) == identity_of(state)
+    assert identity_of(state_in(part)) == identity_of(state_in(state)) == identity_of(state)
 
 
 def test_one_changed_weight_is_another_model(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""Accelerate: what a loop through an `Accelerator` is on record as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import autotrack
+from autotrack import events
+from autotrack.testing import Recording, recorded, recording
+
+__all__ = ["recording"]
+
+torch = pytest.importorskip("torch")
+accelerate = pytest.importorskip("accelerate")
+
+X = torch.linspace(-1, 1, 64, dtype=torch.float32).reshape(32, 2)
+
+
+def fit(folder: Path, accumulated: int = 1, trackers: Any = None) -> tuple[list[float], list[Any], str]:
+    """A loop as in Accelerate's documentation: its losses, the weights it ends at, and what it has saved."""
+    torch.manual_seed(1)
+    accelerator = accelerate.Accelerator(
+        gradient_accumulation_steps=accumulated, cpu=True, log_with=trackers, project_dir=folder
+    )
+    accelerator.init_trackers("project", config={"lr": 0.1, "note": "x"})
+    model = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    rows = torch.utils.data.TensorDataset(X, X.sum(1, keepdim=True))
+    loader = torch.utils.data.DataLoader(rows, batch_size=8, shuffle=True)
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    seen = []
+    for epoch in range(2):
+        for x, y in loader:
+            with accelerator.accumulate(model):
+                my_loss = (model(x) - y).pow(2).mean()
+                accelerator.backward(my_loss)
+                accelerator.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+            seen.append(my_loss.item())
+        accelerator.log({"val_loss": 0.5 - epoch, "text": "x", "lr": 0.1}, step=10 * epoch)
+    accelerator.save_state(folder / "state")
+    accelerator.end_training()
+    return seen, [tensor.tolist() for tensor in model.state_dict().values()], str(folder / "state/model.safetensors")
+
+
+def test_a_loop_is_one_run_with_the_names_of_the_program(recording: Recording, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    seen, _, saved = fit(tmp_path, trackers="tensorboard")
+    early, strand = recording.strands()
+    assert [event.into for event in early.of(events.StrandJoined)] == [strand.id]
+    assert (early.params["note"], early.points) == ("x", {})
+    assert strand.name == "Sequential"
+    assert strand.points["train/my_loss"] == list(enumerate(seen))
+    assert strand.points["valid/loss"] == [(0, 0.5), (10, -0.5)]
+    assert strand.points.keys() == {"train/my_loss", "valid/loss", "lr", "lr.logged", "grad_norm", "epoch"}
+    assert strand.points["epoch"] == [(0, 0), (4, 1)]
+    assert (strand.params["batch_size"], strand.params["shuffle"]) == (8, True)
+    written = {event.path: event for event in strand.of(events.ArtifactSeen)}
+    assert (written[saved].kind, written[saved].step) == ("checkpoint", 8)
+    autotrack.disable()
+    assert recording.models()[written[saved].artifact] is not None
+    assert [event.kind for path, event in written.items() if "optimizer" in path] == ["file"]
+
+
+def test_the_loss_is_the_programs_where_batches_are_accumulated(recording: Recording, tmp_path: Path) -> None:
+    seen, *_ = fit(tmp_path, accumulated=2)
+    strand = recording.strands()[-1]
+    assert strand.points["train/my_loss"] == [(at // 2, value) for at, value in enumerate(seen)]
+    assert strand.params["gradient_accumulation_steps"] == 2
+
+
+def test_several_losses_through_one_accelerator_keep_their_names(recording: Recording) -> None:
+    accelerator = accelerate.Accelerator(cpu=True)
+    model, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    optimizers = [torch.optim.SGD(part.parameters(), lr=0.1) for part in (model, other)]
+    for _ in range(3):
+        first_loss = model(X).pow(2).mean()
+        accelerator.backward(first_loss)
+        optimizers[0].step()
+        second_loss = other(X).abs().mean()
+        accelerator.backward(second_loss)
+        optimizers[1].step()
+    points = {name: found for strand in recording.strands() for name, found in strand.points.items()}
+    assert len(points["train/first_loss"]) == len(points["train/second_loss"]) == 3
+
+
+def test_the_program_computes_the_same(tmp_path: Path) -> None:
+    expected = fit(tmp_path / "plain", accumulated=2)[:2]
+    with recorded(tmp_path / "rec"):
+        assert fit(tmp_path / "tracked", accumulated=2)[:2] == expected
+    autotrack.disable()
+    assert fit(tmp_path / "after", accumulated=2)[:2] == expected
+
+
+def test_what_is_raised_in_backward_is_the_same(recording: Recording) -> None:
+    accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=2)
+    with pytest.raises(RuntimeError, match="does not require grad") as caught:
+        accelerator.backward(torch.ones(()))
+    assert caught.value.__context__ is None
