@@ -66,7 +66,7 @@ def chosen(arguments: Any) -> dict[str, Any]:
         if name.startswith("_") or name in _PLACES or not isinstance(value, _SCALARS):
             continue
         if name in _MAIN or value != field.default:
-            found[name] = value
+            found[name] = value.value if isinstance(value, enum.Enum) else value
     return found
 
 
