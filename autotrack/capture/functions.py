@@ -105,9 +105,22 @@ def _of(frame: FrameType) -> Iterator[tuple[str, Any]]:
             elif name in assigned.once and (name not in assigned.called or is_setting(name)):
                 yield name, configuration.copied(value)
         elif name in assigned.once or name in parameters:
-            within = settings_in(name, value)
+            within = _plain_in(settings_in(name, value) or {}, configuration.DEPTH)
             if within:
                 yield name, within
+
+
+def _plain_in(settings: dict[str, Any], depth: int) -> dict[str, Any]:
+    """What of the settings in an object is plain: no repr of anything else is asked for."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if type(value) in configuration.SCALARS or (type(value) in (list, tuple) and _is_plain(value)):
+            found[name] = value
+        elif type(value) not in (list, tuple) and depth:
+            inner = _plain_in(configuration.members(value) or {}, depth - 1)
+            if inner:
+                found[name] = inner
+    return found
 
 
 def _is_plain(value: Any) -> bool:

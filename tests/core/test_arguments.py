@@ -742,9 +742,14 @@ def test_a_job_without_runs_is_found(program: Program) -> None:
 
 LOCALS = """
 import argparse, dataclasses, sys, torch
+class Loud:
+    def __repr__(self):
+        raise SystemExit("asked")
+    __str__ = __repr__
 @dataclasses.dataclass
 class Shape:
     heads: int = 3
+    loud: object = dataclasses.field(default_factory=Loud)
 class Data:
     def __init__(self):
         self.HP_lr, self.HP_batch_size, self.HP_dropout, self.optimizer = 0.1, 10, 0.5, "SGD"
