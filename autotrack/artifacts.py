@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import events
 from autotrack.identity import files
 from autotrack.values import storable
 
+KEPT = 1_000
+"""Checkpoints of which it is known what they hold, for when they are moved."""
 TICK = 0.02
 """Seconds of the clock that file systems give times of change by, twice: 10 ms is the longest on Linux."""
+
+
+class Checkpoint(NamedTuple):
+    """What is known of a checkpoint that was written."""
+
+    model: str | Callable[[str], str | None] | None
+    step: int | None
+    strand: str | None
+
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -28,7 +40,7 @@ def report_artifact(
     mode: str,
     *,
     kind: str = "file",
-    model: str | Callable[[], str | None] | None = None,
+    model: str | Callable[[str], str | None] | None = None,
     step: int | None = None,
     strand: str | None = None,
     closed: Callable[[], bool] | None = None,
@@ -36,8 +48,8 @@ def report_artifact(
     number: int | None = None,
 ) -> int | None:
     """A file that was `read` or `written` by the job.  `model` is the identity of the model inside, or what the
-    recorder has to call for it; `closed`, where given, says when its content is whole; `unknown`, why there is no use
-    in a digest; `number`, under which number it was reported before.  Returns its number."""
+    recorder has to call with the path for it; `closed`, where given, says when its content is whole; `unknown`, why
+    there is no use in a digest; `number`, under which number it was reported before.  Returns its number."""
     try:
         path = os.path.abspath(path)
     except FileNotFoundError:  # the current folder is gone
@@ -47,6 +59,10 @@ def report_artifact(
     number = _seen(job, path, mode, kind, model=identity, step=step, strand=strand, number=number)
     if number is None or again:
         return number
+    if kind == "checkpoint" and mode == "written":
+        job.checkpoints[path] = Checkpoint(model, step, strand)
+        if len(job.checkpoints) > KEPT:
+            del job.checkpoints[next(iter(job.checkpoints))]
     if unknown:
         job.report(_undigested(number, unknown))
     elif job.recorder is not None:
@@ -54,6 +70,16 @@ def report_artifact(
         inside = model if callable(model) else None
         job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, version, closed, inside))
     return number
+
+
+def moved(job: Job, source: str, target: str) -> bool:
+    """Whether a file that was moved is a checkpoint: many are written under another name first, to be whole or not
+    there at all."""
+    known = job.checkpoints.pop(source, None)
+    if known is None:
+        return False
+    report_artifact(job, target, "written", kind="checkpoint", model=known.model, step=known.step, strand=known.strand)
+    return True
 
 
 def _seen(
@@ -86,7 +112,7 @@ def _digest(
     path: str,
     version: Version | None,
     closed: Callable[[], bool] | None,
-    inside: Callable[[], str | None] | None,
+    inside: Callable[[str], str | None] | None,
 ) -> bool | None:
     """Digest a file once it is whole, where it is still the one that was seen.  False: not yet."""
     if closed is not None and not closed():
@@ -96,15 +122,21 @@ def _digest(
     def changed() -> bool:
         return job.artifacts.get((path, True), 0) > number or _version(path) != version
 
+    def found(model: str | None) -> events.ArtifactDigested:
+        return events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size, model=model)
+
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            job.report(_undigested(number, "it is no file that could be read once more"))
+            return None
         if not changed():
             _settle(path)
             digest, size = files.digest_file(path, files.Cache(job.root))
-            model = inside() if inside is not None else None
             if not changed():
-                job.report(
-                    events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size, model=model)
-                )
+                job.report(found(None))
+                model = inside(path) if inside is not None else None
+                if model is not None and not changed():
+                    job.report(found(model))
                 return None
         event = _undigested(number, "it was changed before its content was read")
     except OSError as error:

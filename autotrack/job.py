@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from autotrack.artifacts import Checkpoint
     from autotrack.capture.arguments import Arguments
     from autotrack.capture.console import Console
     from autotrack.capture.files import Files
@@ -92,6 +93,8 @@ class Job:
         self.files: Files | None = None
         self.artifacts: dict[tuple[str, bool], int] = {}
         """By path of each file on record, and whether it was written: the number that it had last."""
+        self.checkpoints: dict[str, Checkpoint] = {}
+        """By path of each checkpoint that was written, what is known of it, until it is moved: the last ones."""
         self.at_opening: list[Callable[[Job], None]] = []
         """Called when the journal of a process has been opened, in the thread that had the first thing to record."""
         self.before_opening: list[Callable[[], None]] = []
@@ -278,6 +281,7 @@ class Job:
         self.role, self.rank, self.pid = "fork", None, os.getpid()
         self._artifacts = 0
         self.artifacts = {}
+        self.checkpoints = {}
         if segment is not None:  # else the parent has not written them, and may never have anything to record
             self._facts = {}
             self.before_opening, self.before_training, self.arguments = [], [], None

@@ -127,15 +127,15 @@ def artifact(
     *,
     kind: str = "file",
     strand: Strand | None = None,
-    model: str | Callable[[], str | None] | None = None,
+    model: str | Callable[[str], str | None] | None = None,
     file: Any = None,
     step: int | None = None,
     number: int | None = None,
 ) -> int | None:
     """A file that was `read` or `written`, by a strand or by the job.  `model` is the identity of the model inside, or
-    what the recorder has to call for it, as long as the file is still the one that was seen; `file`, where given, is
-    the open file: its content is whole once that is closed.  Returns a number by which the same file can be told of
-    once more, as that of a strand; None where nothing is recorded."""
+    what the recorder has to call with the path for it, as long as the file is still the one that was seen; `file`,
+    where given, is the open file: its content is whole once that is closed.  Returns a number by which the same file
+    can be told of once more, as that of a strand; None where nothing is recorded."""
     job = context.Current.job
     if job is None:
         return None

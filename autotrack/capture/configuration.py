@@ -90,9 +90,18 @@ def _is_namespace(kind: type) -> bool:
     return argparse is not None and issubclass(kind, argparse.Namespace)
 
 
+def stored(value: Any) -> dict[str, Any]:
+    """What an object holds, whatever its class makes of the name of an attribute."""
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return held if type(held) is dict else {}
+
+
 def _stored(value: Any, names: list[str]) -> dict[str, Any]:
     """Attributes from where an instance, its slots or its class store them."""
-    kept = getattr(value, "__dict__", {})
+    kept = stored(value)
     found = {}
     for name in names:
         if name in kept:

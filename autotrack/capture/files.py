@@ -169,8 +169,12 @@ class Files:
         kinds = (str, bytes, *(getattr(sys.modules.get("pathlib"), n, str) for n in ("PosixPath", "WindowsPath")))
         if type(paths[0]) in kinds and type(paths[1]) in kinds:
             source, target = (os.fsdecode(path) for path in paths)
-            self._moved[self._absolute(source)] = self._absolute(target)
-            self.touched(target, True)
+            source, target = self._absolute(source), self._absolute(target)
+            self._moved[source] = target
+            from autotrack.artifacts import moved
+
+            if not moved(self._job, source, target):
+                self.touched(target, True)
 
     def _absolute(self, path: str) -> str:
         try:

@@ -11,18 +11,23 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import itertools
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
 from autotrack.capture import configuration, program, shown
 from autotrack.capture.arguments import given
-from autotrack.capture.variables import ITEMS, settings_in
+from autotrack.capture.variables import ITEMS, kept, settings_in
 from autotrack.job import Job
 from autotrack.printed.words import is_setting
 
 DEPTH = 30
 """Frames that are looked at."""
+LONGEST = 100_000
+"""Bytes of the code of a function that is read."""
+SETTINGS = 500
+"""Settings that are kept."""
 KNOWN = 0.5
 """Share of the settings in an object that are on record already, from which on it is taken for what is on record."""
 _OWN = ("self", "cls")
@@ -74,7 +79,7 @@ def settings(job: Job, frame: FrameType | None) -> dict[str, Any]:
                     found = {**within, **found}
             elif not configuration.same(known.get(name), value):
                 found.setdefault(name, value)
-    return found
+    return dict(itertools.islice(found.items(), SETTINGS))
 
 
 def _functions(frame: FrameType | None) -> Iterator[FrameType]:
@@ -82,7 +87,7 @@ def _functions(frame: FrameType | None) -> Iterator[FrameType]:
         if frame is None:
             return
         own = frame.f_code.co_flags & inspect.CO_OPTIMIZED and program.owns(str(frame.f_globals.get("__name__")))
-        if own and not shown.asks_for_locals(frame.f_code):
+        if own and len(frame.f_code.co_code) <= LONGEST:
             yield frame
         frame = frame.f_back
 
@@ -101,9 +106,9 @@ def _of(frame: FrameType) -> Iterator[tuple[str, Any]]:
                 continue
             if name in parameters and name not in assigned.once:
                 if parameters[name] or is_setting(name):
-                    yield name, configuration.copied(value)
+                    yield name, kept(value)
             elif name in assigned.once and (name not in assigned.called or is_setting(name)):
-                yield name, configuration.copied(value)
+                yield name, kept(value)
         elif name in assigned.once or name in parameters:
             within = _plain_in(settings_in(name, value) or {}, configuration.DEPTH)
             if within:

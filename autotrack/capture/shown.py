@@ -134,7 +134,10 @@ def package_of(frame: FrameType) -> str:
 
 def variables(frame: FrameType) -> dict[str, Any]:
     """The variables of a frame.  Not `frame.f_locals`: before Python 3.13 that keeps them alive with the frame, in a
-    training loop the batch and the graph of a loss."""
+    training loop the batch and the graph of a loss.  None where the program may have that very mapping, or a tracer or
+    profiler is about, with which it would stay."""
+    if _SNAPSHOTS and frame.f_code.co_flags & _OPTIMIZED and (_traced(frame) or asks_for_locals(frame.f_code)):
+        return {}
     held = frame.f_locals
     found = dict(held)
     if held is not frame.f_globals and frame.f_code.co_flags & _OPTIMIZED:

@@ -68,11 +68,12 @@ def settings(
         if holder is not None:
             objects[name] = holder
         elif _is_setting(value) and not (_comes_of_itself(value, age) and any(name in code.called for code in codes)):
-            scalars[name] = _kept(value)
+            scalars[name] = kept(value)
     return scalars, objects
 
 
-def _kept(value: Any) -> Any:
+def kept(value: Any) -> Any:
+    """A setting; of a long text the beginning."""
     cut = isinstance(value, str) and len(value) > TEXT
     return {"$cut": value[:TEXT], "length": len(value)} if cut else value
 
@@ -125,7 +126,7 @@ def _stored_in(value: Any, cls: type, depth: int) -> dict[str, Any]:
     """The settings that an object of the program's stores, or its class, with those of such objects within."""
     stored = {key: entry for base in reversed(cls.__mro__[:-1]) for key, entry in vars(base).items()}
     if value is not cls:
-        stored.update(getattr(value, "__dict__", {}))
+        stored.update(configuration.stored(value))
     found: dict[str, Any] = {}
     for key, entry in stored.items():
         if type(key) is not str or key[:1] == "_":
@@ -291,7 +292,7 @@ def _held(name: str, *, bare: bool = True) -> dict[str, Any] | None:
 
 def _now(names: Sequence[str]) -> dict[str, Any]:
     variables = _main()
-    return {name: _kept(variables[name]) for name in names if _is_setting(variables.get(name))}
+    return {name: kept(variables[name]) for name in names if _is_setting(variables.get(name))}
 
 
 def _compiled(source: str) -> CodeType:

@@ -303,6 +303,8 @@ class Watch:
         others: dict[tuple[str, PrintCall], str] = strand.memo.setdefault("printed, others", {})
         name = others.get((point.name, point.call), point.name)
         last = known.get(name)
+        if name in COARSE and last is not None and (point.step or 0) <= (last.step or 0):
+            return  # which another print has told
         if last is not None and last.call is not point.call:
             if last.says(point):
                 return

@@ -17,18 +17,24 @@ import struct
 import sys
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from autotrack.plugin_api import Streamed, streams_digest
+from autotrack_torch.datasets import attributes
 
 DEPTH = 4
 """Levels of a checkpoint in which a model is looked for."""
 CHUNK = 1 << 22
-EXTENT = 1 << 30
+EXTENT = 1 << 28
 """Bytes over which the elements of a tensor may be spread that does not lie in one piece."""
-PICKLED = 256 << 20
-"""Bytes of a pickle that are read."""
+PICKLED = 8 << 20
+"""Bytes of a pickle that are read: a model has some hundred of them for each tensor."""
+TENSORS = 20_000
+"""Tensors of a model that are read."""
+ENTRIES = 100_000
+"""Entries of a mapping in which models are looked for."""
+_PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None)))
 _NO_MODELS = ("optim", "sched", "scaler", "rng")
 _LEGACY = 0x1950A86A20F9469CFC6C
 """What a file begins with, pickled, that was written before version 1.6."""
@@ -65,17 +71,17 @@ class Stored:
         return math.prod(self.shape)
 
 
-def model_in(path: str) -> str | None:
-    """The identity of the largest model in a file, that of its tensors by name: see `checkpoints.identity_of`.  None
-    where there is none that can be read."""
+def model_in(path: str, names: Collection[str] | None = None) -> str | None:
+    """The identity of the model in a file whose tensors have these names, or of the largest one, that of its tensors by
+    name: see `checkpoints.identity_of`.  None where there is none that can be read."""
     try:
         with open(path, "rb") as file:
-            return _identity(file)
+            return _identity(file, names)
     except _DAMAGED:
         return None
 
 
-def _identity(file: BinaryIO) -> str | None:
+def _identity(file: BinaryIO, names: Collection[str] | None) -> str | None:
     head = file.read(8)
     file.seek(0)
     if head[:4] == b"PK\x03\x04":
@@ -84,31 +90,38 @@ def _identity(file: BinaryIO) -> str | None:
         content, places = _legacy(file)
     else:
         content, places = _safetensors(file, head)
-    state = largest(content, lambda value: type(value) is Stored)
+    state = largest(content, lambda value: type(value) is Stored, lambda state: names is None or state.keys() == names)
+    if len(state) > TENSORS:
+        return None
     found = {name: _entry(file, tensor, places) for name, tensor in state.items()}
     return streams_digest("torch", found) if found and all(found.values()) else None
 
 
-def largest(content: Any, is_tensor: Callable[[Any], bool]) -> Mapping[str, Any]:
-    """The tensors by name of the largest model in an object."""
-    return max(_states(content, is_tensor, DEPTH), key=lambda state: sum(t.numel() for t in state.values()), default={})
+def largest(
+    content: Any, is_tensor: Callable[[Any], bool], preferred: Callable[[Mapping[str, Any]], bool]
+) -> Mapping[str, Any]:
+    """The tensors by name of the largest model in an object, of those that are `preferred` where there are such."""
+    states = list(_states(content, is_tensor, DEPTH))
+    chosen = [state for state in states if preferred(state)] if len(states) > 1 else states
+    return max(chosen or states, key=lambda state: sum(t.numel() for t in state.values()), default={})
 
 
 def _states(obj: Any, is_tensor: Callable[[Any], bool], depth: int) -> Iterator[Mapping[str, Any]]:
-    held = getattr(obj, "__dict__", None)
+    held = attributes(obj)
     if type(held) is dict and all(isinstance(held.get(part), dict) for part in ("_parameters", "_buffers", "_modules")):
         yield dict(_of_module(held, is_tensor, "", set()))
-    elif isinstance(obj, Mapping):
-        if "state" in obj and "param_groups" in obj:  # of an optimizer
+    elif issubclass(type(obj), dict):  # no other mapping, which may do anything when it is read
+        entries = {name: entry for name, entry in dict.items(obj) if type(entry) not in _PLAIN}
+        if "state" in entries and "param_groups" in entries:  # of an optimizer
             return
-        tensors = {name: t for name, t in obj.items() if isinstance(name, str) and is_tensor(t)}
+        tensors = {name: t for name, t in entries.items() if type(name) is str and is_tensor(t)}
         if tensors:
             yield tensors
-        if depth:
-            for name, entry in obj.items():
-                if not any(word in str(name).lower() for word in _NO_MODELS):
-                    yield from _states(entry, is_tensor, depth - 1)
-    elif isinstance(obj, (list, tuple)) and depth and len(obj) <= 100:
+        for name, entry in entries.items() if depth and len(entries) <= ENTRIES else ():
+            told = name.lower() if type(name) is str else ""
+            if not (type(name) is str and name in tensors) and not any(word in told for word in _NO_MODELS):
+                yield from _states(entry, is_tensor, depth - 1)
+    elif type(obj) in (list, tuple) and depth and len(obj) <= 100:
         for entry in obj:
             yield from _states(entry, is_tensor, depth - 1)
 
@@ -121,7 +134,7 @@ def _of_module(held: Any, is_tensor: Callable[[Any], bool], prefix: str, within:
         if is_tensor(tensor):
             yield f"{prefix}{name}", tensor
     for name, module in held["_modules"].items():
-        inner = getattr(module, "__dict__", None)
+        inner = attributes(module)
         if type(inner) is dict and "_parameters" in inner and id(module) not in within:
             yield from _of_module(inner, is_tensor, f"{prefix}{name}.", within | {id(module)})
 
@@ -140,7 +153,7 @@ def _entry(file: BinaryIO, tensor: Stored, places: Mapping[Any, Place]) -> list[
         raise Unreadable("a tensor beyond its storage")
     plain = _NUMPY.get(tensor.dtype)
     whole = extent == tensor.numel() * size and _is_contiguous(tensor)
-    if not whole and extent > EXTENT:
+    if not whole and (extent > EXTENT or tensor.numel() * size > 4 * EXTENT):
         return None
 
     def pieces() -> Iterator[Any]:
@@ -150,7 +163,10 @@ def _entry(file: BinaryIO, tensor: Stored, places: Mapping[Any, Place]) -> list[
             return
         flat = numpy.frombuffer(b"".join(read), dtype=f"V{size}")
         strides = [stride * size for stride in tensor.strides]
-        yield numpy.ascontiguousarray(numpy.lib.stride_tricks.as_strided(flat, tensor.shape, strides)).tobytes()
+        spread = numpy.lib.stride_tricks.as_strided(flat, tensor.shape, strides)
+        rows = max(CHUNK * len(spread) // (tensor.numel() * size), 1) if spread.ndim else 0
+        for row in range(0, len(spread) if rows else 1, rows or 1):
+            yield numpy.ascontiguousarray(spread[row : row + rows] if rows else spread).tobytes()
 
     shape = tensor.shape if plain is not None else (tensor.numel() * size,)
     streamed = Streamed(numpy.dtype(plain or "uint8"), shape, pieces)

@@ -50,10 +50,15 @@ def saved(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: 
 def was_written(target: Any, obj: Any, at: int | None = None) -> None:
     """A file has been written, `at` a step of the training where that is known otherwise."""
     path = _path(target)
-    state = state_in(obj)
-    training = _of_state(state)
     if path is None:
         return
+    with sys.modules["torch"]._C.DisableTorchFunction():  # nothing of the program's sees what is asked of a tensor
+        _written(path, target, obj, at)
+
+
+def _written(path: str, target: Any, obj: Any, at: int | None) -> None:
+    state = state_in(obj)
+    training = _of_state(state)
     identity, kind = _identity(obj, state, path), "checkpoint" if state else "file"
     if training is None:
         number = artifact(path, "written", kind=kind, model=identity, file=target)
@@ -80,15 +85,18 @@ def read_unseen(path: str) -> None:
     """A library has read a model from a file, in whatever way."""
     training = trainings.in_thread().training
     strand = training.strand if training is not None else None
-    model = partial(model_in, os.path.abspath(path))
-    number = artifact(path, "read", kind="checkpoint", model=model, strand=strand)
+    number = artifact(path, "read", kind="checkpoint", model=model_in, strand=strand)
     if training is None:
         _wait(_File(path, "read", number, set()))
 
 
 def _read(target: Any, content: Any) -> None:
-    path, state = _path(target), state_in(content)
-    if path is None or not state:
+    path = _path(target)
+    if path is None:
+        return
+    with sys.modules["torch"]._C.DisableTorchFunction():
+        state = state_in(content)
+    if not state:
         return
     training = trainings.in_thread().training
     strand = training.strand if training is not None else None
@@ -97,13 +105,13 @@ def _read(target: Any, content: Any) -> None:
         _wait(_File(path, "read", number, set()))
 
 
-def _identity(obj: Any, state: Mapping[str, Any], path: str) -> str | Callable[[], str | None] | None:
+def _identity(obj: Any, state: Mapping[str, Any], path: str) -> str | Callable[[str], str | None] | None:
     """The identity of the model in an object, or what to call for it."""
     if not state:
         return None
     torch: Any = sys.modules["torch"]
     at_hand = isinstance(obj, (torch.jit.ScriptModule, torch.export.ExportedProgram))
-    return identity_of(state) if at_hand else partial(model_in, os.path.abspath(path))
+    return identity_of(state) if at_hand else partial(model_in, names=frozenset(state))
 
 
 def _named(kwargs: dict[str, Any], names: tuple[str, ...]) -> Any:
@@ -171,7 +179,12 @@ def state_in(obj: Any) -> Mapping[str, Any]:
         obj = obj.state_dict()
     elif isinstance(obj, torch.export.ExportedProgram):
         obj = obj.state_dict
-    return largest(obj, lambda value: isinstance(value, torch.Tensor))
+    known = trainings.by_storage()
+
+    def is_trained(state: Mapping[str, Any]) -> bool:
+        return any(_has_storage(t) and t.untyped_storage().data_ptr() in known for t in state.values())
+
+    return largest(obj, lambda value: issubclass(type(value), torch.Tensor), is_trained)
 
 
 def _of_state(state: Mapping[str, Any]) -> Training | None:

@@ -23,7 +23,7 @@ LARGE = 64 << 20
 """Bytes of a tensor that is not always digested at once."""
 ENTRIES = 20_000
 """Arrays in a list that are looked at."""
-LONG = 1_000_000
+LONG = 200_000
 """Numbers or texts in a list."""
 SETTINGS = (".yaml", ".yml", ".toml", ".cfg", ".ini", ".py", ".log", ".md")
 """Files that are no data, where one is named by itself."""
@@ -294,7 +294,8 @@ def _list(name: str, value: Any, folders: list[str], found: Found, depth: int) -
     if not value:
         return
     if len(value) > LONG:
-        found.unknown.append(name)
+        if not (type(value[0]) in (tuple, list) and _samples(name, value, folders, found)):
+            found.unknown.append(name)
         return
     first, kinds = value[0], set(map(type, value))
     paths = _files(value, folders)
@@ -317,7 +318,10 @@ def _list(name: str, value: Any, folders: list[str], found: Found, depth: int) -
 
 def _samples(name: str, value: Any, folders: list[str], found: Found) -> bool:
     """Rows of a path and what belongs to it; whether that is what they are."""
-    if not any(_path(entry) for entry in value[0][:4]) or len({*map(len, value)}) > 1:
+    if len(value) > FILES and any(os.path.isfile(_path(entry) or "") for entry in value[0][:4]):
+        found.over = len(value)
+        return True
+    if len(value) > LONG or not any(_path(entry) for entry in value[0][:4]) or len({*map(len, value)}) > 1:
         return False
     columns = list(zip(*value, strict=True))
     named = [(at, _files(column, folders)) for at, column in enumerate(columns[:4])]
@@ -351,6 +355,9 @@ def _files(value: Any, folders: list[str]) -> list[str] | None:
 
 
 def _dict(name: str, value: dict[Any, Any], folders: list[str], found: Found) -> None:
+    if len(value) > LONG:
+        found.unknown.append(name)
+        return
     pairs = list(value.items())
     if not pairs or _samples(name, pairs, folders, found):
         return

@@ -25,8 +25,6 @@ SITES = 10_000
 """Calls of `backward` that are told from one another."""
 DEPTH = 2
 """Frames of ours below the caller."""
-BY_METHOD = 4
-"""Arguments by position that `Tensor.backward` gives."""
 
 
 class Torch:
@@ -177,8 +175,7 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
 
     def passed(caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal loss
-        # `Tensor.backward` gives four by position and one by name.
-        frame: Any = caller.f_back if len(args) == BY_METHOD else caller
+        frame: Any = caller.f_back if caller.f_code is Torch.method else caller
         if loss.code is not frame.f_code or loss.at != frame.f_lasti or loss.thread != thread():
             found = _switched(frame, caller, args, kwargs)
             if found is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
-from types import FrameType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from autotrack.plugin_api import variables
+from autotrack_torch.datasets import attributes
 
 DEPTH = 30
 """Frames in which it is looked for."""
@@ -21,7 +22,7 @@ def find(frame: FrameType | None, leaves: set[int]) -> list[tuple[str, Any]]:
     torch = sys.modules["torch"]
     found: dict[int, tuple[str, Any]] = {}
     for name, value in itertools.islice(_variables(frame), OBJECTS):
-        if isinstance(value, torch.nn.Module) and id(value) not in found:
+        if issubclass(type(value), torch.nn.Module) and id(value) not in found:
             found[id(value)] = name, value
     holding = []
     for name, module in found.values():
@@ -91,7 +92,10 @@ def _held(value: Any) -> Iterator[tuple[str, Any]]:
     elif type(value) is dict and len(value) <= 100:
         for key, entry in list(value.items()):
             yield str(key), entry
-    elif hasattr(value, "__dict__") and type(value).__module__ not in ("builtins", "types"):
-        space = vars(value)
-        if type(space) is dict and len(space) <= 200:
+    elif type(value) not in _NO_HOLDERS:
+        space = attributes(value)
+        if space is not None and len(space) <= 200:
             yield from list(space.items())
+
+
+_NO_HOLDERS = (type, ModuleType, FunctionType)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import re
 import sys
 from collections.abc import Iterable, Iterator
-from types import FrameType, FunctionType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from autotrack.plugin_api import data_held, split_of, variables
@@ -41,17 +42,36 @@ def tell(training: Training, frame: FrameType) -> None:
     training.strand.memo["torch.sources"] = True
     held: dict[str, Any] = {}
     paths: list[str] = []
-    for name, value in found(frame):
+    ends = found(frame)
+    if any(_may_hold(value) for _, value in ends):
+        ends = []
+    for name, value in ends:
         path = datasets.mapped(value)
         if path is not None:
             if path not in paths:
                 paths.append(path)
-        elif _is_data(value):
+        elif _is_data(value) and _BESIDE.isdisjoint(re.split(r"[^a-z]+", name.lower())):
             held[name] = value if datasets.is_table(value) else datasets.as_array(value)
     if held or paths:
         data_held(training.strand, "train", "variables", held, paths, "inferred")
     else:
         training.strand.gap(f"train data of {training.strand.name}", WHY)
+
+
+_BESIDE = frozenset("w weight weights mask masks mean means std noise scale scales prior priors codebook".split())
+"""Words for tensors that a loss is weighed or scaled by: no data by themselves."""
+
+
+def _may_hold(value: Any) -> bool:
+    """Whether it is something that data may come out of, and that isn't known: a queue, a list of rows, an object that
+    gives batches."""
+    torch = sys.modules["torch"]
+    kind = type(value)
+    if kind in (list, tuple, dict, set):
+        return any(datasets.as_array(entry) is not None or type(entry) in (list, tuple) for entry in list(value)[:10])
+    if issubclass(kind, (torch.nn.Module, torch.optim.Optimizer, torch.Tensor, type, ModuleType)) or callable(value):
+        return False
+    return hasattr(kind, "__getitem__") and datasets.as_array(value) is None and not datasets.is_table(value)
 
 
 def _is_data(value: Any) -> bool:
@@ -82,6 +102,8 @@ def found(frame: FrameType) -> list[tuple[str, Any]]:
         alone = not place.loops and not _in_loop(here.f_back)
         settled = alone or (place.loops and _makes_model(place.assigned, values))
         names = _followed(place, wanted, values, beyond=not settled)
+        if any(name in place.moving and values.is_data(name) for name in names):
+            return []  # it is another in each round of a loop further out
         arguments = place.arguments & names
         if alone or _makes_model(place.made, values):
             arguments = {name for name in arguments if not values.is_data(name)}
@@ -141,6 +163,8 @@ class _Place:
         self.assigned: dict[str, list[ast.expr]] = {}
         for statement in self.body:
             self._assign(statement)
+        self.moving = {name for outer in _loops(body, line) for name in _targets(outer)}
+        """What a loop around assigns."""
         self.made = {name for statement in body for name in _targets(statement)} if function is not None else set()
         """What the function assigns anywhere."""
 
@@ -214,16 +238,21 @@ def _parsed(path: str, there: bool) -> ast.Module | None:
 
 def _loop(body: list[ast.stmt], line: int) -> list[ast.stmt] | None:
     """The innermost loop around a line, as one statement: what it goes through is assigned in it."""
-    best: _Loop | None = None
+    best = max(_loops(body, line), key=lambda loop: loop.lineno, default=None)
+    return [best] if best is not None else None
+
+
+def _loops(body: list[ast.stmt], line: int) -> list[_Loop]:
+    found: list[_Loop] = []
     waiting: list[ast.AST] = list(body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, _OWN_SCOPE) or not _around(node, line):
             continue
-        if isinstance(node, _Loop) and (best is None or node.lineno >= best.lineno):
-            best = node
+        if isinstance(node, _Loop):
+            found.append(node)
         waiting += ast.iter_child_nodes(node)
-    return [best] if best is not None else None
+    return found
 
 
 def _around(node: ast.AST, line: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
+import os
 import signal
 import weakref
 from collections.abc import Iterator
@@ -592,6 +593,87 @@ def test_checkpoints(recording: Recording, tmp_path: Path) -> None:
     assert [event.step for event in (first, both, later)] == [3, 3, 4]
     assert first.strand == recording.strands()[0].id
     assert read.mode == "read"
+
+
+def test_a_checkpoint_that_is_moved_into_place(recording: Recording, tmp_path: Path) -> None:
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in (1, 2):
+        fit(model, optimizer, 1)
+        torch.save({"model": model.state_dict(), "features": torch.zeros(5000)}, tmp_path / "new.pt")
+        os.replace(tmp_path / "new.pt", tmp_path / f"best{step}.pt")
+    autotrack.disable()
+    seen = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    last = {Path(event.path).name: event for event in seen}
+    assert {last[f"best{step}.pt"].strand for step in (1, 2)} == {recording.strands()[0].id}
+    assert [last[f"best{step}.pt"].step for step in (1, 2)] == [1, 2]
+    models = models_in(recording)
+    first, second = (models[last[f"best{step}.pt"].artifact] for step in (1, 2))
+    assert None is not first != second is not None
+
+
+def test_what_is_no_file_is_not_read_again(tmp_path: Path) -> None:
+    source = """
+import os, threading, torch
+os.mkfifo("pipe")
+taken = []
+def take():
+    with open("pipe", "rb") as pipe:
+        taken.append(len(pipe.read()))
+reader = threading.Thread(target=take)
+reader.start()
+net = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+net(torch.ones(1, 2)).sum().backward(); optimizer.step()
+torch.save(net.state_dict(), "pipe")
+reader.join()
+print(taken[0] > 500)
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    assert done.stdout == "True\n"
+    seen = Recording(tmp_path / ".autotrack").events()
+    assert [event.why for event in seen if isinstance(event, events.ArtifactDigested)] == [
+        "it is no file that could be read once more"
+    ]
+
+
+def test_the_locals_of_the_program_are_as_without(tmp_path: Path) -> None:
+    source = """
+import json, sys, torch
+class Lazy:
+    @property
+    def __class__(self):
+        raise RuntimeError("loaded")
+lazy = Lazy()
+def train(lr=0.1):
+    given = locals()
+    net = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
+    loader = torch.utils.data.DataLoader(torch.ones(4, 2))
+    for x in loader:
+        loss = net(x).sum(); optimizer.zero_grad(); loss.backward(); optimizer.step()
+    print(json.dumps(given))
+train()
+"""
+    plain = run_program(source, tmp_path, tracked=False)
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    assert done.stdout == plain.stdout == '{"lr": 0.1}\n'
+    run = autotrack.load("@last", dir=tmp_path / ".autotrack")
+    assert len(run.points("train/loss")[0]) == 4
+
+
+def test_gradients_asked_for_by_position(tmp_path: Path) -> None:
+    source = """
+import torch
+net = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for step in range(3):
+    loss = net(torch.ones(1, 2)).sum()
+    torch.autograd.backward(loss, None, None, False)
+    optimizer.step()
+"""
+    run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    assert len(autotrack.load("@last", dir=tmp_path / ".autotrack").points("train/loss")[0]) == 3
 
 
 class Asked(Net):

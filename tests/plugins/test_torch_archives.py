@@ -142,6 +142,21 @@ def test_one_changed_weight_is_another_model(tmp_path: Path) -> None:
     assert None is not first != second is not None
 
 
+def test_a_small_file_of_a_large_view_takes_no_memory(tmp_path: Path) -> None:
+    torch.save({"mask": torch.ones(1).expand(1 << 16, 1 << 16)}, tmp_path / "model.pt")
+    assert (tmp_path / "model.pt").stat().st_size < 10_000
+    assert model_in(str(tmp_path / "model.pt")) is None
+    torch.save({"mask": torch.arange(3.0).expand(1000, 3)}, tmp_path / "model.pt")
+    assert model_in(str(tmp_path / "model.pt")) == identity_of({"mask": torch.arange(3.0).repeat(1000, 1)})
+
+
+def test_the_model_of_these_names_is_meant(tmp_path: Path) -> None:
+    state = nn.Linear(2, 2).state_dict()
+    torch.save({"model": state, "features": torch.zeros(5000)}, tmp_path / "model.pt")
+    assert model_in(str(tmp_path / "model.pt"), frozenset(state)) == identity_of(state)
+    assert model_in(str(tmp_path / "model.pt")) == identity_of({"features": torch.zeros(5000)})
+
+
 def test_safetensors(tmp_path: Path) -> None:
     stored = pytest.importorskip("safetensors.torch")
     types = {name: t.contiguous().clone() for name, t in many_types().items() if "complex128" not in name}

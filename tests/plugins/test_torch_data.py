@@ -594,6 +594,43 @@ def test_what_the_loss_is_computed_from(loop: str, tmp_path: Path) -> None:
     assert [(os.path.basename(event.path), event.mode) for event in read] == [("x.npy", "read")]
 
 
+NOT_FOLLOWED = {
+    "shuffled where it is": """
+for epoch in range(2):
+    order = torch.randperm(len(X))
+    X, y = X[order], y[order]
+    for at in range(0, len(X), 10):
+        loss = (model(X[at:at + 10]) - y[at:at + 10]).pow(2).mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+    "from a queue": """
+import collections
+replay = collections.deque(zip(X, y))
+weights = torch.ones(len(X))
+for at in range(3):
+    a, b = replay[at]
+    loss = ((model(a) - b).pow(2) * weights[at]).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+    "made": """
+weights = torch.ones(8, 1)
+for at in range(3):
+    x = torch.randn(8, 2)
+    loss = (model(x).pow(2) * weights).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+""",
+}
+
+
+@pytest.mark.parametrize("loop", NOT_FOLLOWED)
+def test_what_can_not_be_followed_is_a_gap(loop: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X.numpy())
+    run_program(PROGRAM.format(loop=NOT_FOLLOWED[loop]), tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    assert not strand.datasets
+    assert [gap.what for gap in strand.of(events.GapFound)] == ["train data of Linear"]
+
+
 def test_memory_mapped_tokens(tmp_path: Path) -> None:
     source = """
 import numpy as np, torch
