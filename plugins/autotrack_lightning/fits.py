@@ -87,12 +87,17 @@ def saved(strategy: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: 
     checkpoint = args[0] if args else kwargs.get("checkpoint")
     path = args[1] if len(args) > 1 else kwargs.get("filepath")
     if isinstance(checkpoint, Mapping):
-        checkpoints.was_written(path, checkpoint, checkpoint.get("global_step"))
+        module = strategy.lightning_module
+        # Where the program steps its optimizers itself, that counts the steps of all of them.
+        by_itself = module is None or module.automatic_optimization
+        checkpoints.was_written(path, checkpoint, checkpoint.get("global_step") if by_itself else None)
 
 
 def restored(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     """A training goes on from a checkpoint."""
     trainer = args[0].trainer
+    if not vars(args[0]).get("_loaded_checkpoint"):  # there is none, which is said at each call
+        return
     if len(trainer.optimizers) == 1 and trainer.global_step:
         optimizers.steps_from(trainer.optimizers[0], trainer.global_step)
         in_thread().epochs = trainer.current_epoch

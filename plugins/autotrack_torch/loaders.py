@@ -110,6 +110,9 @@ class Feed:
             return
         others = [other for other in _feeds.values() if other.told and other.name == self.name and other is not self]
         before = next((other for other in reversed(others) if other.data is not None and other.data() is data), None)
+        split = in_thread().split
+        if split and before is not None and before.role != split:
+            return
         if before is not None and (before.training is None or before.training.strand.goes_on):
             self.told, self.role, self.training, self.epochs = True, before.role, before.training, before.epochs
 

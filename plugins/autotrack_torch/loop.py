@@ -294,7 +294,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
     through_method = frame.f_code is Torch.method
     if through_method and frame.f_back is not None:
         frame = frame.f_back
-    frame = naming.giving(frame)
+    frame, handing = naming.giving(frame), frame
     tensors = args[0] if args else kwargs["tensors"]
     key = (_same(frame.f_code), frame.f_lasti, _thread())
     loss = _losses.get(key)
@@ -327,7 +327,11 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
         loss.step = -1
         loss.first = Generation.number
     if not loss.names or (loss.here.name and len(several) == 1):
-        loss.names = [loss.here.name] if loss.here.name and len(several) == 1 else naming.names_of(frame, len(several))
+        loss.names = (
+            [loss.here.name]
+            if loss.here.name and len(several) == 1
+            else naming.names_of(frame, len(several), handed=frame is not handing)
+        )
     loss.series = [training.strand.series(f"train/{training.name_for(loss, name)}") for name in loss.names]
     given = loss.here.scaled
     by_hand = loss.here.given is not None or (given is not None and given[0]() is scalars[0])

@@ -63,9 +63,10 @@ def series_name(logged: str, split: str = "") -> str:
     return f"{split}/{logged}" if split else logged
 
 
-def names_of(frame: FrameType, count: int) -> list[str]:
-    """The names of the `count` losses of which a frame computes the gradients: `loss` where nothing tells."""
-    given = _given(frame)
+def names_of(frame: FrameType, count: int, *, handed: bool = False) -> list[str]:
+    """The names of the `count` losses of which a frame computes the gradients: `loss` where nothing tells.  `handed`:
+    whether it gives them to a library that does it."""
+    given = _given(frame, handed=handed)
     if given is None and is_library(frame.f_code):
         given = next((found for found in map(_given, _users(frame)) if found is not None), None)
     parts = given.elts if isinstance(given, (ast.List, ast.Tuple)) else [given]
@@ -86,11 +87,13 @@ def _users(frame: FrameType) -> Any:
         outer = outer.f_back
 
 
-def _given(frame: FrameType) -> ast.expr | None:
+def _given(frame: FrameType, *, handed: bool = False) -> ast.expr | None:
     """The expression of the loss in the call that a frame is at."""
     call = call_at(frame)
     if call is None:
         return None
+    if handed and call.args:
+        return call.args[0]
     if isinstance(call.func, ast.Attribute) and call.func.attr == "backward":
         owner = ast.unparse(call.func.value)
         if not owner.endswith("autograd") and not (

@@ -32,11 +32,16 @@ def observe_predict(call: Call) -> Observation:
         _record(trainer, metrics, split_of(prefix))
 
 
-def logged(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
-    """`Trainer.log(logs, ...)` has returned."""
-    logs = args[1] if len(args) > 1 else kwargs.get("logs")
-    if isinstance(logs, Mapping):
-        _record(args[0], logs, in_thread().split or "train")
+def observe_log(call: Call) -> Observation:
+    """`Trainer.log(logs, ...)`, in which callbacks may print what is logged."""
+    logs = call.get("logs")
+    if type(logs) is not dict:
+        return
+    for name, value in logs.items():
+        if type(value) in (int, float):
+            on_record(str(name), value)
+    yield
+    _record(call.instance, logs, in_thread().split or "train")
 
 
 def _record(trainer: Any, logs: Mapping[str, Any], split: str) -> None:

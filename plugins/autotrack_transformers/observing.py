@@ -16,7 +16,7 @@ def autotrack_patches() -> Iterator[Patch]:
     yield Patch(f"{trainer}.train", observe=trainings.observe_train, opens=trainings.opens_train, around=True)
     yield Patch(f"{trainer}.evaluate", observe=logged.observe_evaluate, around=True)
     yield Patch(f"{trainer}.predict", observe=logged.observe_predict, around=True)
-    yield Patch(f"{trainer}.log", after=logged.logged)
+    yield Patch(f"{trainer}.log", observe=logged.observe_log, around=True)
     yield Patch(f"{trainer}.compute_loss", after=trainings.computed, subclasses=True)
     yield Patch(f"{trainer}.training_step", after=trainings.stepped, subclasses=True)
     yield Patch(f"{trainer}._load_optimizer_and_scheduler", after=trainings.restored)

@@ -74,15 +74,15 @@ def test_the_loss_is_the_programs_where_batches_are_accumulated(recording: Recor
 
 
 def test_several_losses_through_one_accelerator_keep_their_names(recording: Recording) -> None:
-    accelerator = accelerate.Accelerator(cpu=True)
+    acc = accelerate.Accelerator(cpu=True)
     model, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
     optimizers = [torch.optim.SGD(part.parameters(), lr=0.1) for part in (model, other)]
     for _ in range(3):
         first_loss = model(X).pow(2).mean()
-        accelerator.backward(first_loss)
+        acc.backward(first_loss)
         optimizers[0].step()
         second_loss = other(X).abs().mean()
-        accelerator.backward(second_loss)
+        acc.backward(second_loss)
         optimizers[1].step()
     points = {name: found for strand in recording.strands() for name, found in strand.points.items()}
     assert len(points["train/first_loss"]) == len(points["train/second_loss"]) == 3

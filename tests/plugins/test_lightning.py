@@ -390,3 +390,23 @@ def test_a_program_does_the_same_under_either_name(tmp_path: Path) -> None:
     assert strand.started.framework == "pytorch_lightning"
     assert len(strand.points["train/loss"]) == 8
     assert strand.points.keys() >= {"train/loss", "valid/val", "epoch", "lr", "grad_norm"}
+
+
+def test_what_is_trained_after_a_validation_begins_at_its_own_first_epoch(recording: Recording, tmp_path: Path) -> None:
+    for _ in range(2):
+        model = Net()
+        fitting = trainer(tmp_path)
+        fitting.fit(model, loader())
+        fitting.validate(model, loader(), verbose=False)
+    first, second = recording.strands()
+    assert first.points["epoch"] == second.points["epoch"] == [(0, 0), (3, 1)]
+    assert [step for step, _ in second.points["train/loss"]] == list(range(6))
+
+
+def test_checkpoints_where_several_optimizers_are_stepped_by_hand(recording: Recording, tmp_path: Path) -> None:
+    fitting = trainer(tmp_path, 1)
+    fitting.fit(Adversaries(), loader())
+    fitting.save_checkpoint(tmp_path / "both.ckpt")
+    strand = recording.strands()[0]
+    (saved,) = (event for event in strand.of(events.ArtifactSeen) if event.path.endswith("both.ckpt"))
+    assert saved.step == len(strand.points["train/made_loss"]) == 3
