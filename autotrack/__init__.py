@@ -24,11 +24,11 @@ from autotrack.tracking import disable, enable, log, run, tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from autotrack.call import Call as Call
     from autotrack.events import Dataset as Dataset
     from autotrack.hookspecs import hookimpl as hookimpl
     from autotrack.loaded import load as load
     from autotrack.loaded import runs as runs
-    from autotrack.patching import Call as Call
     from autotrack.patching import Opening as Opening
     from autotrack.patching import Patch as Patch
     from autotrack.patching import Registration as Registration
@@ -56,7 +56,7 @@ __all__ = [
 _LATER = {
     "Dataset": "events",
     "hookimpl": "hookspecs",
-    "Call": "patching",
+    "Call": "call",
     "Opening": "patching",
     "Patch": "patching",
     "Registration": "patching",

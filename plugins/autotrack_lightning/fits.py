@@ -8,8 +8,7 @@ from typing import Any
 
 from autotrack import Call, Opening, Strand, hookimpl
 from autotrack_lightning.losses import Told
-from autotrack_torch import checkpoints, evaluations, loaders, loop, modules, optimizers
-from autotrack_torch import training as trainings
+from autotrack_torch import checkpoints, evaluations, loop, modules, optimizers
 from autotrack_torch.training import in_thread
 
 Observation = Generator[None, Any, None]
@@ -61,15 +60,8 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     chosen = {name: value for name, value in settings.items() if value is not None and value != _UNSET.get(name)}
     strand.params(chosen, "config")
     strand.memo["lightning"] = Told()
-    trainings.leave(strand)
-    here = in_thread()
-    before, here.split = here.split, ""
-    try:
+    with evaluations.fitting(strand, model):
         yield
-    finally:
-        here.split, here.name, here.given, here.epochs = before, "", None, 0
-        loaders.settle()
-    evaluations.fitted(strand, model)
     best = getattr(trainer.checkpoint_callback, "best_model_score", None)
     if best is not None:
         name = str(getattr(trainer.checkpoint_callback, "monitor", None) or "score")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from autotrack import Strand
@@ -54,6 +55,20 @@ def _identity(model: Any) -> str | None:
     if sum(tensor.numel() * tensor.element_size() for tensor in model.parameters()) > BYTES:
         return None
     return checkpoints.identity_of(checkpoints.state_in(model))
+
+
+@contextlib.contextmanager
+def fitting(strand: Strand, model: Any) -> Iterator[None]:
+    """A training by a library, whose strand stands around it: what the library says of it ends with it."""
+    trainings.leave(strand)
+    here = trainings.in_thread()
+    before, here.split = here.split, ""
+    try:
+        yield
+    finally:
+        here.split, here.name, here.given, here.epochs = before, "", None, 0
+        loaders.settle()
+    fitted(strand, model)
 
 
 def evaluating(model: Any, split: str) -> Generator[None, Any, Any]:

@@ -9,8 +9,7 @@ from collections.abc import Generator
 from typing import Any
 
 from autotrack import Call, Opening, Strand
-from autotrack_torch import evaluations, loaders, loop, modules, optimizers
-from autotrack_torch import training as trainings
+from autotrack_torch import evaluations, loop, modules, optimizers
 from autotrack_torch.training import in_thread
 
 Observation = Generator[None, Any, None]
@@ -43,15 +42,8 @@ def observe_train(call: Call, strand: Strand) -> Observation:
     strand.resume()
     strand.params(configured(trainer.model), "config")
     strand.params(chosen(trainer.args), "config")
-    trainings.leave(strand)
-    here = in_thread()
-    before, here.split = here.split, ""
-    try:
+    with evaluations.fitting(strand, modules.unwrapped(trainer.model)):
         yield
-    finally:
-        here.split, here.name, here.given, here.epochs = before, "", None, 0
-        loaders.settle()
-    evaluations.fitted(strand, modules.unwrapped(trainer.model))
     best = getattr(trainer.state, "best_metric", None)
     if best is not None:
         name = f"best {trainer.args.metric_for_best_model}"
