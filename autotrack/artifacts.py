@@ -72,14 +72,12 @@ def report_artifact(
     return number
 
 
-def moved(job: Job, source: str, target: str) -> bool:
-    """Whether a file that was moved is a checkpoint: many are written under another name first, to be whole or not
-    there at all."""
+def moved(job: Job, source: str, target: str) -> None:
+    """A checkpoint was moved: many are written under another name first, to be whole or not there at all."""
     known = job.checkpoints.pop(source, None)
-    if known is None:
-        return False
+    if known is None:  # another thread has moved it
+        return
     report_artifact(job, target, "written", kind="checkpoint", model=known.model, step=known.step, strand=known.strand)
-    return True
 
 
 def _seen(

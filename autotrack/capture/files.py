@@ -171,10 +171,12 @@ class Files:
             source, target = (os.fsdecode(path) for path in paths)
             source, target = self._absolute(source), self._absolute(target)
             self._moved[source] = target
-            from autotrack.artifacts import moved
-
-            if not moved(self._job, source, target):
+            if source not in self._job.checkpoints:
                 self.touched(target, True)
+                return
+            from autotrack.artifacts import moved  # which is imported by then: an import may be what moves a file
+
+            moved(self._job, source, target)
 
     def _absolute(self, path: str) -> str:
         try:
