@@ -10,6 +10,7 @@ The data is known exactly where it is in tensors; by the files that a data set n
 from __future__ import annotations
 
 import sys
+import time
 import weakref
 from collections.abc import Callable
 from types import FrameType
@@ -38,8 +39,8 @@ class Feed:
     """A data loader."""
 
     __slots__ = (
-        "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "passed", "reference",
-        "reports", "role", "settings", "split", "told", "told_at", "training", "watch", "watched",
+        "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "open", "passed",
+        "reference", "reports", "role", "settings", "split", "told", "told_at", "training", "watch", "watched", "when",
     )  # fmt: skip
 
     def __init__(self, loader: Any, name: str) -> None:
@@ -51,7 +52,11 @@ class Feed:
         self.batches = 0
         """That have passed in this round."""
         self.epochs = 0
-        """Rounds that were begun."""
+        """Rounds that were begun, without those in which nothing was trained once it is known that it feeds one."""
+        self.open = False
+        """Whether it is to be seen yet if this round of a training's loader is an epoch: it may be an evaluation."""
+        self.when = 0.0
+        """The time of the first batch of an open round."""
         self.first = self.last = -1
         """How far the training was at the first and at the last batch of this round."""
         self.during: Training | None = None
@@ -79,8 +84,10 @@ class Feed:
         """A round begins, perhaps of another training, where the one that it was for is over."""
         if self.training is not None and in_thread().training is not self.training and not self.training.strand.goes_on:
             self.told, self.role, self.training, self.epochs = False, "", None, 0
+        self.close()
         self.batches, self.first, self.last, self.split = 0, -1, -1, in_thread().split
         self.epochs += 1
+        self.open = self.role == "train" and self.training is not None
         if self.watched is not None:
             self.watched.gone()
             self.watch = None
@@ -89,6 +96,22 @@ class Feed:
             self.watch = self.watched = Watch(loader, iterator)
         self.iterator = weakref.ref(iterator, self.watch.gone if self.watch is not None else None)
 
+    def close(self) -> None:
+        """A round is over that may have been an epoch of its training, or have evaluated on the training's data."""
+        training = self.training
+        if not self.open or training is None:
+            return
+        self.open = False
+        if self.first >= 0 and (self.last if self.batches > 1 else training.steps) > self.first:
+            self.note(training)
+        else:
+            self.epochs -= 1
+
+    def note(self, training: Training) -> None:
+        """This round is an epoch."""
+        self.open = False
+        training.strand.series("epoch").record_at(self.first, self.epochs - 1, self.when)
+
     def is_for_another(self, training: Training) -> bool:
         """Whether what is known of it is known of another training than this one."""
         return self.training is not None and id(training) not in self.training.joined
@@ -96,8 +119,13 @@ class Feed:
     def is_used_up(self) -> bool:
         """Whether its last batch was for the training that it is known to be for: that has begun with it, or has made a
         step since it came."""
-        optimizers = self.training.optimizers if self.training is not None else []
-        return not optimizers or self.last < optimizers[0].count or self.told_at == (self.epochs, self.batches)
+        training = self.training
+        return (
+            training is None
+            or not training.optimizers
+            or self.last < training.steps
+            or self.told_at == (self.epochs, self.batches)
+        )
 
     def is_over(self) -> bool:
         """Whether this round is."""
@@ -138,8 +166,6 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
         _iterating.clear()
     assert feed.iterator is not None
     _iterating[id(iterator)] = feed.iterator, feed
-    if feed.role == "train" and feed.training is not None:
-        feed.training.strand.series("epoch").record(feed.training.steps, feed.epochs - 1)
 
 
 def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
@@ -155,9 +181,12 @@ def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
     here.feed = feed
     training = here.training
     if training is not None:
-        feed.last = training.optimizers[0].count if training.optimizers else 0
+        optimizers = training.optimizers
+        feed.last = last = optimizers[0].count if len(optimizers) == 1 else training.steps
         if feed.first < 0:
-            feed.first, feed.during = feed.last, training
+            feed.first, feed.during, feed.when = last, training, time.time()
+        elif feed.open and last > feed.first and feed.training is not None:
+            feed.note(feed.training)
 
 
 def feeds(training: Training, frame: FrameType) -> None:
@@ -165,7 +194,7 @@ def feeds(training: Training, frame: FrameType) -> None:
     feed: Feed | None = in_thread().feed
     if feed is None or (feed.told and feed.is_for_another(training) and feed.is_over()):
         sources.tell(training, frame)
-    elif not feed.told or (feed.role == "train" and feed.is_for_another(training) and not feed.is_used_up()):
+    elif not feed.told or (feed.is_for_another(training) and not feed.is_used_up()):
         _tell(feed, training, "train")
 
 
@@ -188,10 +217,10 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
     held = feed.reference()  # never asked whether it is true: that would count the data
     if held is None and feed.iterator is not None:
         held = feed.iterator()
-    if feed.told:
-        feed.epochs = 1
     if role == "train":
-        feed.epochs += in_thread().epochs
+        if feed.training is None:
+            later("the last epoch", feed.close, EVER)
+        feed.epochs, feed.open = 1 + in_thread().epochs, False
     feed.told, feed.role, feed.training, feed.told_at = True, role, training, (feed.epochs, feed.batches)
     prefix = "" if role == "train" and not training.fed else f"{feed.name or role}."
     if role == "train":

@@ -91,6 +91,7 @@ class TestTorch(PluginContract):
     framework = "torch"
     program = """
 import torch
+torch.set_grad_enabled(True)  # what a signal handler raises while an optimizer steps may leave it off, untracked too
 torch.manual_seed(0)
 model = torch.nn.Linear(2, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -530,6 +530,26 @@ def test_two_models_from_one_loader(recording: Recording) -> None:
     assert third.datasets[0].dataset.method == "inferred"
 
 
+def test_evaluating_on_the_training_data_is_no_epoch(recording: Recording) -> None:
+    for rows in (10, 40):  # of one batch, and of several
+        loader = data.DataLoader(data.TensorDataset(X[:rows], Y[:rows]), batch_size=10)
+        model = torch.nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        next(iter(loader))
+        for epoch in range(3):
+            if epoch < 2:
+                with torch.no_grad():
+                    for inputs, _ in loader:
+                        model(inputs)
+            for inputs, targets in loader:
+                step(model, optimizer, inputs, targets)
+    autotrack.disable()
+    few, many = recording.strands()
+    assert few.points["epoch"] == [(0, 0.0), (1, 1.0), (2, 2.0)]
+    assert many.points["epoch"] == [(0, 0.0), (4, 1.0), (8, 2.0)]
+    assert {entry.role for entry in many.datasets.values()} == {"train"}
+
+
 # Without a loader
 
 
