@@ -117,12 +117,12 @@ variables_of(PyObject *call, PyFrameObject *frame)
     if (names == NULL || !PyTuple_CheckExact(names)) {
         goto done;
     }
-    if (PyTuple_GET_SIZE(names) == 0) {
-        found = Py_NewRef(Py_None);
-        goto done;
-    }
     int counted = is_true(call, s_counted), optimized = is_true(call, s_optimized);
     if (counted <= 0 || optimized < 0) {
+        goto done;
+    }
+    if (PyTuple_GET_SIZE(names) == 0) {
+        found = Py_NewRef(Py_None);
         goto done;
     }
 #if PY_VERSION_HEX >= 0x030D0000

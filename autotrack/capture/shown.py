@@ -71,8 +71,6 @@ class PrintCall:
         self.optimized = bool(code.co_flags & _OPTIMIZED)
         self.outside = tuple(filter(_COUNTER.fullmatch, code.co_names)) if self.optimized else ()
         """Variables of the module that may count."""
-        if self.optimized and asks_for_locals(code):
-            self.named = True
         self.redefined = False
         """Whether `print` is something else where it is called."""
         self.is_print = False
@@ -82,14 +80,16 @@ class PrintCall:
         self.site: Any = None
         """What the watch knows of it."""
         self.counted = False
-        """Whether it is known to stand in a loop that counts, or to print the counter."""
+        """Whether it is known to stand in a loop that counts, or to print nothing: who calls it does not matter."""
+        if self.optimized and asks_for_locals(code):
+            self.named = self.counted = True
         self.tried = self.numbers = 0
         """How often it has printed while there was nothing else to record, and how often a number."""
 
     def variables(self, frame: FrameType) -> dict[str, object] | None:
         """The scalars among the variables of the frame that prints: of those that are worth it, or of all."""
         names: Any = self.names
-        if self.named and not names:
+        if self.named and not names and self.counted:
             return None
         variables: Any = frame.f_locals
         if not self.named:
@@ -112,6 +112,8 @@ class PrintCall:
         return found
 
 
+CALLERS_OF = "%callers"
+"""Under which the values of a print have the code of the functions that have called the one which prints."""
 STEP = "%step"
 """Under which the values of a print have how many steps the training has made that it happened in."""
 
@@ -163,11 +165,13 @@ def _traced(frame: FrameType) -> bool:
 
 def _count(frame: FrameType, found: dict[str, object]) -> None:
     """Add under `^` and its name the counter of rounds that the function around a print has, or one that calls it; of
-    steps, that of one that calls it."""
+    steps, that of one that calls it; under `CALLERS_OF` the functions up to there."""
     outer: FrameType | None = frame
     steps: dict[str, object] = {}
+    within: list[CodeType] = []
     for _ in range(CALLERS):
         if outer is None:
+            found.update(steps)
             break
         code = outer.f_code
         names = _counters.get(same(code))
@@ -184,10 +188,15 @@ def _count(frame: FrameType, found: dict[str, object]) -> None:
                     steps[f"^{name}"] = variables[name]
         if names and code.co_flags & _OPTIMIZED:
             let_go(outer, variables)
+        if outer is not frame:
+            within.append(code)
         if counted:
-            return
+            break
         outer = outer.f_back
-    found.update(steps)
+    else:
+        found.update(steps)
+    if within:
+        found[CALLERS_OF] = within
 
 
 _ROUND = re.compile(

@@ -39,6 +39,8 @@ _FOLLOWED = re.compile(r"(?:\s?%)?\s+([A-Za-z]\w*)(?=\s*(?:[,;)|\]]|$))")
 _ASSIGNED = re.compile(r"\s([A-Za-z]\w*)=$")
 LISTED = 20
 """Entries of a list of values that are series each."""
+FEW = 4
+"""The same where no word tells that they are metrics."""
 _CALLED = re.compile(r"(?<=\w)\s?\(([^()]*(?:\([^()]*\)[^()]*)?)\)(?=\s*[:=]\s*\S*$|\s*[:=])")
 _RATIO = re.compile(r"\s*(?:/|of|out of)\s*$")
 _BOUNDARY = re.compile(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n")
@@ -249,11 +251,13 @@ def _without_lists(text: str, numbers: list[Number]) -> tuple[list[Number], dict
 
 
 def _read_list(line: Line, label: str, numbers: Sequence[Number], split: str) -> None:
-    """The entries of a list whose label names a metric are series each; those of others are data."""
+    """The entries of a list whose label names a metric are series each, and so may be the few of one whose label says
+    nothing; those of others are data."""
     said = name_of(label) if label else NOTHING
-    if said.kind == "metric" and 1 < len(numbers) <= LISTED:
+    few = said.metric and not said.kind and len(numbers) <= FEW and not any(number.whole for number in numbers)
+    if (said.kind == "metric" or few) and 1 < len(numbers) <= LISTED:
         name = str(Name(said.metric, said.split or split, ""))
-        line.values += [(f"{name}[{at}]", number.value, True) for at, number in enumerate(numbers)]
+        line.values += [(f"{name}[{at}]", number.value, not few) for at, number in enumerate(numbers)]
 
 
 def _lead(text: str) -> str:

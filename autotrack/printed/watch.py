@@ -12,10 +12,10 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autotrack import context, libraries, lifecycle, shield
-from autotrack.capture.shown import STEP
+from autotrack.capture.shown import CALLERS_OF, STEP
 from autotrack.job import Job
 from autotrack.printed import source
 from autotrack.printed.lines import Line, read
@@ -133,7 +133,7 @@ class Watch:
         found = self._read_each(write, site.read)
         site.barren = 0 if found else site.barren + 1
         if site.barren >= DULL:
-            write.call.named, write.call.names = True, ()
+            write.call.named, write.call.counted, write.call.names = True, True, ()
 
     def _read_each(self, write: Write, site: source.Site) -> bool:
         """Read each of the prints of one call that stand in one line; the variables are known of the first."""
@@ -141,9 +141,10 @@ class Watch:
         if not 0 < writes < len(lengths):
             return self.read(write.text, write, site, write.values or {})
         found, begin = False, 0
+        callers = {CALLERS_OF: write.values[CALLERS_OF]} if write.values and CALLERS_OF in write.values else {}
         for first in range(0, len(lengths), writes):
             end = begin + sum(lengths[first : first + writes])
-            values = (write.values or {}) if first == 0 else {}
+            values = (write.values or {}) if first == 0 else callers
             found = self.read(write.text[begin:end], write, site, values) or found
             begin = end
         return found
@@ -159,7 +160,7 @@ class Watch:
             site.barren = DULL if theirs else 0
             if not call.named:
                 call.named, call.names = True, read.names
-            call.counted = any(name_of(name).metric in COARSE for name in read.counters)
+            call.counted = call.counted or theirs or any(name_of(name).metric in COARSE for name in read.counters)
             call.passes = call.passes or read.forwards
             if isinstance(print, BuiltinFunctionType) and not call.redefined:
                 call.is_print, call.writes = read.ends and read.writes > 1, 0 if read.ends else read.writes
@@ -177,7 +178,7 @@ class Watch:
         offset, split = 0, ""
         found = False
         above: Counters = {}
-        fallback = _split_of(write.call.code)
+        fallback = _split_of(write.call.code) or ("" if write.call.counted else _split_around(values))
         thread = write.thread
         before, begun_split = self._begun.pop(thread, ({}, ""))
         lines = text.split("\n")
@@ -389,6 +390,25 @@ def _given(text: str, values: dict[str, object]) -> list[Field]:
 def _split_of(code: CodeType) -> str:
     """The data that a function is for by its name: `validate`, `test_epoch`."""
     return "" if code.co_name == "<module>" else _FUNCTIONS.get(code.co_name, name_of(code.co_name).split)
+
+
+def _split_around(values: dict[str, object]) -> str:
+    """The same of the functions that have called the one which prints: of the nearest whose name speaks of data.  One
+    that trains may evaluate, too."""
+    callers: Any = values.get(CALLERS_OF, ())
+    for code in callers:
+        splits = {_split_of(code)} | {name_of(word).split for word in code.co_name.split("_")}
+        splits.discard("")
+        if splits == {"train"}:
+            others = {_FUNCTIONS.get(name, name_of(name).split) for name in _names(code)}
+            return "" if others - {"", "train"} else "train"
+        if splits:
+            return splits.pop() if len(splits) == 1 else ""
+    return ""
+
+
+def _names(code: CodeType) -> tuple[str, ...]:
+    return (*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars)
 
 
 _FUNCTIONS = {"validate": "valid", "evaluate": "eval", "eval_": "eval"}

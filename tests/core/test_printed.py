@@ -412,3 +412,41 @@ def work():
 work()
 """
     assert set(printed(source, tmp_path)) == {"loss", "train/loss", "valid/loss"}
+
+
+def test_the_function_that_calls_one_which_prints_says_what_for(tmp_path: Path) -> None:
+    source = """
+class Meter:
+    def __init__(self, prefix): self.prefix = prefix
+    def display(self, batch, loss):
+        entries = [self.prefix + "[%d/20]" % batch, "Loss %.3f" % loss]
+        print("  ".join(entries))
+def train(epoch):
+    meter = Meter("Epoch: [%d]" % epoch)
+    for i in range(3): meter.display(i, 0.5 + epoch + i / 8)
+def validate():
+    meter = Meter(" * ")
+    meter.display(20, 0.25)
+def fit():  # does both
+    meter = Meter("")
+    validation = 0.125
+    meter.display(1, validation)
+for epoch in range(3):
+    train(epoch)
+    validate()
+fit()
+"""
+    points = printed(source, tmp_path)
+    assert [value for _, value in points["train/loss"]] == [0.5 + n for e in range(3) for n in (e, e + 0.125, e + 0.25)]
+    assert [value for _, value in points["valid/loss"]] == [0.25] * 3
+    assert [value for name, series in points.items() for _, value in series if "loss" in name].count(0.125) == 1
+
+
+def test_a_few_numbers_in_a_list_beside_a_metric(tmp_path: Path) -> None:
+    source = """
+for epoch in range(3):
+    print("%s: G (%s err); Real Dist (%s) of %s" % (epoch, 0.5 + epoch, [4.25 + epoch, 1.25], [1, 2, 3]))
+"""
+    points = printed(source, tmp_path)
+    assert points["real_dist[0]"] == [(0, 4.25), (1, 5.25), (2, 6.25)]
+    assert set(points) == {"g_err", "real_dist[0]", "real_dist[1]"}
