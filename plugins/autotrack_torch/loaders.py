@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -39,11 +40,12 @@ class Feed:
     """A data loader."""
 
     __slots__ = (
-        "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "open", "passed",
-        "reference", "reports", "role", "settings", "split", "told", "told_at", "training", "watch", "watched", "when",
+        "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "open", "passed", "places",
+        "reference", "reports", "role", "says", "settings", "split", "told", "told_at", "training", "watch", "watched",
+        "when",
     )  # fmt: skip
 
-    def __init__(self, loader: Any, name: str) -> None:
+    def __init__(self, loader: Any, name: str, says: str = "") -> None:
         self.reference = weakref.ref(loader)
         self.settings = _settings(loader)
         self.iterator: weakref.ref[Any] | None = None
@@ -64,12 +66,15 @@ class Feed:
         self.role = ""
         self.split = ""
         """What a library that iterates it says it is for."""
+        self.says = says
+        """What it is for by the program's names for it and its data."""
         self.told = False
         self.told_at = 0, 0
         """Round and batch."""
         self.training: Training | None = None
         dataset = getattr(loader, "dataset", None)
         self.data = _reference(dataset)
+        self.places = _places(dataset)
         self.kind = type(dataset).__name__
         self.watch: Watch | None = None
         """Of the first epoch, while it lasts and there is something to see."""
@@ -112,6 +117,11 @@ class Feed:
         self.open = False
         training.strand.series("epoch").record_at(self.first, self.epochs - 1, self.when)
 
+    def for_what(self) -> str:
+        """What data is for that is iterated while nothing is trained."""
+        said = self.split or self.says
+        return said if said not in ("", "train") else "eval"
+
     def is_for_another(self, training: Training) -> bool:
         """Whether what is known of it is known of another training than this one."""
         return self.training is not None and id(training) not in self.training.joined
@@ -136,30 +146,46 @@ class Feed:
         data = self.data() if self.data is not None else None
         if self.epochs or data is None:
             return
-        others = [other for other in _feeds.values() if other.told and other.name == self.name and other is not self]
-        before = next((other for other in reversed(others) if other.data is not None and other.data() is data), None)
+        others = [other for other in (*_gone, *_feeds.values()) if other.told and other.name == self.name]
+        before = next((other for other in reversed(others) if other is not self and other.is_of(data)), None)
         split = in_thread().split
         if split and before is not None and before.role != split:
             return
         if before is not None and (before.training is None or before.training.strand.goes_on):
             self.told, self.role, self.training, self.epochs = True, before.role, before.training, before.epochs
 
+    def is_of(self, data: Any) -> bool:
+        """Whether it is of this data set, or of one that was made of the same tensors."""
+        held = self.data() if self.data is not None else None
+        if held is data:
+            return True
+        places = _places(data)
+        return (
+            places != ()
+            and len(places) == len(self.places)
+            and all(a[0]() is b[0]() and a[1:] == b[1:] for a, b in zip(places, self.places, strict=True))
+        )
+
 
 _feeds: dict[int, Feed] = {}
 _iterating: dict[int, tuple[weakref.ref[Any], Feed]] = {}
 """By the id of an iterator, whose batches these are."""
+_gone: deque[Feed] = deque(maxlen=100)
+"""Those of loaders that are no more."""
 
 
 def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> None:
     """A round of a loader begins."""
     loader = args[0]
     feed = _feeds.get(id(loader))
-    if feed is None or feed.reference() is not loader:
-        if len(_feeds) >= KEPT:
-            _feeds.clear()
-        feed = _feeds[id(loader)] = Feed(loader, _variable(sys._getframe(DEPTH), loader))
     with sys.modules["torch"]._C.DisableTorchFunction():  # no mode of the program's sees what is asked of tensors here
         settle()
+        if feed is None or feed.reference() is not loader:
+            if len(_feeds) >= KEPT:
+                _feeds.clear()
+            if feed is not None:
+                _gone.append(feed)
+            feed = _feeds[id(loader)] = Feed(loader, *_names_of(sys._getframe(DEPTH), loader))
         feed.follow()
         feed.begin(loader, iterator)
     if len(_iterating) >= KEPT:
@@ -185,6 +211,9 @@ def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
         feed.last = last = optimizers[0].count if len(optimizers) == 1 else training.steps
         if feed.first < 0:
             feed.first, feed.during, feed.when = last, training, time.time()
+            if not feed.told and not sys.modules["torch"].is_grad_enabled():
+                with sys.modules["torch"]._C.DisableTorchFunction():
+                    _tell(feed, training, feed.for_what())
         elif feed.open and last > feed.first and feed.training is not None:
             feed.note(feed.training)
 
@@ -205,12 +234,13 @@ def settle() -> None:
         conclude(feed)
         if training is None or not feed.batches or feed.during is not training:
             continue
-        if feed.told and not feed.is_for_another(training):
+        trained = feed.last > feed.first >= 0
+        if feed.told and not feed.is_for_another(training) and (feed.role == "train" or not trained):
             continue
-        if feed.last > feed.first >= 0:
+        if trained:
             _tell(feed, training, "train")
         elif feed.first >= 0:
-            _tell(feed, training, feed.split or split_of(feed.name) or "eval")
+            _tell(feed, training, feed.for_what())
 
 
 def _tell(feed: Feed, training: Training, role: str) -> None:
@@ -228,8 +258,26 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
         training.strand.series("epoch").record(training.steps, feed.epochs - 1)
     training.strand.params({f"{prefix}{name}": value for name, value in feed.settings.items()}, "loader")
     dataset = getattr(held, "dataset", getattr(held, "_dataset", None))
-    if dataset is not None:
+    if dataset is None and feed.data is not None:
+        dataset = feed.data()
+    if dataset is not None and (role == "train" or training.evaluates(feed.name or role)):
         _tell_data(feed, training, role, dataset)
+
+
+def _tensors_of(dataset: Any) -> tuple[Any, ...]:
+    return dataset.tensors if type(dataset) is sys.modules["torch"].utils.data.TensorDataset else ()
+
+
+def _places(dataset: Any) -> tuple[tuple[Any, ...], ...]:
+    """What the tensors that a data set is made of are part of, and where, as they are now."""
+    found = []
+    for tensor in _tensors_of(dataset):
+        whole = tensor._base if tensor._base is not None else tensor
+        try:
+            found.append((weakref.ref(whole), tensor.data_ptr(), tensor.shape, tensor.stride(), tensor._version))
+        except RuntimeError:  # of a tensor that has no place, or no version
+            return ()
+    return tuple(found)
 
 
 def _reference(data: Any) -> weakref.ref[Any] | None:
@@ -343,9 +391,14 @@ def _arrays(dataset: Any) -> list[Any]:
     return [array[rows] for array in arrays]
 
 
-def _variable(frame: FrameType | None, wanted: Any) -> str:
-    """The name under which the program has a loader: the nearest that says what it is for, else the nearest."""
+def _names_of(frame: FrameType | None, loader: Any) -> tuple[str, str]:
+    """The name under which the program has a loader, and the split that it is for by that or by the name of its data:
+    the nearest that says one, else the nearest; but what the program calls it farther out, where a function is given
+    it, says better what it is for."""
+    dataset = getattr(loader, "dataset", None)
+    wanted = {id(entry) for entry in (dataset, *_tensors_of(dataset)) if entry is not None}
     found: list[str] = []
+    says = ""
     left = FRAMES
     for _ in range(DEEPEST):
         if frame is None or not left:
@@ -355,10 +408,17 @@ def _variable(frame: FrameType | None, wanted: Any) -> str:
             continue
         left -= 1
         for space in (variables(frame), frame.f_globals):
+            names, data = [], []
             for name, value in list(space.items()):
-                found += [f"{name}{key}" for key, entry in _entries(name, value) if entry is wanted]
+                for key, entry in _entries(name, value):
+                    if entry is loader:
+                        names.append(f"{name}{key}")
+                    elif id(entry) in wanted:
+                        data.append(f"{name}{key}")
+            found += names
+            says = next((split for split in map(split_of, (*names, *data)) if split), says)
         frame = frame.f_back
-    return next((name for name in found if split_of(name)), next(iter(found), ""))
+    return next((name for name in found if split_of(name)), next(iter(found), "")), says
 
 
 def _entries(name: str, value: Any) -> list[tuple[str, Any]]:
@@ -374,5 +434,6 @@ def _entries(name: str, value: Any) -> list[tuple[str, Any]]:
 
 
 def forget() -> None:
+    _gone.clear()
     _feeds.clear()
     _iterating.clear()

@@ -106,6 +106,10 @@ def is_alone() -> bool:
     return sum(state.reference() is not None for state in _known.values()) <= 1
 
 
+def any_known() -> bool:
+    return any(state.reference() is not None for state in _known.values())
+
+
 def of_parameters(parameters: list[Any]) -> list[Stepped]:
     """The optimizers that step any of these parameters."""
     wanted = {id(parameter) for parameter in parameters}

@@ -19,7 +19,7 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from autotrack.plugin_api import data_held, split_of, variables
-from autotrack_torch import datasets
+from autotrack_torch import datasets, optimizers
 from autotrack_torch.naming import is_library
 from autotrack_torch.training import Training
 
@@ -51,7 +51,8 @@ def tell(training: Training, frame: FrameType) -> None:
             if path not in paths:
                 paths.append(path)
         elif _is_data(value) and _BESIDE.isdisjoint(re.split(r"[^a-z]+", name.lower())):
-            held[name] = value if datasets.is_table(value) else datasets.as_array(value)
+            bare = name.removeprefix("self.")
+            held |= _parts(name if bare in held else bare, value)
     if held or paths:
         data_held(training.strand, "train", "variables", held, paths, "inferred")
     else:
@@ -78,8 +79,44 @@ def _is_data(value: Any) -> bool:
     """Whether it is a table, array or tensor of several rows, which nothing is learned of."""
     if datasets.is_table(value):
         return len(value) > 1
+    if _is_sparse(value):
+        return bool(value.shape[0] > 1 and not value.requires_grad)
     array = datasets.as_array(value)
-    return array is not None and array.ndim > 0 and len(array) > 1 and not getattr(value, "requires_grad", False)
+    return array is not None and array.ndim > 0 and len(array) > 1 and not _is_learned(value)
+
+
+def _is_learned(value: Any) -> bool:
+    """Whether a tensor that has a gradient is one that is learned, and no input by which something is differentiated:
+    where there are optimizers, these step what is learned."""
+    if not getattr(value, "requires_grad", False):
+        return False
+    if not value.is_leaf or type(value) is not sys.modules["torch"].Tensor or not optimizers.any_known():
+        return True
+    return bool(optimizers.of_parameters([value]))
+
+
+def _is_sparse(value: Any) -> bool:
+    torch = sys.modules["torch"]
+    return type(value) is torch.Tensor and value.layout in (torch.sparse_coo, torch.sparse_csr) and value.is_cpu
+
+
+def _parts(name: str, value: Any) -> dict[str, Any]:
+    """What is read of a variable: a table, the array of its elements, or the places and values of a sparse matrix."""
+    if datasets.is_table(value):
+        return {name: value}
+    if not _is_sparse(value):
+        return {name: datasets.as_array(value)}
+    torch = sys.modules["torch"]
+    with torch._C._DisableTorchDispatch():
+        if value.layout is torch.sparse_coo:
+            parts = {"indices": value._indices(), "values": value._values()}
+        else:
+            parts = {
+                "crow_indices": value.crow_indices(),
+                "col_indices": value.col_indices(),
+                "values": value.values(),
+            }
+    return {f"{name}.{part}": datasets.as_array(tensor) for part, tensor in parts.items()}
 
 
 def found(frame: FrameType) -> list[tuple[str, Any]]:

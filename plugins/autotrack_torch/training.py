@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,10 @@ from autotrack_torch import modules
 if TYPE_CHECKING:
     from autotrack_torch.loop import Loss
     from autotrack_torch.optimizers import Stepped
+
+
+EVALUATED = 20
+"""Data sets on record that a training was evaluated on under one name: they may be made anew each time."""
 
 
 class Training:
@@ -36,6 +41,8 @@ class Training:
         """By name, the first backward pass that has it."""
         self.described: list[weakref.ref[Any]] = []
         """The modules that are on record."""
+        self.evaluated: Counter[str] = Counter()
+        """By the name of its loader, how many data sets are on record that it was evaluated on."""
         self.joined: set[int] = {id(self)}
         """The trainings that it was found to be one with."""
 
@@ -50,6 +57,13 @@ class Training:
     def step(self) -> int:
         """The one that the last backward pass was of."""
         return self.steps if self.optimizers else self.steps - 1
+
+    def evaluates(self, name: str) -> bool:
+        """Whether another data set of that name is to be recorded."""
+        self.evaluated[name] += 1
+        if self.evaluated[name] == EVALUATED + 1:
+            self.strand.gap(f"data of {name}", f"up to {EVALUATED} data sets are recorded")
+        return self.evaluated[name] <= EVALUATED
 
     def name_for(self, loss: Loss, name: str) -> str:
         """The name of the series of a loss: another than that of a loss which another optimizer steps beside it."""

@@ -550,6 +550,79 @@ def test_evaluating_on_the_training_data_is_no_epoch(recording: Recording) -> No
     assert {entry.role for entry in many.datasets.values()} == {"train"}
 
 
+EVALUATIONS = {
+    "one function for both": """
+def evaluate(test_loader):
+    model.eval(); found = [L(model(x), y).item() for x, y in test_loader]; model.train()
+    return sum(found)
+def main():
+    train_loader, valid_loader, test_loader = DataLoader(train, 10), DataLoader(valid, 10), DataLoader(test, 10)
+    for epoch in range(2):
+        fit(train_loader); evaluate(valid_loader); evaluate(test_loader)
+main()
+""",
+    "loaders of no name": """
+def evaluate(dl):
+    with torch.no_grad(): return sum(L(model(x), y).item() for x, y in dl)
+for epoch in range(2):
+    fit(DataLoader(train, 10)); evaluate(DataLoader(valid, 10))
+evaluate(DataLoader(test, 10))
+""",
+    "made anew each time": """
+def evaluate(x, y):
+    test_loader = DataLoader(TensorDataset(x, y), 10)
+    with torch.no_grad(): return sum(L(model(x), y).item() for x, y in test_loader)
+valid_x, valid_y = valid.tensors; test_x, test_y = test.tensors
+for epoch in range(2):
+    fit(DataLoader(train, 10)); evaluate(valid_x, valid_y)
+evaluate(test_x, test_y)
+""",
+    "one loop": """
+sets = {"train": train, "valid": valid, "test": test}
+for epoch in range(2):
+    for split in sets:
+        loader = DataLoader(sets[split], 10)
+        model.train(split == "train")
+        fit(loader) if split == "train" else [L(model(x), y) for x, y in loader]
+""",
+}
+
+
+@pytest.mark.parametrize("loop", EVALUATIONS.values(), ids=EVALUATIONS)
+def test_data_that_is_evaluated(loop: str, tmp_path: Path) -> None:
+    source = f"""
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+train, valid, test = (TensorDataset(torch.full((n, 3), n / 8), torch.ones(n, 1)) for n in (40, 20, 30))
+model = torch.nn.Linear(3, 1); optimizer = torch.optim.SGD(model.parameters(), lr=.01); L = torch.nn.MSELoss()
+def fit(loader):
+    for x, y in loader:
+        loss = L(model(x), y); optimizer.zero_grad(); loss.backward(); optimizer.step()
+{loop}
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    assert done.returncode == 0, done.stderr
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    found = sorted((entry.dataset.rows, entry.role) for entry in strand.datasets.values())
+    assert found == [(20, "valid"), (30, "test"), (40, "train")]
+    assert strand.points["epoch"] == [(0, 0.0), (4, 1.0)]
+
+
+def test_data_made_anew_for_each_evaluation_is_recorded_up_to_a_bound(recording: Recording) -> None:
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for n in range(30):
+        step(model, optimizer, X, Y)
+        valid_loader = data.DataLoader(data.TensorDataset(torch.full((10, 2), float(n))), batch_size=5)
+        with torch.no_grad():
+            for (inputs,) in valid_loader:
+                model(inputs)
+    autotrack.disable()
+    (strand,) = recording.strands()
+    assert sum(entry.role == "valid" for entry in strand.datasets.values()) == 20
+    assert any("valid_loader" in what for what in strand.gaps)
+
+
 # Without a loader
 
 
@@ -735,6 +808,28 @@ def closure():
 for _ in range(2):
     optimizer.step(closure)
 """,
+    "differentiated by its input": """
+class Problem:
+    def __init__(self):
+        self.x, self.y = X.clone().requires_grad_(), y
+        self.optimizer = torch.optim.LBFGS(model.parameters())
+    def closure(self):
+        self.optimizer.zero_grad()
+        u = model(self.x)
+        du = torch.autograd.grad(u, self.x, torch.ones_like(u), create_graph=True)[0]
+        loss = (u - self.y).pow(2).mean() + du.pow(2).mean()
+        loss.backward()
+        return loss
+problem = Problem()
+problem.optimizer.step(problem.closure)
+""",
+    "sparse": """
+adjacent = torch.eye(len(X)).to_sparse()
+def fit():
+    loss = (torch.spmm(adjacent, model(X)) - y).pow(2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+for epoch in range(3): fit()
+""",
     "generator": """
 def batches(a, b):
     for at in range(0, len(a), 10):
@@ -748,7 +843,14 @@ for epoch in range(2):
 
 
 @pytest.mark.parametrize(
-    ("loop", "names"), [("parameters", ["codes", "target"]), ("closure", ["X", "y"]), ("generator", ["X", "y"])]
+    ("loop", "names"),
+    [
+        ("parameters", ["codes", "target"]),
+        ("closure", ["X", "y"]),
+        ("generator", ["X", "y"]),
+        ("differentiated by its input", ["x", "y"]),
+        ("sparse", ["X", "adjacent.indices", "adjacent.values", "y"]),
+    ],
 )
 def test_other_loops(loop: str, names: list[str], tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X.numpy())
