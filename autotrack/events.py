@@ -118,6 +118,8 @@ class StrandJoined(Event, frozen=True, kw_only=True, tag="strand_joined"):
 
     strand: str
     into: str
+    name: str = ""
+    """What tells its names from the same ones of the other, where that is known better than by its class."""
 
 
 class Param(msgspec.Struct, frozen=True):

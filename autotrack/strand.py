@@ -391,12 +391,13 @@ class Strand(context.Place):
         for digest in pending:
             digest.settle(budget)
 
-    def join(self, other: Strand) -> None:
-        """It turned out to be the same training as another strand, of whose run it is part from here on."""
+    def join(self, other: Strand, name: str = "") -> None:
+        """It turned out to be the same training as another strand, of whose run it is part from here on.  `name` is put
+        before a metric or parameter of which the other has one, too; without it, the name of its class."""
         if self._counted:
             self._counted = False
             self.job.runs -= 1
-        self._report(events.StrandJoined(time=_now(), strand=self.id, into=other.id))
+        self._report(events.StrandJoined(time=_now(), strand=self.id, into=other.id, name=name))
 
     def resume(self) -> None:
         """The training goes on after its end."""

@@ -159,4 +159,10 @@ def _title(name: str) -> str:
 def _curve(run: dict[str, Any], name: str, points: Points, axis: str, *, several: bool) -> curves.Curve:
     steps, times, values = points[name]
     label = f"{name}  {output.short_id(run['id'])} {output.short(run['name'], 30)}" if several else name
-    return curves.Curve(label, times - run["started"] if axis == "time" else steps, values)
+    if axis == "time":
+        return curves.Curve(label, times - run["started"], values)
+    import numpy
+
+    if len(steps) > 1 and steps[0] == steps[-1] and (steps == steps[0]).all():  # as of L-BFGS: one step, many passes
+        steps = numpy.arange(len(steps))
+    return curves.Curve(label, steps, values)

@@ -126,7 +126,14 @@ def _run_rows(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
         yield "trained by", id, name
     for artifact in run["artifacts"]:
         yield "artifact", artifact["path"], artifact["digest"], artifact["mode"], artifact["bytes"]
+        yield from _maker_rows(artifact)
     yield from _common_rows(run["failure"], run["gaps"])
+
+
+def _maker_rows(file: dict[str, Any]) -> Iterator[Row]:
+    maker = file["made_by"]
+    if maker is not None:
+        yield "made by", file["path"], maker["run"] or maker["job"], maker["name"], maker["step"]
 
 
 def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
@@ -143,6 +150,7 @@ def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
     yield from surroundings.rows(job)
     for file in job["files"]:
         yield "file", file["path"], file["digest"], file["mode"], file["bytes"]
+        yield from _maker_rows(file)
     for name, metric in job["printed"].items():
         yield "printed", name, metric["last"], metric["min"], metric["max"], metric["count"]
     for run in runs:
@@ -201,7 +209,7 @@ def _run_parts(
         yield _section("Model", None, list(_model_rows(run, trainers)), limit=limit)
     yield from _system_part(run["system"])
     if run["artifacts"]:
-        yield _section("Files", None, [_artifact_row(file) for file in run["artifacts"]], limit=limit)
+        yield _section("Files", None, [row for file in run["artifacts"] for row in _file_rows(file)], limit=limit)
     if nested:
         yield _trials(nested, limit)
     yield from _gaps_part(run["gaps"])
@@ -259,7 +267,7 @@ def _job_parts(
         yield _section("Steps", None, steps, limit=limit)
     yield from _system_part(job["system"])
     if job["files"]:
-        yield _section("Files", None, [_artifact_row(file) for file in job["files"]], limit=limit)
+        yield _section("Files", None, [row for file in job["files"] for row in _file_rows(file)], limit=limit)
     yield from _gaps_part(job["gaps"])
 
 
@@ -370,6 +378,16 @@ def _model_rows(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
         yield "trained by" if evaluation else "also trained by", f"{output.short_id(id)} {name}"
     if evaluation and not trainers:
         yield "trained by", "no run that is recorded here"
+
+
+def _file_rows(file: dict[str, Any]) -> Iterator[Row]:
+    yield _artifact_row(file)
+    maker = file["made_by"]
+    if maker is not None:
+        who = f"run {output.short_id(maker['run'])} {maker['name']}" if maker["run"] else f"job {maker['job'][:8]}"
+        step = "" if maker["step"] is None else f" at step {maker['step']}"
+        path = "" if maker["path"] == file["path"] else f" as {maker['path']}"
+        yield "  made by", f"{who}{step}{path}", "", ""
 
 
 def _artifact_row(file: dict[str, Any]) -> Row:

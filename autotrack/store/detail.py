@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autotrack import events
-from autotrack.store import given, profiles, strands
+from autotrack.store import given, origins, profiles, strands
 from autotrack.store.database import Database
 from autotrack.store.present import presented
 from autotrack.store.project import nan, trial_metrics
@@ -60,7 +60,10 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
         "metrics": _metrics(strands.metrics_of(group), strands.origins_of(group)),
         "datasets": [{"role": event.role, **_described(event.dataset, described)} for event in used],
         "model": _model(database, model, id) if model is not None else None,
-        "artifacts": [_artifact(segment, event, digests) for view in group for segment, event in view.artifacts()],
+        "artifacts": [
+            {**artifact, "made_by": origins.of_file(database, job, artifact, id)}
+            for artifact in (_artifact(segment, event, digests) for segment, event in _files_of(database, group, job))
+        ],
         "summary": {
             presented(names[strand, name]): presented(value)
             for strand, _, named in summaries
@@ -71,6 +74,21 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
         "gaps": _gaps(event for view in group for event in view.of(events.GapFound)),
         "trials": sum(len(view.of(events.StrandTrial)) for view in group),
     }
+
+
+def _files_of(database: Database, group: Sequence[StrandView], job: str) -> Iterable[tuple[str, events.ArtifactSeen]]:
+    """The files of a run; where a program evaluates a model and trains none, that model's are."""
+    yield from (file for view in group for file in view.artifacts())
+    if group and group[0].started is not None and group[0].started.kind == "printed":
+        yield from (file for file in _files(database, job) if file[1].kind == "checkpoint" and file[1].strand is None)
+
+
+def _files(database: Database, job: str) -> list[tuple[str, events.ArtifactSeen]]:
+    """The files of a job, with their segments."""
+    sql = "SELECT segment, position, body FROM facts WHERE job = ? AND tag = 'artifact'"
+    seen = [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (job,)))]
+    told = {(segment, event.artifact): event for segment, event in seen if isinstance(event, events.ArtifactSeen)}
+    return [(segment, event) for (segment, _), event in told.items()]  # one may be told of once more
 
 
 def _trial(trial: events.StrandTrial) -> dict[str, Any]:
@@ -102,9 +120,6 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
     told = [*(event for segment, event in facts if segment != main), *own]
     sections = {event.section: event.value for event in told if isinstance(event, events.JobFacts)}
     receipts = _latest(facts, events.Receipt)
-    sql = "SELECT segment, position, body FROM facts WHERE job = ? AND tag = 'artifact'"
-    seen = [(segment, events.decode(body)) for segment, _, body in sorted(database.rows(sql, (id,)))]
-    artifacts = {(segment, event.artifact): event for segment, event in seen}  # one may be told of once more
     digests = _digests(database, id)
     host = next((event.host for _, event in facts if isinstance(event, events.SegmentStarted)), None)
     return {
@@ -126,7 +141,10 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         "arguments": [given.described(part) for part in given.of(database, id).of_job()],
         **{section: presented(sections.get(section)) for section in SECTIONS},
         "exit": {"code": ended.code, "how": ended.how, "failure": _failure(ended.failure)} if ended else None,
-        "files": [_artifact(segment, event, digests) for (segment, _), event in artifacts.items()],
+        "files": [
+            {**artifact, "made_by": origins.of_file(database, id, artifact)}
+            for artifact in (_artifact(segment, event, digests) for segment, event in _files(database, id))
+        ],
         "console": _console(database, id),
         "printed": _printed(database, id),
         "steps": _steps(database, id),

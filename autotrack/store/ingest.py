@@ -114,6 +114,7 @@ class _Segment:
         self._joined: list[events.StrandJoined] = []
         self._series: list[tuple[Any, ...]] = []
         self._profiles: list[events.DataProfiled] = []
+        self._digests: list[tuple[Any, ...]] = []
 
     def alive(self, heartbeat: float | None) -> bool:
         try:
@@ -185,12 +186,15 @@ class _Segment:
             self._series.append((*self._key, event.series, event.strand, event.name, event.origin))
         elif isinstance(event, events.DataProfiled):
             self._profiles.append(event)
+        elif isinstance(event, events.ArtifactDigested):
+            self._digests.append((*self._key, event.artifact, event.digest, event.model))
 
     def _write_events(self) -> None:
         put = self._database.put
         put("facts", "job, segment, position, tag, strand, body", self._facts, "job, segment, position")
         put("strands", "strand, job, segment, position, run, kind, ended", self._begun, "strand")
         put("series", "job, segment, series, strand, name, origin", self._series, "job, segment, series")
+        put("digests", "job, segment, artifact, digest, model", self._digests, "job, segment, artifact")
         profiles.put(self._database, self._file.job, self._profiles)
         for joined in self._joined:
             self.strands |= join(self._database, joined.strand, joined.into)

@@ -52,12 +52,13 @@ class Store:
     [{role, name, id, method, seen, kind, rows, columns, bytes, schema, profile, parts}]` (seen: rows that were digested
     of those that were `observed`), `model: {class, id, parameters, kept, bytes, trained_by}` (the ids of other runs
     that made a model of the same id, evaluations excepted, the oldest first), `artifacts: [{path, mode, digest, bytes,
-    kind, step, model}]`, `summary`, `failure: {type, message, traceback}`, `trials` (their number), `note`,
-    `generators: {name: {state, seed, fresh}}` (the global generators of random numbers as it began), `system: {name:
-    {last, min, max, mean, count}}` (samples that the job took while the run went on), `job: {id, argv, cwd, host, user,
-    python, packages, git, environment, hardware, seeds, exit, files, console: [{time, stream, text}], printed, ...}`
-    (printed: metrics that were printed outside of any run), `gaps: [{what, why}]`, `receipt: [{patch, attached, fired,
-    failed, why}]`, `overhead: {seconds, by}`.
+    kind, step, model, made_by}]` (made_by: of a file that was read, which other run or job wrote one of this content or
+    of this model last: `{job, run, name, path, step}`), `summary`, `failure: {type, message, traceback}`, `trials`
+    (their number), `note`, `generators: {name: {state, seed, fresh}}` (the global generators of random numbers as it
+    began), `system: {name: {last, min, max, mean, count}}` (samples that the job took while the run went on), `job:
+    {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, exit, files, console: [{time,
+    stream, text}], printed, ...}` (printed: metrics that were printed outside of any run), `gaps: [{what, why}]`,
+    `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
 
     The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
     mean, deviation, counts}], left_out, unordered, distinct, rows}`, from whichever job reported one of data of this

@@ -69,6 +69,9 @@ class StrandView:
         """What tells names of this strand from the same names of another."""
         if self.started is None:
             return self.id
+        named = [joined.name for joined in self.of(events.StrandJoined) if joined.name]
+        if named:
+            return str(presented(named[0]))
         return str(presented(self.started.cls.rsplit(".", 1)[-1] or self.started.name))
 
     @property

@@ -7,6 +7,7 @@ as long as that is still there; of TorchScript and `torch.export` the model at h
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -188,13 +189,35 @@ def state_in(obj: Any) -> Mapping[str, Any]:
 
 
 def _of_state(state: Mapping[str, Any]) -> Training | None:
-    """The training whose parameters are saved: by where they are in memory."""
+    """The training whose parameters are saved: by where they are in memory, or, of copies of them, as in half
+    precision or by `deepcopy`, the one that this thread is in, where its model has parameters of these names and
+    shapes."""
     known = trainings.by_storage() if state else {}
     for tensor in state.values():
         training = known.get(tensor.untyped_storage().data_ptr()) if _has_storage(tensor) else None
         if training is not None:
             return training
-    return trainings.in_thread().training if not state else None
+    here = trainings.in_thread().training
+    return here if here is None or not state or _is_copied(state, here) else None
+
+
+def _is_copied(state: Mapping[str, Any], training: Training) -> bool:
+    """Whether all that a state has are parameters and buffers of a model of this training, by name and shape."""
+    shapes = {_bare(name): tensor.shape for name, tensor in state.items()}
+    for reference in training.described:
+        module = reference()
+        if module is None:
+            continue
+        named = itertools.chain(module.named_parameters(remove_duplicate=False), module.named_buffers())
+        own = {_bare(name): tensor.shape for name, tensor in named}
+        if any(name in own for name in shapes) and all(own.get(name) == shape for name, shape in shapes.items()):
+            return True
+    return False
+
+
+def _bare(name: str) -> str:
+    """The name of a parameter, without what wrappers put before it."""
+    return name.replace("module.", "").replace("_orig_mod.", "")
 
 
 def _path(target: Any) -> str | None:

@@ -188,6 +188,8 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
         name, taken = _variable(frame, optimizer), {other.name for other in training.optimizers}
         numbered = (f"{name}#{number}" for number in itertools.count(2))
         state.name = next(candidate for candidate in itertools.chain([name], numbered) if candidate not in taken)
+    if not phase:
+        steps_from(optimizer, _loaded_steps(optimizer))
     if phase or not training.optimizers:
         training.strand.counter = state
     training.optimizers.append(state)
@@ -203,6 +205,19 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
     training.strand.params(settings, "optimizer")
     for at in range(len(state.schedulers)):
         _tell_scheduler(state, at)
+
+
+def _loaded_steps(optimizer: Any) -> int:
+    """The steps that an optimizer has made in another program, by the state that was loaded into it."""
+    for group in optimizer.param_groups[:1]:
+        for parameter in group["params"][:10]:
+            held = optimizer.state.get(parameter) if isinstance(optimizer.state, dict) else None
+            steps = held.get("step") if isinstance(held, dict) else None
+            if is_tensor(steps):
+                steps = None if deferred.is_far(steps) else deferred.number(steps)
+            if isinstance(steps, (int, float)) and 0 < steps < 1e15:
+                return int(steps)
+    return 0
 
 
 def scheduled(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:

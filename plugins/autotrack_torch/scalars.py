@@ -103,7 +103,10 @@ def put(series: Any, at: int, value: Any) -> float | None:
 def _plain(value: Any) -> float | None:
     """The number in a value of any type; None where there is none."""
     torch: Any = sys.modules["torch"]
+    numpy = sys.modules.get("numpy")
     try:
+        if numpy is not None and type(value) is numpy.ndarray:  # of one element, as TensorBoard takes it
+            value = value.item()
         return deferred.number(value) if isinstance(value, torch.Tensor) else float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         return None

@@ -207,7 +207,7 @@ def leave(strand: Strand) -> None:
 def join(other: Training, into: Training) -> None:
     if id(other) in into.joined:
         return
-    other.strand.join(into.strand)
+    other.strand.join(into.strand, next((state.name for state in other.optimizers if state.name), ""))
     other.strand.resume()
     into.joined |= other.joined
     other.joined = into.joined

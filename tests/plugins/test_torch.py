@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import math
 import os
 import signal
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -859,6 +862,100 @@ def test_diverged_losses_are_kept(recording: Recording) -> None:
     optimizer.step()
     (((_, value),),) = [points for name, points in recording.strands()[0].points.items() if name == "train/loss"]
     assert math.isnan(value)
+
+
+def listed(folder: Path) -> list[Any]:
+    """The runs that are recorded, with all that is known of each, the latest first."""
+
+    def command(*words: str) -> str:
+        line = [sys.executable, "-m", "autotrack", *words, "--json"]
+        return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    return [json.loads(command("show", json.loads(line)["id"])) for line in command("ls").splitlines()]
+
+
+def test_a_training_that_goes_on_in_another_program(tmp_path: Path) -> None:
+    source = """
+import os, torch
+model = torch.nn.Linear(3, 1); optimizer = torch.optim.Adam(model.parameters(), lr=.01); x = torch.ones(20, 3)
+start = 0
+if os.path.exists("last.pt"):
+    loaded = torch.load("last.pt"); start = loaded["step"]
+    model.load_state_dict(loaded["model"]); optimizer.load_state_dict(loaded["optimizer"])
+for step in range(start, start + 3):
+    loss = model(x).pow(2).mean(); optimizer.zero_grad(); loss.backward(); optimizer.step()
+torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, "last.pt")
+"""
+    for _ in range(2):
+        done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+        assert done.returncode == 0, done.stderr
+    second, first = listed(tmp_path)
+    assert second["metrics"]["train/loss"]["first_step"] == 3
+    read, written = second["artifacts"]
+    wrote = {"job": first["job"]["id"], "run": first["id"], "name": "Linear", "path": read["path"], "step": 3}
+    assert (read["mode"], read["made_by"]) == ("read", wrote)
+    assert (written["mode"], written["step"], written["made_by"]) == ("written", 6, None)
+
+
+def test_a_program_that_evaluates_what_another_has_trained(tmp_path: Path) -> None:
+    train = """
+import torch
+model = torch.nn.Linear(3, 1); optimizer = torch.optim.SGD(model.parameters(), lr=.01)
+for step in range(3):
+    loss = model(torch.ones(20, 3)).pow(2).mean(); optimizer.zero_grad(); loss.backward(); optimizer.step()
+torch.save(model.state_dict(), "model.pt")
+"""
+    evaluate = """
+import torch
+model = torch.nn.Linear(3, 1); model.load_state_dict(torch.load("model.pt"))
+print(f"test loss: {model(torch.ones(20, 3)).pow(2).mean().item():.4f}")
+"""
+    for source in (train, evaluate):
+        assert run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"}).returncode == 0
+    evaluation, training = listed(tmp_path)
+    assert set(evaluation["metrics"]) == {"test/loss"}
+    (read,) = evaluation["artifacts"]
+    assert (read["mode"], read["made_by"]["run"], read["made_by"]["step"]) == ("read", training["id"], 3)
+
+
+def test_a_checkpoint_of_copies_is_of_the_training(recording: Recording, tmp_path: Path) -> None:
+    import copy
+
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = model(torch.ones(2, 3)).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+    best = copy.deepcopy(model.state_dict())
+    torch.save(best, tmp_path / "best.pt")
+    torch.save({"model": {name: tensor.half() for name, tensor in best.items()}, "at": 2}, tmp_path / "half.pt")
+    torch.save({f"module.{name}": tensor.clone() for name, tensor in best.items()}, tmp_path / "clone.pt")
+    torch.save({"weight": torch.ones(7, 7)}, tmp_path / "other.pt")
+    torch.save({"mean": torch.ones(3)}, tmp_path / "mean.pt")
+    autotrack.disable()
+    seen = {Path(event.path).name: event for event in recording.events() if isinstance(event, events.ArtifactSeen)}
+    (strand,) = recording.strands()
+    assert {name for name, event in seen.items() if event.strand == strand.id} == {"best.pt", "half.pt", "clone.pt"}
+    assert {seen[name].step for name in ("best.pt", "half.pt", "clone.pt")} == {2}
+
+
+def test_models_that_are_trained_in_turns_are_told_apart_by_their_optimizers(tmp_path: Path) -> None:
+    source = """
+import torch
+nets = [torch.nn.Linear(3, 1) for _ in range(3)]
+sgd = torch.optim.SGD(nets[0].parameters(), lr=.01)
+momentum = torch.optim.SGD(nets[1].parameters(), lr=.01, momentum=.8)
+adam = torch.optim.Adam(nets[2].parameters(), lr=.01)
+for step in range(3):
+    for net, optimizer in zip(nets, (sgd, momentum, adam)):
+        loss = net(torch.ones(20, 3)).pow(2).mean(); optimizer.zero_grad(); loss.backward(); optimizer.step()
+"""
+    run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    (run,) = listed(tmp_path)
+    losses = {name for name in run["metrics"] if "loss" in name}
+    assert losses == {"train/loss", "momentum.train/loss", "adam.train/loss"}
 
 
 def test_files_of_other_kinds_are_checkpoints_too(recording: Recording, tmp_path: Path) -> None:

@@ -37,6 +37,34 @@ def test_the_keys_of_a_list(folder: Folder, opened: Open) -> None:
     assert set(run) == LISTED
 
 
+def test_who_has_made_a_file(folder: Folder, opened: Open) -> None:
+    def file(journal: Journal, number: int, mode: str, digest: str, model: str | None = None, **of: Any) -> None:
+        journal.add(events.ArtifactSeen, artifact=number, path=f"/{number}.pt", mode=mode, **of)
+        journal.add(events.ArtifactDigested, artifact=number, digest=digest, bytes=7, model=model)
+
+    early, late = Journal(folder), Journal(folder, started=1_700_001_000.0)
+    first = early.strand()
+    file(early, 1, "written", "blake3:a", "m", strand=first, step=4)
+    file(early, 2, "written", "blake3:b")
+    file(early, 3, "read", "blake3:a", strand=first)
+    second = late.strand()
+    for number, (digest, model) in enumerate([("blake3:a", None), ("blake3:c", "m"), ("blake3:b", None)], 1):
+        file(late, number, "read", digest, model, strand=second)
+    file(late, 4, "read", "blake3:b")
+    file(late, 5, "read", "blake3:z")
+    third = Journal(folder, started=1_600_000_000.0)  # before it was written
+    file(third, 1, "read", "blake3:a")
+    for journal in (early, late, third):
+        journal.end()
+    store = opened()
+    of_run = {"job": early.job, "run": first, "name": "Ridge", "path": "/1.pt", "step": 4}
+    of_job = {"job": early.job, "run": None, "name": None, "path": "/2.pt", "step": None}
+    assert [entry["made_by"] for entry in store.run(second)["artifacts"]] == [of_run, of_run, of_job]
+    assert [entry["made_by"] for entry in store.job(late.job)["job"]["files"]] == [of_run, of_run, of_job, of_job, None]
+    assert [entry["made_by"] for entry in store.run(first)["artifacts"]] == [None, None]
+    assert [entry["made_by"] for entry in store.job(third.job)["job"]["files"]] == [None]
+
+
 def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
     journal = Journal(folder, alive=True)
     failure = events.Failure(type="ValueError", message="no", traceback="...")
@@ -69,10 +97,12 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
     store.refresh()
     run = store.run(strand)
     written = {
-        "path": "/a", "mode": "written", "digest": "blake3:d", "bytes": 7, "kind": "file", "step": 4, "model": "m"
+        "path": "/a", "mode": "written", "digest": "blake3:d", "bytes": 7, "kind": "file", "step": 4, "model": "m",
+        "made_by": None,
     }  # fmt: skip
     read = {
-        "path": "/b", "mode": "read", "digest": None, "bytes": None, "kind": "file", "step": None, "model": None
+        "path": "/b", "mode": "read", "digest": None, "bytes": None, "kind": "file", "step": None, "model": None,
+        "made_by": None,
     }  # fmt: skip
     receipts = [{"patch": patch.patch, "attached": True, "fired": 3, "failed": 0, "why": ""}]
     job = {
