@@ -100,13 +100,20 @@ def streams_digest(framework: str, parts: Mapping[str, Any]) -> str:
 
 
 def data_held(
-    strand: Strand, role: str, kind: str, held: Mapping[str, Any], paths: Sequence[str] = (), method: str = "held"
+    strand: Strand,
+    role: str,
+    kind: str,
+    held: Mapping[str, Any],
+    paths: Sequence[str] = (),
+    *,
+    method: str = "held",
+    kinds: Mapping[str, str] | None = None,
 ) -> None:
     """Data that is used, by what a data set of this `kind` holds in memory (name to array, table or list) and by the
-    files that it names, which the recorder reads."""
+    files that it names, which the recorder reads.  `kinds`: what the program has where an array is held, by name."""
     from autotrack.identity import manifests
 
-    manifests.Holdings(strand, role, kind, held, paths, method)
+    manifests.Holdings(strand, role, kind, held, paths, method, kinds or {})
 
 
 def data_profiled(strand: Strand, profile: DataProfiled) -> None:

@@ -246,14 +246,24 @@ class Strand(context.Place):
         if params:
             self.params(params, source)
 
-    def data(self, role: str, data: Any, *, labels: Any = None, weights: Any = None, name: str | None = None) -> None:
+    def data(
+        self,
+        role: str,
+        data: Any,
+        *,
+        labels: Any = None,
+        weights: Any = None,
+        name: str | None = None,
+        kind: str | None = None,
+    ) -> None:
         """Data that is used as `train`, `valid`, `test` or `predict`: features, and labels and sample weights
-        where there are any.  Digested here when that takes under a millisecond, else beside the call.
+        where there are any; `kind`: what the program has where these are arrays of it.  Digested here when that takes
+        under a millisecond, else beside the call.
         """
         from autotrack.identity import data as identity
         from autotrack.identity import profiles
 
-        description = identity.describe(data, labels, weights, name)
+        description = identity.describe(data, labels, weights, name, kind)
         number = self._next_dataset()
         if self._roles is None:
             from autotrack.identity.roles import Roles

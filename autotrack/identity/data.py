@@ -38,6 +38,7 @@ class Description:
         """Identity and data of the parts that were digested here."""
         self.pending = False
         self.name: str | None = None
+        self.kind: str | None = None
 
     @property
     def dataset(self) -> events.Dataset:
@@ -59,9 +60,13 @@ class Description:
         )
 
 
-def describe(features: Any, labels: Any = None, weights: Any = None, name: str | None = None) -> Description:
-    """Describe the data of a call; digests what is quickly digested."""
+def describe(
+    features: Any, labels: Any = None, weights: Any = None, name: str | None = None, kind: str | None = None
+) -> Description:
+    """Describe the data of a call, of another `kind` where it is not what the program has; digests what is quickly
+    digested."""
     described = Description()
+    described.kind = kind
     described.name = name
     for what, data in (("features", features), ("labels", labels), ("weights", weights)):
         if what != "features" and (data is None or isinstance(data, (int, float))):
@@ -96,7 +101,7 @@ def _describe(described: Description, what: str, data: Any) -> None:
     if isinstance(known, events.Dataset):
         described.parts.append((what, data, known))
         return
-    part = shape(data)
+    part = shape(data, described.kind)
     try:
         if at_once(data):
             identity = arrays.digest(data)
@@ -121,7 +126,7 @@ def quick_digest(data: Any) -> str | None:
         return None
 
 
-def shape(data: Any) -> events.Dataset:
+def shape(data: Any, kind: str | None = None) -> events.Dataset:
     """Kind, rows, columns, bytes and schema, without an identity."""
     dimensions = getattr(data, "shape", None)
     if not (isinstance(dimensions, tuple) and all(isinstance(size, int) for size in dimensions)):
@@ -129,7 +134,7 @@ def shape(data: Any) -> events.Dataset:
     return events.Dataset(
         id=None,
         method="unverified",
-        kind=_kind(data),
+        kind=kind or _kind(data),
         rows=dimensions[0] if dimensions else None,
         columns=dimensions[1] if len(dimensions) > 1 else None,
         bytes=arrays.size_of(data),

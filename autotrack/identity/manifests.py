@@ -55,7 +55,14 @@ class Holdings:
     """What a data set of a strand holds and names."""
 
     def __init__(
-        self, strand: Strand, role: str, kind: str, held: Mapping[str, Any], paths: Sequence[str], method: str
+        self,
+        strand: Strand,
+        role: str,
+        kind: str,
+        held: Mapping[str, Any],
+        paths: Sequence[str],
+        method: str,
+        kinds: Mapping[str, str],
     ) -> None:
         self._strand, self._role, self._method = strand, role, method
         self._parts: dict[str, events.Dataset] = {}
@@ -66,7 +73,7 @@ class Holdings:
         if paths:
             self._parts["files"] = events.Dataset(id=None, method="declared", kind="files", rows=len(paths))
         for name, data in held.items():
-            self._hold(storable(name), data)
+            self._hold(storable(name), data, kinds.get(name))
         self._report = strand.dataset(role, self._dataset())
         recorder = strand.job.recorder
         if recorder is None:
@@ -90,8 +97,8 @@ class Holdings:
 
             recorder.later(what, go_on)
 
-    def _hold(self, name: str, data: Any) -> None:
-        part = identity.shape(data)
+    def _hold(self, name: str, data: Any, kind: str | None) -> None:
+        part = identity.shape(data, kind)
         seconds = seconds_to_digest(data)
         try:
             if identity.at_once(data) and seconds <= self._seconds:

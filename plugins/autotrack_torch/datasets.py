@@ -59,6 +59,8 @@ class Found:
         """What else there is, and may be where rows come from."""
         self.over = 0
         """Number of files, where there are too many."""
+        self.kinds: dict[str, str] = {}
+        """What the program has where an array is held."""
         self._taken: list[Any] = []
         self._lists: list[list[Any]] = []
 
@@ -191,6 +193,8 @@ def _sort(name: str, value: Any, folders: list[str], found: Found, depth: int) -
     else:
         array = as_array(value)
         if array is not None:
+            if array is not value:
+                found.kinds[name] = TENSOR
             _array(name, array, folders, found)
         elif (opened := _file_of(value)) is not None:
             found.name_files([opened], 1)
@@ -263,6 +267,9 @@ def mapped(array: Any) -> str | None:
             return None
         array = array.base
     return None
+
+
+TENSOR = "torch.Tensor"
 
 
 def as_array(value: Any) -> Any:

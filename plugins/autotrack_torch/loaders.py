@@ -298,7 +298,8 @@ def _settings(loader: Any) -> dict[str, Any]:
         batches = getattr(batches, "batch_sampler", batches)
         settings |= {name: getattr(batches, name, settings[name]) for name in ("batch_size", "drop_last")}
         sampler = getattr(batches, "sampler", sampler)
-    settings["shuffle"] = isinstance(sampler, torch.utils.data.RandomSampler)
+    shuffles = getattr(sampler, "__dict__", {}).get("shuffle") is True  # as DistributedSampler
+    settings["shuffle"] = shuffles or isinstance(sampler, torch.utils.data.RandomSampler)
     if sampler is not None and type(sampler).__name__ not in ("RandomSampler", "SequentialSampler"):
         settings["sampler"] = type(sampler).__name__
     return settings
@@ -309,7 +310,13 @@ def _tell_data(feed: Feed, training: Training, role: str, dataset: Any) -> None:
     strand, name = training.strand, type(dataset).__name__
     arrays = _arrays(dataset)
     if arrays:
-        strand.data(role, arrays[0], labels=arrays[1] if len(arrays) > 1 else None, name=name)
+        whole = dataset.dataset if type(dataset) is sys.modules["torch"].utils.data.Subset else dataset
+        kind = datasets.TENSOR if datasets.as_array(whole) is not whole else None
+        if len(arrays) <= 2:
+            strand.data(role, arrays[0], labels=arrays[1] if len(arrays) > 1 else None, name=name, kind=kind)
+        else:
+            named = {f"tensors[{number}]": array for number, array in enumerate(arrays)}
+            data_held(strand, role, name, named, method="whole", kinds=dict.fromkeys(named, datasets.TENSOR))
         feed.watch = feed.watched = None
         return
     found = datasets.look(dataset)
@@ -318,7 +325,7 @@ def _tell_data(feed: Feed, training: Training, role: str, dataset: Any) -> None:
             f"files of the {role} data", f"it names {found.over:,} files; up to {datasets.FILES:,} are looked at"
         )
     elif found.paths or (found.held and not found.unknown and found.longest >= (feed.settings["batch_size"] or 1)):
-        data_held(strand, role, name, found.held, found.paths)
+        data_held(strand, role, name, found.held, found.paths, kinds=found.kinds)
         if found.unknown:
             strand.gap(f"rest of the {role} data", f"what it holds besides is not read: {', '.join(found.unknown)}")
         feed.watch = feed.watched = None

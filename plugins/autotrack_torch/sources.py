@@ -41,6 +41,7 @@ def tell(training: Training, frame: FrameType) -> None:
         return
     training.strand.memo["torch.sources"] = True
     held: dict[str, Any] = {}
+    kinds: dict[str, str] = {}
     paths: list[str] = []
     ends = found(frame)
     if any(_may_hold(value) for _, value in ends):
@@ -52,9 +53,11 @@ def tell(training: Training, frame: FrameType) -> None:
                 paths.append(path)
         elif _is_data(value) and _BESIDE.isdisjoint(re.split(r"[^a-z]+", name.lower())):
             bare = name.removeprefix("self.")
-            held |= _parts(name if bare in held else bare, value)
+            parts = _parts(name if bare in held else bare, value)
+            held |= parts
+            kinds |= {part: datasets.TENSOR for part, array in parts.items() if array is not value}
     if held or paths:
-        data_held(training.strand, "train", "variables", held, paths, "inferred")
+        data_held(training.strand, "train", "variables", held, paths, method="inferred", kinds=kinds)
     else:
         training.strand.gap(f"train data of {training.strand.name}", WHY)
 

@@ -608,6 +608,23 @@ def fit(loader):
     assert strand.points["epoch"] == [(0, 0.0), (4, 1.0)]
 
 
+def test_several_tensors_and_a_sampler_that_shuffles(recording: Recording) -> None:
+    rows = data.TensorDataset(X, Y, torch.arange(100))
+    sampler = data.distributed.DistributedSampler(rows, num_replicas=2, rank=0)
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for inputs, targets, _ in data.DataLoader(rows, batch_size=10, sampler=sampler):
+        step(model, optimizer, inputs, targets)
+    autotrack.disable()
+    (strand,) = recording.strands()
+    (found,) = strand.datasets.values()
+    parts = {part.name: (part.kind, part.rows, part.method) for part in found.dataset.parts}
+    assert parts == {f"tensors[{number}]": ("torch.Tensor", 100, "whole") for number in range(3)}
+    assert found.dataset.id is not None
+    assert strand.params["shuffle"] is True
+    assert strand.params["sampler"] == "DistributedSampler"
+
+
 def test_data_made_anew_for_each_evaluation_is_recorded_up_to_a_bound(recording: Recording) -> None:
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
