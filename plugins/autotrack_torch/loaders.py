@@ -41,8 +41,8 @@ class Feed:
 
     __slots__ = (
         "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "open", "passed", "places",
-        "reference", "reports", "role", "says", "settings", "split", "told", "told_at", "training", "watch", "watched",
-        "when",
+        "reference", "reports", "role", "says", "settings", "split", "told", "told_at", "trained", "training", "watch",
+        "watched", "when",
     )  # fmt: skip
 
     def __init__(self, loader: Any, name: str, says: str = "") -> None:
@@ -61,6 +61,8 @@ class Feed:
         """The time of the first batch of an open round."""
         self.first = self.last = -1
         """How far the training was at the first and at the last batch of this round."""
+        self.trained = False
+        """Whether there was a step on a batch of this round, as far as one sees."""
         self.during: Training | None = None
         """The training at whose steps these are."""
         self.role = ""
@@ -90,7 +92,7 @@ class Feed:
         if self.training is not None and in_thread().training is not self.training and not self.training.strand.goes_on:
             self.told, self.role, self.training, self.epochs = False, "", None, 0
         self.close()
-        self.batches, self.first, self.last, self.split = 0, -1, -1, in_thread().split
+        self.batches, self.first, self.last, self.trained, self.split = 0, -1, -1, False, in_thread().split
         self.epochs += 1
         self.open = self.role == "train" and self.training is not None
         if self.watched is not None:
@@ -116,6 +118,16 @@ class Feed:
         """This round is an epoch."""
         self.open = False
         training.strand.series("epoch").record_at(self.first, self.epochs - 1, self.when)
+
+    def may_train(self, before: Feed | None) -> bool:
+        """Whether a step since the last batch may be on that: batches of two loaders may come in turns, of which one
+        evaluates now and then."""
+        grad: bool = sys.modules["torch"].is_grad_enabled()
+        return grad and (before is self or not self.evaluates())
+
+    def evaluates(self) -> bool:
+        """Whether the program's names say so."""
+        return self.says not in ("", "train")
 
     def for_what(self) -> str:
         """What data is for that is iterated while nothing is trained."""
@@ -204,11 +216,15 @@ def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
     if feed.watch is not None and not feed.watch.batch(batch, args[0]):
         feed.watch = None
     here = in_thread()
-    here.feed = feed
+    before, here.feed = here.feed, feed
+    if before is not feed:
+        here.other = before
     training = here.training
     if training is not None:
         optimizers = training.optimizers
-        feed.last = last = optimizers[0].count if len(optimizers) == 1 else training.steps
+        last = optimizers[0].count if len(optimizers) == 1 else training.steps
+        stepped = last > feed.last >= 0
+        feed.last = last
         if feed.first < 0:
             feed.first, feed.during, feed.when = last, training, time.time()
             if not feed.told and not sys.modules["torch"].is_grad_enabled():
@@ -216,11 +232,17 @@ def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
                     _tell(feed, training, feed.for_what())
         elif feed.open and last > feed.first and feed.training is not None:
             feed.note(feed.training)
+        elif stepped and feed.role != "train":
+            feed.trained = feed.trained or feed.may_train(before)
 
 
 def feeds(training: Training, frame: FrameType) -> None:
     """A training has begun, or goes on, with what has come from a loader, or is in variables of the program's."""
-    feed: Feed | None = in_thread().feed
+    here = in_thread()
+    feed: Feed | None = here.feed
+    other: Feed | None = here.other
+    if feed is not None and feed.evaluates() and other is not None and not other.evaluates() and not other.is_over():
+        feed = other
     if feed is None or (feed.told and feed.is_for_another(training) and feed.is_over()):
         sources.tell(training, frame)
     elif not feed.told or (feed.is_for_another(training) and not feed.is_used_up()):
@@ -234,10 +256,9 @@ def settle() -> None:
         conclude(feed)
         if training is None or not feed.batches or feed.during is not training:
             continue
-        trained = feed.last > feed.first >= 0
-        if feed.told and not feed.is_for_another(training) and (feed.role == "train" or not trained):
+        if feed.told and not feed.is_for_another(training) and (feed.role == "train" or not feed.trained):
             continue
-        if trained:
+        if feed.trained:
             _tell(feed, training, "train")
         elif feed.first >= 0:
             _tell(feed, training, feed.for_what())

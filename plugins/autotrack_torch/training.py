@@ -78,7 +78,7 @@ class Training:
 class Here:
     """What happens in a thread: the training that was seen last, and the losses since the last step."""
 
-    __slots__ = ("epochs", "feed", "given", "name", "passed", "pending", "scaled", "split", "training")
+    __slots__ = ("epochs", "feed", "given", "name", "other", "passed", "pending", "scaled", "split", "training")
 
     def __init__(self) -> None:
         self.training: Training | None = None
@@ -87,6 +87,8 @@ class Here:
         """Whether a loss was seen since an optimizer was made."""
         self.feed: Any = None
         """The data loader that the last batch has come from."""
+        self.other: Any = None
+        """The one before, from which another has come."""
         self.scaled: tuple[Any, Any] | None = None
         """The last loss that was multiplied for half precision, and what it was before."""
         self.given: Any = None

@@ -577,6 +577,19 @@ for epoch in range(2):
     fit(DataLoader(train, 10)); evaluate(valid_x, valid_y)
 evaluate(test_x, test_y)
 """,
+    "in turns": """
+train_loader, valid_loader = DataLoader(train, 10), DataLoader(valid, 10)
+def forever(loader):
+    while True: yield from loader
+valid_batches = forever(valid_loader)
+for epoch in range(2):
+    for x, y in train_loader:
+        x_valid, y_valid = next(valid_batches)
+        with torch.no_grad(): L(model(x_valid), y_valid)
+        loss = L(model(x), y); optimizer.zero_grad(); loss.backward(); optimizer.step()
+with torch.no_grad():
+    for x, y in DataLoader(test, 10): model(x)
+""",
     "one loop": """
 sets = {"train": train, "valid": valid, "test": test}
 for epoch in range(2):
