@@ -451,8 +451,8 @@ def _names_of(frame: FrameType | None, loader: Any) -> tuple[str, str]:
 
 def _entries(name: str, value: Any) -> list[tuple[str, Any]]:
     """What a variable holds, by what is written after its name."""
-    if type(value) is dict:
-        return [(f"[{key}]", entry) for key, entry in list(value.items())[:100]]
+    if issubclass(type(value), dict):  # not what an object says of its class, nor its own `items`
+        return [(f"[{key}]", entry) for key, entry in list(dict.items(value))[:100] if type(key) in (str, int)]
     if type(value).__module__ == "accelerate.data_loader":
         return [("", value), ("", vars(value).get("base_dataloader"))]
     held = getattr(value, "__dict__", None) if name == "self" else None

@@ -591,7 +591,8 @@ with torch.no_grad():
     for x, y in DataLoader(test, 10): model(x)
 """,
     "one loop": """
-sets = {"train": train, "valid": valid, "test": test}
+import collections
+sets = collections.OrderedDict(train=train, valid=valid, test=test)
 for epoch in range(2):
     for split in sets:
         loader = DataLoader(sets[split], 10)
