@@ -44,7 +44,7 @@ PLURALS = frozenset("epochs episodes rounds folds steps iters iterations batches
 
 SPLITS = {
     "train": "train", "training": "train", "tr": "train", "trn": "train",
-    "val": "valid", "valid": "valid", "validation": "valid", "dev": "valid", "vali": "valid",
+    "val": "valid", "valid": "valid", "validation": "valid", "dev": "valid", "vali": "valid", "va": "valid",
     "test": "test", "testing": "test", "te": "test", "tst": "test",
     "eval": "eval", "evaluation": "eval",
     "cv": "cv", "crossval": "cv",
