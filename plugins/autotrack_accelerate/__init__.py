@@ -1,6 +1,6 @@
 """Accelerate.
 
-Observes `Accelerator.backward`, within which the plugin of PyTorch sees the gradients, `Accelerator.log`,
+Observes `Accelerator.backward`, as the plugin of PyTorch does `backward` elsewhere, `Accelerator.log`,
 `Accelerator.init_trackers`, and the files of tensors that `save_state` and `save_model` write.
 
 Records the loss as the program has it, not divided by the number of batches that are accumulated; what is logged, once,

@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from inspect import unwrap
 from typing import Any
 
-from autotrack import Call, Patch, hookimpl
-from autotrack_torch import checkpoints, naming, scalars
+from autotrack import Patch, Registration, hookimpl
+from autotrack_torch import checkpoints, loop, naming, scalars
+from autotrack_torch.loop import Torch
 from autotrack_torch.training import in_thread
 
-Observation = Generator[None, Any, None]
 ORIGIN = "accelerate"
+DEPTH = 2
+_ENGINES = ("DEEPSPEED", "MEGATRON_LM")
+"""What computes the gradients by itself, where they are observed."""
 
 _told: dict[int, weakref.ref[Any]] = {}
 """By its id, an accelerator whose settings are on record."""
 
 
 @hookimpl
-def autotrack_patches() -> Iterator[Patch]:
+def autotrack_patches() -> Iterator[Patch | Registration]:
     _told.clear()  # of an earlier recording
     accelerator = "accelerate.accelerator:Accelerator"
-    yield Patch(f"{accelerator}.backward", observe=observe_backward, around=True)
+    hands = unwrap(sys.modules["accelerate.accelerator"].Accelerator.backward)
+    yield Registration("autotrack_torch.loop:Hands", hands.__code__)
+    yield Patch(f"{accelerator}.backward", after=passed, quick=loop.quick(sys.modules["torch"], 1))
     yield Patch(f"{accelerator}.log", returned=logged)
     yield Patch(f"{accelerator}.init_trackers", returned=begun)
     yield Patch("accelerate.utils.other:safe_save_file", returned=checkpoints.saved, optional=True)
 
 
-def observe_backward(call: Call) -> Observation:
-    """`backward(loss)`, which divides the loss where batches are accumulated."""
-    accelerator = call.instance
-    known = _told.get(id(accelerator))
-    told, divided = known is not None and known() is accelerator, accelerator.gradient_accumulation_steps != 1
-    if told and not divided:
+def passed(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """`backward(loss)` has returned, which divides the loss where batches are accumulated.  On the hot path."""
+    accelerator = args[0]
+    if Torch.observe is None or "learning_rate" in kwargs or accelerator.distributed_type.value in _ENGINES:
         return
-    here = in_thread()
-    before = here.given
-    loss = call.args[0] if call.args else call.kwargs.get("loss")
-    if divided and before is None and loss is not None and getattr(loss, "numel", int)() == 1:
-        here.given = loss
-    try:
-        yield
-    finally:
-        here.given = before
-    if not told and here.training is not None:
+    Torch.observe(sys._getframe(DEPTH), args[1] if len(args) > 1 else kwargs["loss"])
+    known, training = _told.get(id(accelerator)), in_thread().training
+    if (known is None or known() is not accelerator) and training is not None:
         _told[id(accelerator)] = weakref.ref(accelerator)
-        here.training.strand.params(_settings(accelerator), "config")
+        training.strand.params(_settings(accelerator), "config")
 
 
 def _settings(accelerator: Any) -> dict[str, Any]:

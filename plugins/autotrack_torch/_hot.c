@@ -156,8 +156,9 @@ static PyTypeObject PassingType = {
 };
 
 /* ---------------------------------------------------------------------------------------------------------------
-   Passed(tensor, modes): called with the arguments of `torch.autograd.backward` once that has returned.  True where
-   the loss is on record by then, False where nothing has happened. */
+   Passed(tensor, modes, exchange, place=0): called with the arguments of `torch.autograd.backward` once that has returned,
+   or of a function that hands on what it is given there as the argument at `place`.  True where there is nothing left to
+   do, False where nothing has happened. */
 
 /* Of the DLPack standard, version 1 (https://dmlc.github.io/dlpack/latest/c_api.html), which a framework hands out the
    functions of under `__dlpack_c_exchange_api__` of its tensors' class. */
@@ -187,6 +188,8 @@ typedef struct {
     PyObject *modes;  /* says how many modes see each function that is called */
     PyObject *capsule;
     const DLExchange *exchange; /* in it */
+    PyObject *hands;            /* the code of a function whose call of `backward` is observed where that is called */
+    Py_ssize_t place;
 } Passed;
 
 enum { ON_CPU = 1, IS_FLOAT = 2 };
@@ -234,11 +237,11 @@ read_value(Passed *self, PyObject *tensor, double *value)
     return 1;
 }
 
-/* Whether what runs is the call that a loss is of: `behind` a function of the framework, or there itself.  In Python 3.11
-   the frames are looked at where they are: an object of Python's for that of the framework's function, which would be
-   made for it at each pass, takes longer than all else here. */
+/* Whether what runs is a call in some code, at an instruction unless that is -1: `behind` a function of the framework, or
+   there itself.  In Python 3.11 the frames are looked at where they are: an object of Python's for that of the framework's
+   function, which would be made for it at each pass, takes longer than all else here. */
 static int
-called_at(const Passing *loss, int behind)
+called_at(const PyObject *wanted, int at, int behind)
 {
 #if PY_VERSION_HEX < 0x030C0000
     _PyInterpreterFrame *frame = PyThreadState_Get()->cframe->current_frame;
@@ -250,8 +253,8 @@ called_at(const Passing *loss, int behind)
             return 0;
         }
         if (!behind--) {
-            return (PyObject *)frame->f_code == loss->code
-                   && _PyInterpreterFrame_LASTI(frame) * (int)sizeof(_Py_CODEUNIT) == loss->at;
+            return (PyObject *)frame->f_code == wanted
+                   && (at < 0 || _PyInterpreterFrame_LASTI(frame) * (int)sizeof(_Py_CODEUNIT) == at);
         }
     }
 #else
@@ -264,7 +267,7 @@ called_at(const Passing *loss, int behind)
         return 0;
     }
     PyCodeObject *code = PyFrame_GetCode(frame);
-    int same = (PyObject *)code == loss->code && PyFrame_GetLasti(frame) == loss->at;
+    int same = (PyObject *)code == wanted && (at < 0 || PyFrame_GetLasti(frame) == at);
     Py_DECREF(code);
     Py_DECREF(frame);
     return same;
@@ -286,7 +289,7 @@ is_on_record(Passed *self, PyObject *const *args, size_t count, PyObject *names)
         return 0;
     }
     long long step = ((Stepping *)loss->optimizer)->count;
-    if (step == loss->step || PyThread_get_thread_ident() != loss->thread || !called_at(loss, count == 4)) {
+    if (step == loss->step || PyThread_get_thread_ident() != loss->thread || !called_at(loss->code, loss->at, count == 4)) {
         return 0;
     }
     double value;
@@ -306,8 +309,12 @@ passed_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObje
 {
     Passed *self = (Passed *)object;
     PyObject *loss = Py_NewRef(self->loss);
-    int done = is_on_record(self, args, (size_t)PyVectorcall_NARGS(nargsf), names);
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf) - self->place;
+    int done = count > 0 && is_on_record(self, args + self->place, (size_t)count, names);
     PyErr_Clear();
+    if (!done && self->hands != Py_None) {
+        done = called_at(self->hands, -1, count == 4);
+    }
     Py_DECREF(loss);
     return PyBool_FromLong(done);
 }
@@ -315,9 +322,10 @@ passed_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObje
 static PyObject *
 passed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"tensor", "modes", "exchange", NULL};
+    static char *keywords[] = {"tensor", "modes", "exchange", "place", NULL};
     PyObject *tensor, *modes, *capsule;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO:Passed", keywords, &tensor, &modes, &capsule)) {
+    Py_ssize_t place = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|n:Passed", keywords, &tensor, &modes, &capsule, &place)) {
         return NULL;
     }
     const DLExchange *exchange = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
@@ -335,12 +343,15 @@ passed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         self->modes = Py_NewRef(modes);
         self->capsule = Py_NewRef(capsule);
         self->exchange = exchange;
+        self->hands = Py_NewRef(Py_None);
+        self->place = place;
     }
     return (PyObject *)self;
 }
 
 static PyMemberDef passed_members[] = {
     {"loss", T_OBJECT, offsetof(Passed, loss), 0, NULL},
+    {"hands", T_OBJECT, offsetof(Passed, hands), 0, NULL},
     {NULL},
 };
 
@@ -368,6 +379,7 @@ passed_dealloc(Passed *self)
     Py_CLEAR(self->tensor);
     Py_CLEAR(self->modes);
     Py_CLEAR(self->capsule);
+    Py_CLEAR(self->hands);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 

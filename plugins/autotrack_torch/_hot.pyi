@@ -5,7 +5,8 @@ Stepping: Any
 
 class Passed:
     loss: Any
-    def __init__(self, tensor: Any, modes: Any, exchange: Any) -> None: ...
+    hands: Any
+    def __init__(self, tensor: Any, modes: Any, exchange: Any, place: int = 0) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> bool: ...
 
 class Counted:

@@ -35,6 +35,41 @@ class Torch:
     """Of `Tensor.backward`, by which most gradients are asked for."""
     function: Any = None
     folder = ""
+    passed: Any = None
+    """What of the extension is called of each pass, and of each call of a library's function that makes one."""
+    handed: Any = None
+    hands: CodeType | None = None
+    """Of that function: what it calls is not observed, since its own call is."""
+    observe: Callable[[FrameType, Any], None] | None = None
+    """What is called after each of its calls, with the program's frame and the loss."""
+
+
+class Hands:
+    """A function of a library hands on the loss that it is given, and its calls are observed, until `remove`."""
+
+    def __init__(self, code: CodeType | None) -> None:
+        self._know(code)
+
+    def remove(self) -> None:
+        self._know(None)
+
+    def _know(self, code: CodeType | None) -> None:
+        Torch.hands = code
+        if Torch.passed is not None:
+            Torch.passed.hands = code
+
+
+def quick(torch: Any, place: int = 0) -> Any:
+    """What of the extension is called first, where the loss is the argument at `place`; None without it."""
+    exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    if built is None or exchange is None:
+        return None
+    name = "handed" if place else "passed"
+    known = getattr(Torch, name)
+    if known is None:
+        known = built.Passed(torch.Tensor, torch._C._len_torch_function_stack, exchange, place)
+        setattr(Torch, name, known)
+    return known
 
 
 class Loss(Passing):
@@ -158,13 +193,16 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
     """What is called after each `torch.autograd.backward`, and what of the extension is called before that.
 
     Between two steps the caches of the processor have forgotten all of this, so what counts is how little is touched:
-    no names of modules, one object, no calls that can be spared.
+    no names of modules, one object, no calls that can be spared.  `Torch.observe` does the same for calls of a function
+    that hands on what it is given.
     """
     Tensor, dispatch_modes, function_modes = torch.Tensor, torch._C._len_torch_dispatch_stack, Torch.function
     getframe, thread, now, pack = sys._getframe, threading.get_ident, time.time, pack_record
     loss = Loss(None, -1, 0)
-    exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
-    quick = built.Passed(Tensor, function_modes, exchange) if built is not None and exchange is not None else None
+    fast, fast_handed = quick(torch), quick(torch, 1)
+    if fast is not None:
+        fast.loss = fast_handed.loss = None
+        fast.hands = Torch.hands
 
     def backward(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
         if function_modes():
@@ -173,11 +211,17 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
         else:
             passed(getframe(DEPTH), args, kwargs)
 
-    def passed(caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def handed(frame: FrameType, given: Any) -> None:
+        with torch._C.DisableTorchFunction():
+            passed(frame, (given,), {}, handed=True)
+
+    def passed(caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed: bool = False) -> None:
         nonlocal loss
         frame: Any = caller.f_back if caller.f_code is Torch.method else caller
         if loss.code is not frame.f_code or loss.at != frame.f_lasti or loss.thread != thread():
-            found = _switched(frame, caller, args, kwargs)
+            if frame.f_code is Torch.hands:
+                return
+            found = _switched(frame, caller, args, kwargs, handed)
             if found is None:
                 return
             loss = found
@@ -199,11 +243,13 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
                 loss.step = step
             loss.seen = value
         else:
-            loss = _slowly(loss, tensor, caller, args, kwargs)
-        if quick is not None:
-            quick.loss, loss.slots = loss, loss.points and loss.points.window[1]
+            loss = _slowly(loss, tensor, caller, args, kwargs, handed)
+        if fast is not None:
+            fast.loss = fast_handed.loss = loss
+            loss.slots = loss.points and loss.points.window[1]
 
-    return backward, quick
+    Torch.observe = handed
+    return backward, fast
 
 
 def uncompiled(function: Callable[[], Any]) -> Any:
@@ -222,12 +268,14 @@ def _full(loss: Loss, step: int, value: float) -> None:
     loss.points, loss.tail = loss.series[0].parts()
 
 
-def _switched(frame: FrameType, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss | None:
+def _switched(
+    frame: FrameType, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed: bool
+) -> Loss | None:
     """Another call than the last one, or one through a library."""
     frame = naming.giving(frame)
     loss = _losses.get((_same(frame.f_code), frame.f_lasti, _thread()))
     if loss is None or loss.code is not frame.f_code:
-        loss = uncompiled(lambda: _met(caller, args, kwargs))
+        loss = uncompiled(lambda: _met(caller, args, kwargs, handed))
     if loss.training is None:
         return None
     if loss.here.training is not loss.training:
@@ -235,7 +283,9 @@ def _switched(frame: FrameType, caller: FrameType, args: tuple[Any, ...], kwargs
     return loss
 
 
-def _slowly(loss: Loss, tensors: Any, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss:
+def _slowly(
+    loss: Loss, tensors: Any, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed: bool
+) -> Loss:
     """As on the hot path, for what is not plain: several losses, scaled ones, those on a device, before it is known
     which optimizer steps, and where there are several optimizers, of which one call may serve each in turn."""
     if loss.fresh:
@@ -243,7 +293,7 @@ def _slowly(loss: Loss, tensors: Any, caller: FrameType, args: tuple[Any, ...], 
     elif loss.is_of_another():
         others = _variants.get((loss.key, loss.at, loss.thread), ())
         found = next((other for other in others if other is not loss and not other.is_of_another()), None)
-        loss = found if found is not None else uncompiled(lambda: _met(caller, args, kwargs))
+        loss = found if found is not None else uncompiled(lambda: _met(caller, args, kwargs, handed))
         loss.fresh = False
         if loss.training is None:
             return loss
@@ -289,7 +339,7 @@ def made_of(loss: Any, given: Any) -> None:
     here.scaled = weakref.ref(loss), before[1] if before is not None and before[0]() is given else given.detach()
 
 
-def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loss:
+def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed: bool) -> Loss:
     """A call that is met for the first time, or that may be of another training by now."""
     through_method = frame.f_code is Torch.method
     if through_method and frame.f_back is not None:
@@ -330,7 +380,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Los
         loss.names = (
             [loss.here.name]
             if loss.here.name and len(several) == 1
-            else naming.names_of(frame, len(several), handed=frame is not handing)
+            else naming.names_of(frame, len(several), handed=handed or frame is not handing)
         )
     loss.series = [training.strand.series(f"train/{training.name_for(loss, name)}") for name in loss.names]
     given = loss.here.scaled

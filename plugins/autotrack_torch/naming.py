@@ -92,8 +92,9 @@ def _given(frame: FrameType, *, handed: bool = False) -> ast.expr | None:
     call = call_at(frame)
     if call is None:
         return None
-    if handed and call.args:
-        return call.args[0]
+    named = next((keyword.value for keyword in call.keywords if keyword.arg == "loss"), None)
+    if handed and (call.args or named is not None):
+        return call.args[0] if call.args else named
     if isinstance(call.func, ast.Attribute) and call.func.attr == "backward":
         owner = ast.unparse(call.func.value)
         if not owner.endswith("autograd") and not (

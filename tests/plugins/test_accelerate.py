@@ -88,6 +88,41 @@ def test_several_losses_through_one_accelerator_keep_their_names(recording: Reco
     assert len(points["train/first_loss"]) == len(points["train/second_loss"]) == 3
 
 
+def test_gradients_through_an_accelerator_and_others_take_turns(recording: Recording) -> None:
+    """Also once neither is looked at closely any more."""
+    accelerator = accelerate.Accelerator(cpu=True)
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    seen: dict[str, list[float]] = {"train/through": [], "train/past": []}
+    for at in range(40):
+        optimizer.zero_grad()
+        if at // 10 % 2:
+            through = model(X).pow(2).mean()
+            accelerator.backward(loss=through)
+            seen["train/through"].append(through.item())
+        else:
+            past = model(X).abs().mean()
+            past.backward()
+            seen["train/past"].append(past.item())
+        optimizer.step()
+    (strand,) = recording.strands()
+    for name, values in seen.items():
+        assert [value for _, value in strand.points[name]] == values
+    assert [step for step, _ in strand.points["train/through"]] == [*range(10, 20), *range(30, 40)]
+    assert strand.points.keys() == {*seen, "lr"}
+
+
+def test_after_it_is_left_alone_again_its_gradients_are_those_of_pytorch(tmp_path: Path) -> None:
+    with recorded(tmp_path / "first"):
+        fit(tmp_path / "with", accumulated=2)
+    autotrack.enable(dir=tmp_path / "second", quiet=True, strict=True, skip=["accelerate"])
+    try:
+        fit(tmp_path / "without")
+        assert len(Recording(tmp_path / "second").strands()[-1].points["train/my_loss"]) == 8
+    finally:
+        autotrack.disable()
+
+
 def test_the_program_computes_the_same(tmp_path: Path) -> None:
     expected = fit(tmp_path / "plain", accumulated=2)[:2]
     with recorded(tmp_path / "rec"):
