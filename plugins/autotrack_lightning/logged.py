@@ -7,8 +7,9 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack_lightning.fits import split_of
-from autotrack_lightning.losses import is_on_record, told_of
+from autotrack_lightning.losses import Told, is_on_record, steps_of, told_of
 from autotrack_torch import evaluations, naming, scalars
+from autotrack_torch.training import of_parameters
 
 ORIGIN = "lightning"
 _COUNTERS = ("epoch", "step")
@@ -25,13 +26,13 @@ def metrics_logged(connector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     strand = evaluations.strand_to_score(trainer.lightning_module, "lightning")
     if strand is None:
         return
-    at = _step(trainer, metrics, step)
+    told = told_of(trainer.lightning_module)
+    at = _step(trainer, metrics, step, told)
     known = {}
     for held in list((trainer._results or {}).values()):
         known[held.meta.forked_name(True)] = held.meta, True
         known[held.meta.forked_name(False)] = held.meta, not held.meta.on_epoch
     split = split_of(trainer)
-    told = told_of(trainer.lightning_module)
     for logged, value in metrics.items():
         if logged in _COUNTERS:
             continue
@@ -54,11 +55,15 @@ def _named(strand: Strand, name: str, meta: Any, each_step: bool, split: str) ->
     return f"{name}.epoch" if of_epoch and (meta.forked or strand.has(name, other_than=ORIGIN)) else name
 
 
-def _step(trainer: Any, metrics: Mapping[str, Any], step: int | None) -> int:
-    if step is not None:
-        return int(step)
-    given = metrics.get("step")
-    return int(given) if given is not None else int(trainer.fit_loop.epoch_loop._batches_that_stepped)
+def _step(trainer: Any, metrics: Mapping[str, Any], step: int | None, told: Told | None) -> int:
+    """As the program gives it, else that of the training, of which a trainer may have made the last part, or none."""
+    given = step if step is not None else metrics.get("step")
+    if given is not None:
+        return int(given)
+    if told is None or told.trainer() is trainer:
+        return steps_of(trainer) + (told.offset if told is not None else 0)
+    known = next(iter(of_parameters(trainer.lightning_module.parameters())), None)
+    return known.steps if known is not None else steps_of(trainer)
 
 
 def logger_called(logger: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 from autotrack.plugin_api import strand_of
-from autotrack_torch import deferred, loop, naming
+from autotrack_torch import deferred, loop, naming, withheld
 from autotrack_torch.training import in_thread
 
 
 class Told:
     """What is known of a fit."""
 
-    __slots__ = ("divided", "logged", "loss", "settled")
+    __slots__ = ("divided", "logged", "loss", "offset", "settled", "trainer")
 
-    def __init__(self) -> None:
+    def __init__(self, trainer: Any, offset: int) -> None:
+        self.trainer = weakref.ref(trainer)
+        self.offset = offset
+        """The steps of the fits before, which this trainer does not count."""
         self.logged: list[tuple[str, Any]] = []
         """What the first step has logged."""
         self.settled = False
@@ -36,7 +40,7 @@ def told_of(module: Any) -> Told | None:
 def named(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     """`LightningModule.log(name, value, ...)` has returned."""
     told = told_of(args[0])
-    if told is None or told.settled or args[0]._current_fx_name != "training_step":
+    if told is None or told.settled or in_thread().paused or args[0]._current_fx_name != "training_step":
         return
     name = args[1] if len(args) > 1 else kwargs.get("name")
     if isinstance(name, str):
@@ -48,7 +52,7 @@ def hooked(args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
     name = args[1] if len(args) > 1 else kwargs.get("hook_name")
     if name == "backward":
         in_thread().given = None
-    elif name == "training_step":
+    elif name == "training_step" and not in_thread().paused:
         _stepping(args[0], output)
 
 
@@ -60,8 +64,10 @@ def _stepping(trainer: Any, output: Any) -> None:
     if not trainer.lightning_module.automatic_optimization:
         if not told.settled:
             told.settled = True
-            told.loss = frozenset(name for name, value in told.logged if _is_known(value, name))
+            told.loss = frozenset(name for name, value in told.logged if _is_known(value))
+            withheld.release(lambda loss: _logged_as(told.logged, loss))
             told.logged = []
+            loop.unsettle()
         return
     loss = output.get("loss") if isinstance(output, Mapping) else output
     if not hasattr(loss, "grad_fn"):
@@ -71,7 +77,7 @@ def _stepping(trainer: Any, output: Any) -> None:
         told.settled = True
         names = [name for name, value in told.logged if _is_same(value, loss)]
         told.logged, told.loss = [], frozenset(names)
-        here.name = naming.series_name(names[0], "train").removeprefix("train/") if names else "loss"
+        here.name = _plain(names[0]) if names else "loss"
     if trainer.accumulate_grad_batches != told.divided:
         told.divided = trainer.accumulate_grad_batches
         loop.unsettle()
@@ -79,15 +85,23 @@ def _stepping(trainer: Any, output: Any) -> None:
         here.given = loss
 
 
-def _is_known(value: Any, name: str) -> bool:
-    """Whether what was logged is the loss of that name whose gradients the program has just had computed."""
-    training = in_thread().training
-    series = naming.series_name(name, "train")
-    for known, loss in training.losses.items() if training is not None else ():
-        tensor = loss.met() if loss.met is not None else None
-        if tensor is not None and series == f"train/{known}":
-            return _is_same(value, tensor)
-    return False
+def steps_of(trainer: Any) -> int:
+    """The steps that a trainer has made: of its batches, however many optimizers step in each."""
+    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
+
+
+def _is_known(value: Any) -> bool:
+    """Whether what was logged is a loss whose gradients the program has just had computed."""
+    return any(_is_same(value, point.tensor) for point in in_thread().withheld or ())
+
+
+def _logged_as(logged: list[tuple[str, Any]], loss: Any) -> str:
+    """The name under which `training_step` has logged a loss; empty where it has not."""
+    return next((_plain(name) for name, value in logged if _is_same(value, loss)), "")
+
+
+def _plain(logged: str) -> str:
+    return naming.series_name(logged, "train").removeprefix("train/")
 
 
 def _is_same(value: Any, loss: Any) -> bool:

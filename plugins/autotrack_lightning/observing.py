@@ -24,8 +24,15 @@ def patches(pytorch: str, fabric: str) -> Iterator[Patch]:
         f"{trainer}.trainer:_log_hyperparams",
         returned=_nothing,  # which a logger writes as scalars, too
     )
+    yield Patch(f"{trainer}.trainer:Trainer._run_sanity_check", observe=fits.observe_check)
+    for search, module in (("_lr_find", "lr_finder"), ("_scale_batch_size", "batch_size_finder")):
+        yield Patch(f"{pytorch}.callbacks.{module}:{search}", observe=fits.observe_search)
+    yield Patch(f"{pytorch}.tuner.lr_finder:_LRFinder.suggestion", returned=fits.suggested)
     yield Patch(f"{pytorch}.loops.evaluation_loop:_EvaluationLoop.run", observe=fits.observe_evaluation, around=True)
     yield Patch(f"{pytorch}.strategies.strategy:Strategy.save_checkpoint", returned=fits.saved, subclasses=True)
+    files = f"{fabric}.plugins.io.torch_io:TorchCheckpointIO"
+    yield Patch(f"{files}.save_checkpoint", returned=fits.written)
+    yield Patch(f"{files}.load_checkpoint", returned=fits.read)
     yield Patch(f"{connectors}.checkpoint_connector:_CheckpointConnector.restore_training_state", after=fits.restored)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import loaded, note_of, remember, strand_for, strand_of
-from autotrack_torch import checkpoints, loaders, modules
+from autotrack_torch import checkpoints, loaders, loop, modules, optimizers
 from autotrack_torch import training as trainings
 
 BYTES = 256 << 20
@@ -69,6 +69,21 @@ def fitting(strand: Strand, model: Any) -> Iterator[None]:
         here.split, here.name, here.given, here.epochs = before, "", None, 0
         loaders.settle()
     fitted(strand, model)
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """What a library does in this thread meanwhile is no part of any training: it is tried out, and undone."""
+    here = trainings.in_thread()
+    before, feed, counts = here.paused, here.feed, optimizers.counts()
+    here.paused = True
+    loop.unsettle()
+    try:
+        yield
+    finally:
+        here.paused, here.feed = before, feed
+        optimizers.put_back(counts)
+        loop.unsettle()
 
 
 def evaluating(model: Any, split: str) -> Generator[None, Any, Any]:

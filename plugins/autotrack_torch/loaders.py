@@ -184,11 +184,19 @@ _iterating: dict[int, tuple[weakref.ref[Any], Feed]] = {}
 """By the id of an iterator, whose batches these are."""
 _gone: deque[Feed] = deque(maxlen=100)
 """Those of loaders that are no more."""
+_aside: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
+"""By its id, an iterator that was begun while a library tried something out, and its loader."""
 
 
 def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> None:
     """A round of a loader begins."""
     loader = args[0]
+    if in_thread().paused:
+        _iterating.pop(id(iterator), None)
+        if len(_aside) >= KEPT:
+            _aside.clear()
+        _aside[id(iterator)] = weakref.ref(iterator), weakref.ref(loader)
+        return
     feed = _feeds.get(id(loader))
     with sys.modules["torch"]._C.DisableTorchFunction():  # no mode of the program's sees what is asked of tensors here
         settle()
@@ -210,7 +218,9 @@ def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
     """A batch is on its way to the program.  On the hot path."""
     known = _iterating.get(id(args[0]))
     if known is None:
-        return
+        known = _taken_up(args[0]) if _aside else None
+        if known is None:
+            return
     feed = known[1]
     feed.batches += 1
     if feed.watch is not None and not feed.watch.batch(batch, args[0]):
@@ -234,6 +244,18 @@ def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
             feed.note(feed.training)
         elif stepped and feed.role != "train":
             feed.trained = feed.trained or feed.may_train(before)
+
+
+def _taken_up(iterator: Any) -> tuple[weakref.ref[Any], Feed] | None:
+    """What was begun while a library tried something out may go on as part of a training."""
+    found = _aside.get(id(iterator))
+    if found is None or found[0]() is not iterator or in_thread().paused:
+        return None
+    del _aside[id(iterator)]
+    loader = found[1]()
+    if loader is not None:
+        iterated((loader,), {}, iterator)
+    return _iterating.get(id(iterator))
 
 
 def feeds(training: Training, frame: FrameType) -> None:
@@ -465,3 +487,4 @@ def forget() -> None:
     _gone.clear()
     _feeds.clear()
     _iterating.clear()
+    _aside.clear()

@@ -17,6 +17,7 @@ from autotrack_torch import training as trainings
 from autotrack_torch.extension import Passing, built
 from autotrack_torch.optimizers import Stepped
 from autotrack_torch.training import Generation, Training
+from autotrack_torch.withheld import Point
 
 _thread = threading.get_ident
 _same = object.__hash__
@@ -134,7 +135,7 @@ class Loss(Passing):
         if self.optimizer is not None:
             return self.optimizer.count  # type: ignore[no-any-return]
         if self.beside_it:
-            return min(state.count for state in self.beside_it)
+            return min(state.count for state in optimizers.in_use(self.beside_it))
         self.passes += 1
         return self.passes - 1
 
@@ -272,6 +273,8 @@ def _switched(
     frame: FrameType, caller: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed: bool
 ) -> Loss | None:
     """Another call than the last one, or one through a library."""
+    if trainings.in_thread().paused:
+        return None
     frame = naming.giving(frame)
     loss = _losses.get((_same(frame.f_code), frame.f_lasti, _thread()))
     if loss is None or loss.code is not frame.f_code:
@@ -303,7 +306,7 @@ def _slowly(
     several = tensors if isinstance(tensors, (list, tuple)) else [tensors]
     step = loss.next_step()
     value = 0.0
-    for tensor, series in zip(several, loss.series, strict=False):
+    for at, (tensor, series) in enumerate(zip(several, loss.series, strict=False)):
         if tensor.numel() != 1:
             continue
         scaled = loss.here.scaled
@@ -311,10 +314,13 @@ def _slowly(
             tensor = loss.here.given
         elif scaled is not None and scaled[0]() is tensor:
             tensor = scaled[1]
-        if deferred.is_far(tensor):
+        far = deferred.is_far(tensor)
+        value = value if far else deferred.number(tensor)
+        if loss.here.withheld is not None:
+            loss.here.withheld.append(Point(loss, at, step, tensor, time.time()))
+        elif far:
             deferred.push(series, step, tensor)
         else:
-            value = deferred.number(tensor)
             series.record(step, value)
     if loss.optimizer is None:
         if loss not in loss.here.pending:
@@ -382,17 +388,21 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
             if loss.here.name and len(several) == 1
             else naming.names_of(frame, len(several), handed=handed or frame is not handing)
         )
-    loss.series = [training.strand.series(f"train/{training.name_for(loss, name)}") for name in loss.names]
+    withheld = loss.here.withheld is not None
+    names = [training.name_for(loss, name) for name in loss.names]
+    loss.series = [None if withheld else training.strand.series(f"train/{name}") for name in names]
     given = loss.here.scaled
     by_hand = loss.here.given is not None or (given is not None and given[0]() is scalars[0])
     one = (
         len(several) == 1
         and not by_hand
+        and not withheld
         and not deferred.is_far(scalars[0])
         and not Torch.function()
         and frame.f_code.co_name != "__torch_function__"
     )
     loss.points, loss.tail = loss.series[0].parts() if one else (None, 0.0)
+    stepping = optimizers.in_use(stepping)
     loss.beside_it = stepping
     if training.strand.counter is None and not stepping:
         training.strand.counter = loss

@@ -35,8 +35,9 @@ _sites: dict[tuple[int, int, int], _Site] = {}
 
 def clipped(args: tuple[Any, ...], kwargs: dict[str, Any], norm: Any) -> None:
     """`clip_grad_norm_` has returned."""
-    training = in_thread().training
-    if training is None or getattr(norm, "numel", int)() != 1:
+    here = in_thread()
+    training = here.training
+    if training is None or here.paused or getattr(norm, "numel", int)() != 1:
         return
     frame = sys._getframe(DEPTH)
     key = _same(frame.f_code), frame.f_lasti, threading.get_ident()

@@ -6,7 +6,7 @@ import itertools
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
@@ -25,13 +25,15 @@ _known: dict[int, Stepped] = {}
 class Stepped(Stepping):
     """An optimizer."""
 
-    __slots__ = ("given", "made", "name", "observed", "others", "schedulers", "series", "training", "values")
+    __slots__ = ("given", "made", "name", "observed", "others", "over_at", "schedulers", "series", "training", "values")
 
     def __init__(self, optimizer: Any) -> None:
         self.reference = weakref.ref(optimizer)
         self.count = 0
         """Steps that were made."""
         self.made = Generation.number
+        self.over_at = -1
+        """How many of them as another optimizer took its place."""
         self.observed = False
         """Whether its steps are seen: those of compiled optimizers are not."""
         self.others: dict[int, int] = {}
@@ -101,6 +103,33 @@ def steps_from(optimizer: Any, count: int) -> None:
         state.count = count
 
 
+def counts() -> list[tuple[Stepped, int]]:
+    """How far each optimizer of this thread is, for `put_back`."""
+    here = in_thread()
+    return [(state, state.count) for state in _known.values() if state.here is here]
+
+
+def put_back(counts: list[tuple[Stepped, int]]) -> None:
+    """What has been stepped since did not count."""
+    known, here = dict(counts), in_thread()
+    for state in _known.values():
+        if state.here is here:
+            state.count = known.get(state, 0)
+
+
+def are_over(optimizers: Iterable[Any]) -> None:
+    """What is trained from here on is stepped by others, unless they are used again."""
+    for optimizer in optimizers:
+        state = _known.get(id(optimizer))
+        if state is not None and state.reference() is optimizer:
+            state.over_at = state.count
+
+
+def in_use(states: list[Stepped]) -> list[Stepped]:
+    """Those in whose place there is no other now."""
+    return [state for state in states if state.count != state.over_at] or states
+
+
 def is_alone() -> bool:
     """Whether there is no more than one optimizer."""
     return sum(state.reference() is not None for state in _known.values()) <= 1
@@ -127,6 +156,8 @@ def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], 
             state = _look(optimizer, len(args) > 1 or bool(kwargs))
             if state is None:
                 return
+        if state.here.paused:
+            return
         rates = state.rates
         for number, group in enumerate(optimizer.param_groups):
             if number >= len(rates) or group.get("lr") is not rates[number]:
@@ -142,6 +173,8 @@ def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], 
 def _look(optimizer: Any, closed: bool) -> Stepped | None:
     """A step on which there is more to do: the first one, or one after several backward passes."""
     state = state_of(optimizer)
+    if state.here.paused:
+        return None
     if state.training is None:
         state = _met(optimizer, sys._getframe(2))
         if state.training is None:
@@ -183,6 +216,9 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
     phase = next((n for n, other in enumerate(training.optimizers, 2) if not _beside(state, other)), 0)
     if phase:  # what was trained before goes on, with another optimizer
         state.count = training.steps
+        for other in training.optimizers:
+            if not _beside(state, other):
+                other.over_at = other.count
         state.name = f"phase{len(training.optimizers) + 1}"
     elif any(_beside(state, other) for other in _known.values()):
         name, taken = _variable(frame, optimizer), {other.name for other in training.optimizers}
@@ -258,7 +294,7 @@ _PROGRESS = frozenset("last_epoch base_lrs verbose T_cur best num_bad_epochs coo
 def _beside(state: Stepped, other: Stepped) -> bool:
     """Whether another optimizer steps in turns with this one: it has stepped since this one was made, or waits for its
     first step as well."""
-    if other is state or other.reference() is None:
+    if other is state or other.reference() is None or other.count == other.over_at:
         return False
     return (
         other.count > state.others.get(id(other), 0)

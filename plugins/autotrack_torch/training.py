@@ -78,7 +78,10 @@ class Training:
 class Here:
     """What happens in a thread: the training that was seen last, and the losses since the last step."""
 
-    __slots__ = ("epochs", "feed", "given", "name", "other", "passed", "pending", "scaled", "split", "training")
+    __slots__ = (
+        "epochs", "feed", "given", "name", "other", "passed", "paused", "pending", "scaled", "split", "training",
+        "withheld",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.training: Training | None = None
@@ -99,6 +102,10 @@ class Here:
         """What the program calls the loss of the next backward pass, where that is known from elsewhere."""
         self.split = ""
         """What a library iterates data for at the moment, where it says so."""
+        self.withheld: list[Any] | None = None
+        """Points that wait for the name of their loss: see `withheld`."""
+        self.paused = False
+        """Whether what a library does at the moment is no part of any training."""
 
 
 class _Threads(threading.local):

@@ -302,6 +302,37 @@ def test_losses_of_optimization_by_hand_have_their_names(recording: Recording, t
     assert [step for step, _ in strand.points["train/critic_loss"]] == [0, 1, 2]
 
 
+def test_losses_of_optimization_by_hand_are_called_as_they_are_logged(recording: Recording, tmp_path: Path) -> None:
+    """Also where they are logged after the backward pass, and by a part of one of them only."""
+
+    class Named(Adversaries):
+        seen: list[tuple[float, float]] = []
+
+        def training_step(self, batch: Any, at: int) -> None:
+            first, second = self.optimizers()
+            errors = self.critic(self.generator(batch[0])).pow(2).mean()
+            first.zero_grad()
+            self.manual_backward(errors)
+            first.step()
+            self.log("g_loss", errors, on_epoch=True)
+            penalty = (self.critic(batch[0]) - 1).pow(2).mean()
+            second.zero_grad()
+            self.manual_backward(penalty)
+            second.step()
+            self.log_dict({"train/d_loss": penalty.detach(), "accuracy": 0.5})
+            self.seen.append((errors.item(), penalty.item()))
+
+    model = Named()
+    for _ in range(2):
+        trainer(tmp_path, 1).fit(model, loader())
+    (strand,) = recording.strands()
+    assert strand.points["train/g_loss"] == [(at, values[0]) for at, values in enumerate(model.seen)]
+    assert strand.points["train/d_loss"] == [(at, values[1]) for at, values in enumerate(model.seen)]
+    assert [step for step, _ in strand.points["train/accuracy"]] == list(range(6))
+    named = {name for name in strand.points if name.startswith("train/")}
+    assert named == {"train/g_loss", "train/g_loss.epoch", "train/d_loss", "train/accuracy"}
+
+
 def test_another_model_is_another_run_and_the_same_goes_on(recording: Recording, tmp_path: Path) -> None:
     first, second, shared, checked = Net(), Net(), loader(), loader()
     fitting = trainer(tmp_path, 1)
@@ -410,3 +441,133 @@ def test_checkpoints_where_several_optimizers_are_stepped_by_hand(recording: Rec
     strand = recording.strands()[0]
     (saved,) = (event for event in strand.of(events.ArtifactSeen) if event.path.endswith("both.ckpt"))
     assert saved.step == len(strand.points["train/made_loss"]) == 3
+
+
+def _summary(strand: Strand) -> dict[str, Any]:
+    return {name: value for event in strand.of(events.StrandSummary) for name, value in event.values.items()}
+
+
+def test_several_fits_of_one_model_count_on(recording: Recording, tmp_path: Path) -> None:
+    model = Net()
+    for _ in range(3):
+        trainer(tmp_path).fit(model, loader())
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(model.seen))
+    assert [step for step, _ in strand.points["train/double"]] == list(range(18))
+    assert [step for step, _ in strand.points["train/double.epoch"]] == [2, 5, 8, 11, 14, 17]
+    assert strand.points["epoch"] == [(3 * epoch, epoch) for epoch in range(6)]
+    tested = trainer(tmp_path).test(model, loader(), verbose=False)[0]["test_loss"]
+    assert recording.strands()[0].points["test/loss"] == [(18, tested)]
+
+
+def test_several_fits_of_several_optimizers_count_on(recording: Recording, tmp_path: Path) -> None:
+    model = Adversaries()
+    for _ in range(3):
+        trainer(tmp_path, 1).fit(model, loader())
+    (strand,) = recording.strands()
+    assert {name for name in strand.points if "loss" in name} == {"train/made_loss", "train/critic_loss"}
+    for name in ("train/made_loss", "train/critic_loss"):
+        assert [step for step, _ in strand.points[name]] == list(range(9))
+
+
+class Scored(Net):
+    """Computes a metric of torchmetrics itself, in `validation_step`, and has a batch size to be found."""
+
+    def __init__(self) -> None:
+        import torchmetrics
+
+        super().__init__()
+        self.batch_size = 2
+        self.val_mae = torchmetrics.MeanAbsoluteError()
+
+    def train_dataloader(self) -> Any:
+        return data.DataLoader(data.TensorDataset(X, Y), batch_size=self.batch_size)
+
+    def val_dataloader(self) -> Any:
+        return loader()
+
+    def validation_step(self, batch: Any, at: int) -> None:
+        super().validation_step(batch, at)
+        self.val_mae.update(self.net(batch[0]), batch[1])
+
+    def on_validation_epoch_end(self) -> None:
+        self.val_mae.compute()
+        self.val_mae.reset()
+
+
+def test_the_sanity_check_is_no_validation(recording: Recording, tmp_path: Path) -> None:
+    pytest.importorskip("torchmetrics")
+    trainer(tmp_path).fit(Scored(), loader(), loader())
+    (strand,) = recording.strands()
+    (scores,) = (points for name, points in strand.points.items() if "mae" in name)
+    assert [step for step, _ in scores] == [3, 6]
+    assert [step for step, _ in strand.points["valid/loss"]] == [2, 5]
+
+
+def test_what_a_search_tries_out_is_no_training(recording: Recording, tmp_path: Path) -> None:
+    """Neither its losses nor its steps; what it has found is on record."""
+    pytest.importorskip("torchmetrics")
+    from lightning.pytorch.tuner import Tuner
+
+    model = Scored()
+    fitting = trainer(tmp_path, 8)
+    tuner = Tuner(fitting)
+    size = tuner.scale_batch_size(model, max_trials=2, steps_per_trial=2)
+    rate = tuner.lr_find(model, num_training=20, early_stop_threshold=None, update_attr=True).suggestion()
+    model.seen.clear()
+    fitting.fit(model)
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(model.seen))
+    assert strand.points["epoch"] == [(epoch * len(model.seen) // 8, epoch) for epoch in range(8)]
+    assert strand.points["lr"] == [(0, rate)]
+    assert _summary(strand)["suggested lr"] == rate
+    assert _summary(strand)["found batch_size"] == size
+    assert strand.params["lr"] == rate
+    assert not [event for event in strand.of(events.ArtifactSeen) if "lr_find" in event.path or "scale" in event.path]
+
+
+def test_a_search_at_the_beginning_of_a_training(recording: Recording, tmp_path: Path) -> None:
+    model = Net()
+    finder = callbacks.LearningRateFinder(num_training_steps=20, early_stop_threshold=None)
+
+    class Begun(callbacks.Callback):
+        def on_train_start(self, *_: Any) -> None:
+            model.seen.clear()
+
+    trainer(tmp_path, 8, callbacks=[finder, Begun()]).fit(model, loader())
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(model.seen))
+    assert strand.points["epoch"] == [(3 * epoch, epoch) for epoch in range(8)]
+    assert _summary(strand)["suggested lr"] == finder.optimal_lr.suggestion()
+
+
+def test_files_of_fabric_are_checkpoints(tmp_path: Path) -> None:
+    from lightning.fabric import Fabric
+
+    def train(steps: int, path: Path | None = None) -> None:
+        fabric = Fabric(accelerator="cpu", devices=1)
+        plain = torch.nn.Linear(2, 1)
+        model, optimizer = fabric.setup(plain, torch.optim.SGD(plain.parameters(), lr=0.1))
+        state = {"model": model, "optimizer": optimizer, "steps": steps}
+        if path is not None:
+            fabric.load(path, state)
+        for _ in range(steps):
+            fabric.backward((model(X) - Y).pow(2).mean())
+            optimizer.step()
+        fabric.save(tmp_path / "last.ckpt", state)
+
+    with recorded(tmp_path / "first") as recording:
+        train(3)
+        (strand,) = recording.strands()
+        autotrack.disable()
+        (saved,) = strand.of(events.ArtifactSeen)
+        assert (saved.mode, saved.kind, saved.step) == ("written", "checkpoint", 3)
+        model = recording.models()[saved.artifact]
+        assert model is not None
+    with recorded(tmp_path / "second") as recording:
+        train(1, tmp_path / "last.ckpt")
+        (strand,) = recording.strands()
+        autotrack.disable()
+        read, saved = strand.of(events.ArtifactSeen)
+        assert (read.mode, read.kind, saved.mode) == ("read", "checkpoint", "written")
+        assert recording.models()[read.artifact] == model
