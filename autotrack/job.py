@@ -70,11 +70,13 @@ class Job:
         self.cwd = _cwd()
         self.root = its_root if self.role == "spawn" and its_root else self._root()
         """The `.autotrack` folder, which stays the same wherever the program or its workers change to."""
-        launched = ranks.launched(self.root) if self.role == "main" else None
+        launched = ranks.launched(self.root, starter) if self.role == "main" else None
         self.rank = launched.number if launched is not None else None
         """Of this process in a distributed training, where it is one."""
         if launched is not None and launched.local > 0:
             self.role = "rank"
+        if launched is not None and launched.job == starter:
+            self.root = its_root or self.root
         self.tells = self.role == "main"
         """Whether this process tells what the program was given: the first one that has something to record."""
         self.id = starter if self.role == "spawn" else launched.job if launched is not None else new_id()

@@ -40,14 +40,18 @@ class _Told:
     """The process that was told last: what it records after `disable` is another job, its own."""
 
 
-def launched(root: str) -> Rank | None:
-    """What the launcher of this process has made it; None where there was none, and when it is asked again."""
+def launched(root: str, starter: str = "") -> Rank | None:
+    """What the launcher of this process has made it; None where there was none, and when it is asked again.  `starter`:
+    the job of the process that started it."""
     number, local = _number("RANK"), _number("LOCAL_RANK")
-    if VARIABLE in os.environ or number is None or local is None or (_number("WORLD_SIZE") or 0) < 2:
+    if VARIABLE in os.environ or local is None or (_number("WORLD_SIZE") or 0) < 2:
         return None
-    if _Told.by == os.getpid():
+    started = number is None and local > 0 and bool(starter)  # by its own program, as Lightning does
+    if _Told.by == os.getpid() or (number is None and not started):
         return None
     _Told.by = os.getpid()
+    if number is None:
+        return Rank(local, local, starter)
     parent = os.getppid()
     again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
     launcher = f"{process.machine()} {parent} {process.started(parent):.0f} {again}"

@@ -571,3 +571,23 @@ def test_files_of_fabric_are_checkpoints(tmp_path: Path) -> None:
         read, saved = strand.of(events.ArtifactSeen)
         assert (read.mode, read.kind, saved.mode) == ("read", "checkpoint", "written")
         assert recording.models()[read.artifact] == model
+
+
+def test_the_processes_that_train_one_model_are_one_run(tmp_path: Path) -> None:
+    """Which Lightning starts with the same program."""
+    training = """
+if __name__ == "__main__":
+    x = torch.randn(32, 2)
+    rows = torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True))
+    pl.Trainer(max_epochs=1, accelerator="cpu", devices=2, strategy="ddp", logger=False,
+               enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    ).fit(Net(), torch.utils.data.DataLoader(rows, batch_size=4))
+"""
+    source = PROGRAM.partition("x = torch")[0] + training
+    ended = run_program(source, tmp_path, env={"AUTOTRACK_QUIET": "1", "OMP_NUM_THREADS": "1"})
+    assert ended.returncode == 0, ended.stderr
+    (found,) = autotrack.runs(frame="list", dir=tmp_path / ".autotrack")
+    run = autotrack.load(found["id"], dir=tmp_path / ".autotrack")
+    assert run.status == "finished"
+    points = {name: len(run.points(name)[0]) for name in run.metrics if "loss" in name}
+    assert points == {"train/loss": 4, "rank1/train/loss": 4}
