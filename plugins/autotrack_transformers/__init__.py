@@ -7,8 +7,9 @@ it writes tensors, and `from_pretrained` of a folder.
 
 Records the loss of each backward pass, as `train/loss.part` where it is that of a batch of several, divided by the
 labels of all; what is logged, at the step of the trainer: the mean of the loss as `train/loss.logged`, metrics of
-evaluations as `eval/...`, those of `predict` as `test/...`; how long it took as values of the run; the arguments of
-the training and the configuration of the model.
+evaluations as `eval/...`, those of `predict` as `test/...`, or in the split that the prefix of their names says, with
+the loss of an evaluation of the data that is trained on as `train/loss.eval`; how long it took as values of the run;
+the arguments of the training and the configuration of the model.
 
 Leaves alone: learning rate, norm of the gradients and epoch where they are logged, which are on record already.
 """

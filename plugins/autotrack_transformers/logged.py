@@ -29,7 +29,7 @@ def observe_predict(call: Call) -> Observation:
     output = yield from evaluations.evaluating(trainer.model, split_of(prefix) or "eval")
     metrics = getattr(output, "metrics", None)
     if isinstance(metrics, Mapping):
-        _record(trainer, metrics, split_of(prefix))
+        _record(trainer, metrics, split_of(prefix), evaluated=True)
 
 
 def observe_log(call: Call) -> Observation:
@@ -41,10 +41,12 @@ def observe_log(call: Call) -> Observation:
         if type(value) in (int, float):
             on_record(str(name), value)
     yield
-    _record(call.instance, logs, in_thread().split or "train")
+    split = in_thread().split
+    _record(call.instance, logs, split or "train", evaluated=bool(split))
 
 
-def _record(trainer: Any, logs: Mapping[str, Any], split: str) -> None:
+def _record(trainer: Any, logs: Mapping[str, Any], split: str, *, evaluated: bool) -> None:
+    """`evaluated`: the values are those of an evaluation, which may be one of the data that is trained on."""
     strand = evaluations.strand_to_score(trainer.model, ORIGIN)
     if strand is None:
         return
@@ -56,10 +58,12 @@ def _record(trainer: Any, logs: Mapping[str, Any], split: str) -> None:
         known = _KNOWN.get(logged)
         if known == "epoch" or (known is not None and strand.has(known, other_than=ORIGIN)):
             continue
-        if logged.endswith(_OF_RUN) or (logged == "train_loss" and "train_runtime" in logs):
-            whole[logged] = value
+        trained_on = evaluated and split == "train"
+        if logged.endswith(_OF_RUN) or (logged == "train_loss" and "train_runtime" in logs and not evaluated):
+            whole[f"eval_{logged}" if trained_on else logged] = value
             on_record(logged, value)
         else:
-            scalars.log(strand, naming.series_name(logged, split), step, value, ORIGIN)
+            name = naming.series_name(logged, split)
+            scalars.log(strand, f"{name}.eval" if trained_on and name == "train/loss" else name, step, value, ORIGIN)
     if whole:
         strand.summaries(whole)

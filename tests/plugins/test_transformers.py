@@ -121,6 +121,26 @@ def test_a_training_and_its_evaluations_are_one_run(recording: Recording) -> Non
     assert all(recording.models()[event.artifact] is not None for event in written)
 
 
+def test_what_is_evaluated_is_what_the_prefix_says(recording: Recording) -> None:
+    training = trainer()
+    training.train()
+    found = training.evaluate(training.train_dataset, metric_key_prefix="train")
+    tested = training.evaluate(Rows(8), metric_key_prefix="test")
+    predicted = training.predict(training.train_dataset, metric_key_prefix="train").metrics
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(training.seen))
+    assert strand.points["train/loss.eval"] == [(4, found["train_loss"]), (4, predicted["train_loss"])]
+    assert [step for step, _ in strand.points["train/accuracy"]] == [4, 4]
+    assert [step for step, _ in strand.points["train/loss.logged"]] == [1, 2, 3, 4]
+    assert strand.points["test/loss"] == [(4, tested["test_loss"])]
+    assert not [name for name in strand.points if name.startswith(("eval", "valid"))]
+    assert strand.points["epoch"] == [(0, 0)]
+    roles = {event.role for event in strand.of(events.StrandDataset)}
+    assert roles == {"train", "eval", "test"}  # what is trained on is evaluated, too
+    (values,) = (event.values for event in strand.of(events.StrandSummary) if "train_runtime" in event.values)
+    assert "train_loss" in values
+
+
 def test_the_loss_is_not_divided_where_batches_are_accumulated(recording: Recording) -> None:
     training = trainer(gradient_accumulation_steps=2, max_steps=2)
     training.train()
