@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from inspect import unwrap
 from typing import Any
 
-from autotrack import Patch, Registration, hookimpl
+from autotrack import Patch, Registration, Strand, hookimpl
 from autotrack_torch import checkpoints, loop, naming, scalars
 from autotrack_torch.loop import Torch
 from autotrack_torch.training import in_thread
@@ -18,6 +18,11 @@ DEPTH = 2
 _ENGINES = ("DEEPSPEED", "MEGATRON_LM")
 """What computes the gradients by itself, where they are observed."""
 
+_COUNTERS = ("epoch", "step")
+WAITING = 100
+"""Configurations that wait for a training."""
+_configurations: list[dict[str, Any]] = []
+
 _told: dict[int, weakref.ref[Any]] = {}
 """By its id, an accelerator whose settings are on record."""
 
@@ -25,6 +30,7 @@ _told: dict[int, weakref.ref[Any]] = {}
 @hookimpl
 def autotrack_patches() -> Iterator[Patch | Registration]:
     _told.clear()  # of an earlier recording
+    _configurations.clear()
     accelerator = "accelerate.accelerator:Accelerator"
     hands = unwrap(sys.modules["accelerate.accelerator"].Accelerator.backward)
     yield Registration("autotrack_torch.loop:Hands", hands.__code__)
@@ -44,6 +50,7 @@ def passed(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     if (known is None or known() is not accelerator) and training is not None:
         _told[id(accelerator)] = weakref.ref(accelerator)
         training.strand.params(_settings(accelerator), "config")
+        _tell_configurations(training.strand)
 
 
 def _settings(accelerator: Any) -> dict[str, Any]:
@@ -60,9 +67,12 @@ def logged(accelerator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], resu
     strand = scalars.strand_in_thread()
     if strand is None or not isinstance(values, Mapping):
         return
+    _tell_configurations(strand)
     training = in_thread().training
     for given, value in _numbers("", values):
         name = naming.series_name(given)
+        if name in _COUNTERS and strand.has(name, other_than=ORIGIN):
+            continue
         at = step if step is not None else training.steps if training is not None else 0
         scalars.log(strand, name, int(at), value, ORIGIN)
 
@@ -78,6 +88,12 @@ def _numbers(prefix: str, values: Mapping[Any, Any]) -> Iterator[tuple[str, Any]
 def begun(accelerator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     """`init_trackers(project_name, config=None, ...)` has returned."""
     config = args[1] if len(args) > 1 else kwargs.get("config")
-    strand = scalars.strand_in_thread() if config else None
-    if strand is not None and isinstance(config, Mapping):
-        strand.params({str(name): value for name, value in config.items()}, "config")
+    if isinstance(config, Mapping):
+        _configurations.append({str(name): value for name, value in config.items()})
+        del _configurations[:-WAITING]
+
+
+def _tell_configurations(strand: Strand) -> None:
+    """What trackers were given before there was a training that it is of."""
+    while _configurations:
+        strand.params(_configurations.pop(0), "config")

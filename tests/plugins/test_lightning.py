@@ -554,7 +554,7 @@ def test_files_of_fabric_are_checkpoints(tmp_path: Path) -> None:
         for _ in range(steps):
             fabric.backward((model(X) - Y).pow(2).mean())
             optimizer.step()
-        fabric.save(tmp_path / "last.ckpt", state)
+        fabric.save(tmp_path / f"{steps}.ckpt", state)
 
     with recorded(tmp_path / "first") as recording:
         train(3)
@@ -565,7 +565,7 @@ def test_files_of_fabric_are_checkpoints(tmp_path: Path) -> None:
         model = recording.models()[saved.artifact]
         assert model is not None
     with recorded(tmp_path / "second") as recording:
-        train(1, tmp_path / "last.ckpt")
+        train(1, tmp_path / "3.ckpt")
         (strand,) = recording.strands()
         autotrack.disable()
         read, saved = strand.of(events.ArtifactSeen)
