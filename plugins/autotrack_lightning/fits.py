@@ -8,7 +8,7 @@ from typing import Any
 
 from autotrack import Call, Opening, Strand, hookimpl
 from autotrack.plugin_api import remember, strand_of
-from autotrack_lightning.losses import Told, steps_of, told_of
+from autotrack_lightning.losses import Told, begun, steps_of, told_of
 from autotrack_torch import checkpoints, evaluations, loop, modules, optimizers, withheld
 from autotrack_torch.training import in_thread, of_parameters
 
@@ -61,6 +61,7 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     settings["strategy"] = type(trainer.strategy).__name__
     chosen = {name: value for name, value in settings.items() if value is not None and value != _UNSET.get(name)}
     strand.params(chosen, "config")
+    begun()
     strand.memo["lightning"] = Told(trainer, _offset(trainer, model))
     with evaluations.fitting(strand, model):
         if not getattr(model, "automatic_optimization", True):

@@ -31,6 +31,22 @@ class Told:
         """The batches that are accumulated, by whose number the loss is divided."""
 
 
+class _Settled:
+    """The trainer of whose steps nothing is to be told any more, which is asked at each of them."""
+
+    trainer: weakref.ref[Any] | None = None
+
+
+def begun() -> None:
+    """A fit begins."""
+    _Settled.trainer = None
+
+
+def _is_settled(trainer: Any) -> bool:
+    known = _Settled.trainer() if _Settled.trainer is not None else None
+    return known is not None and known is trainer and known.accumulate_grad_batches == 1
+
+
 def told_of(module: Any) -> Told | None:
     strand = strand_of(module)
     told = strand.memo.get("lightning") if strand is not None else None
@@ -39,6 +55,8 @@ def told_of(module: Any) -> Told | None:
 
 def named(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     """`LightningModule.log(name, value, ...)` has returned."""
+    if _is_settled(args[0].__dict__.get("_trainer")):
+        return
     told = told_of(args[0])
     if told is None or told.settled or in_thread().paused or args[0]._current_fx_name != "training_step":
         return
@@ -52,7 +70,7 @@ def hooked(args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
     name = args[1] if len(args) > 1 else kwargs.get("hook_name")
     if name == "backward":
         in_thread().given = None
-    elif name == "training_step" and not in_thread().paused:
+    elif name == "training_step" and not _is_settled(args[0]) and not in_thread().paused:
         _stepping(args[0], output)
 
 
@@ -68,6 +86,7 @@ def _stepping(trainer: Any, output: Any) -> None:
             withheld.release(lambda loss: _logged_as(told.logged, loss))
             told.logged = []
             loop.unsettle()
+            _Settled.trainer = weakref.ref(trainer)
         return
     loss = output.get("loss") if isinstance(output, Mapping) else output
     if not hasattr(loss, "grad_fn"):
@@ -83,6 +102,7 @@ def _stepping(trainer: Any, output: Any) -> None:
         loop.unsettle()
     if told.divided != 1:
         here.given = loss
+    _Settled.trainer = weakref.ref(trainer) if told.divided == 1 else None
 
 
 def steps_of(trainer: Any) -> int:
