@@ -304,24 +304,35 @@ def _beside(state: Stepped, other: Stepped) -> bool:
 
 
 def _variable(frame: FrameType | None, wanted: Any) -> str:
-    """The name of the variable that holds an object, alone, in a list or dict, or as an attribute of `self`."""
+    """The name of the variable that holds an optimizer, alone, in a list or dict, or as an attribute of `self`."""
     while frame is not None:
         for space in (variables(frame), frame.f_globals):
             for name, value in list(space.items()):
-                if value is wanted and name != "self":
+                if name != "self" and _stands_for(value, wanted):
                     return str(name)
                 if type(value) in (list, tuple) and len(value) <= 100:
-                    found = next((f"{name}[{at}]" for at, entry in enumerate(value) if entry is wanted), None)
+                    found = next(
+                        (f"{name}[{at}]" for at, entry in enumerate(value) if _stands_for(entry, wanted)), None
+                    )
                 elif type(value) is dict and len(value) <= 100:
-                    found = next((f"{name}[{key}]" for key, entry in list(value.items()) if entry is wanted), None)
+                    keys = (str(key) for key, entry in list(value.items()) if _stands_for(entry, wanted))
+                    found = next((f"{name}[{key}]" for key in keys), None)
                 else:
                     held = getattr(value, "__dict__", None) if name == "self" else None
                     entries = list(held.items()) if type(held) is dict else []
-                    found = next((str(key) for key, entry in entries if entry is wanted), None)
+                    found = next((str(key) for key, entry in entries if _stands_for(entry, wanted)), None)
                 if found is not None:
                     return found
         frame = frame.f_back
     return "optimizer"
+
+
+def _stands_for(value: Any, optimizer: Any) -> bool:
+    """Whether it is an optimizer, or what a library has put around it."""
+    if value is optimizer or type(value).__module__.partition(".")[0] not in HANDING:
+        return value is optimizer
+    held = getattr(value, "__dict__", {})
+    return held.get("_optimizer") is optimizer or held.get("optimizer") is optimizer
 
 
 def rates_of(state: Stepped) -> None:

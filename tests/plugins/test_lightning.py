@@ -300,6 +300,7 @@ def test_losses_of_optimization_by_hand_have_their_names(recording: Recording, t
     (strand,) = recording.strands()
     assert {name for name in strand.points if "loss" in name} == {"train/made_loss", "train/critic_loss"}
     assert [step for step, _ in strand.points["train/critic_loss"]] == [0, 1, 2]
+    assert {name for name in strand.points if name.endswith("lr")} == {"first.lr", "second.lr"}
 
 
 def test_losses_of_optimization_by_hand_are_called_as_they_are_logged(recording: Recording, tmp_path: Path) -> None:
