@@ -11,7 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from autotrack.printed.numbers import LONGEST, Field, Number, numbers_in
-from autotrack.printed.words import COARSE, COUNTERS, NOTHING, OTHER, PLURALS, SPLITS, UNITS_OF_OTHER, Name, name_of
+from autotrack.printed.words import (
+    COARSE,
+    COUNTERS,
+    NOTHING,
+    OTHER,
+    PLURALS,
+    SPLITS,
+    UNITS_OF_OTHER,
+    Name,
+    name_of,
+    weighs,
+)
 
 _NO_NUMBERS = re.compile(
     r"\b\d{4}[-/.]\d\d?[-/.]\d\d?\b|\b\d\d?[-/.]\d\d?[-/.]\d{4}\b|(?<![@\w.])\d+:\d\d(?::\d\d)?(?:[.,]\d+)?\b"
@@ -48,6 +59,9 @@ _LETTER = re.compile(r"[^\W\d_]")
 _LEAD = re.compile(r"^\W*(?P<words>[A-Za-z][A-Za-z _-]*?)\s*(?:[:|\]>)]|-+\s|\s-)")
 _DEVIATION = re.compile(r"(?:±|\+\s?/\s?-|\+-)\s*$")
 _COMPARED = re.compile(r"(?:[<>≥≤]=?|\b(?:from|to|below|above|under|than))\s*$", re.IGNORECASE)
+_CHANGED = re.compile(r"decreas|increas|improv|reduc|drop|chang|updat|\bbest\b|\bfrom\b", re.IGNORECASE)
+"""Words beside which an arrow stands between a value and the one that has taken its place."""
+_ARROW = re.compile(r"\s*%?\s*(?:[-=]+>|→|⟶)\s*")
 _WHOLE = frozenset("map ap return precision em ed rewards".split())
 """Words that name something else where the number is an integer: `precision: 32`."""
 _BOTH = re.compile(r".*?(\w+)/(\w+)\s+(\w+)")
@@ -159,6 +173,10 @@ def read(
             inherited = _only_split(text[: number.start]) or fallback
         if _COMPARED.search(before):  # `accuracy >= 0.95`, `improved from 0.9 to 0.8`
             begin = number.end
+            continue
+        arrow = at + 1 < len(numbers) and _ARROW.fullmatch(text, number.end, numbers[at + 1].start)
+        if arrow and _CHANGED.search(label):  # `loss decreased (0.9 --> 0.8)`, which tells again what was said
+            begin, skip = numbers[at + 1].end, at + 1
             continue
         name, known = _named(said, expressed, number, label)
         if partner is not None and not number.whole and expressed.metric and not known:
@@ -361,6 +379,8 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
     fraction = not number.whole and not number.percent and "/" not in label
     if said.kind == "counter" and fraction and expressed.kind != "metric":
         return said, False  # `IT=0.5`
+    if said.kind == "other" and fraction and said.metric and weighs(said):
+        return said, False  # `loss 0.5, KL weight 0.1`
     if said.kind == "other" or (said.kind == "counter" and expressed.kind != "metric"):
         return NOTHING, False
     own = said.metric and label.islower() and label.isidentifier() and not _made(number, label)

@@ -31,6 +31,8 @@ class Piece(NamedTuple):
     """The plain variable that it is."""
     spec: str
     """The format that it is given."""
+    key: str | None = None
+    """The variable that tells which entry of something it is."""
 
 
 def printed(call: ast.Call) -> list[str | Piece]:
@@ -248,7 +250,11 @@ def _piece(node: ast.expr, spec: str) -> Piece:
     if isinstance(node, ast.Call) and called(node.func) in ("float", "int", "round") and node.args:
         inner = node.args[0]
         variable = inner.id if isinstance(inner, ast.Name) and called(node.func) == "float" else None
-    return Piece(_spoken(node), variable, spec)
+    entry = node
+    while isinstance(entry, ast.Call) and isinstance(entry.func, ast.Attribute) and not entry.args:
+        entry = entry.func.value
+    key = entry.slice.id if isinstance(entry, ast.Subscript) and isinstance(entry.slice, ast.Name) else None
+    return Piece(_spoken(node), variable, spec, key)
 
 
 def _spoken(node: ast.expr) -> str:

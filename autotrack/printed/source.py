@@ -97,6 +97,7 @@ def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] |
         return None
     found = []
     fields = [piece for piece in site.pieces if isinstance(piece, Piece)]
+    texts = {piece.variable: text[slice(*span)].strip() for piece, span in zip(fields, spans, strict=True)}
     for number, piece in enumerate(fields, 1):
         start, end = spans[number - 1]
         shown = text[start:end]
@@ -109,7 +110,9 @@ def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] |
             or piece.spec.endswith("s")
             or (piece.variable is not None and value is None and _is_sentence(shown))
         )
-        found.append(Field(start, end, piece.name, exact(value, shown), is_text and not _number_like(shown)))
+        key = texts.get(piece.key, "") if piece.key is not None else ""
+        name = f"{name_of(piece.name).split} {key}".strip() if key and not _number_like(key) else piece.name
+        found.append(Field(start, end, name, exact(value, shown), is_text and not _number_like(shown)))
     return found
 
 

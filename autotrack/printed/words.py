@@ -77,10 +77,14 @@ _VETO = frozenset(
     """
     time times elapsed took eta ptime code tol tolerance scale goal room http retry retrying improve improved loaded
     exceed exceeds exceeded threshold target patience weight weights coef coefficient coefficients budget function
-    criterion limit
+    criterion limit decreased increased
     """.split()
 )
 """Words beside which no other makes a metric."""
+
+_WEIGHING = frozenset("weight weights coef coefficient coefficients scale".split())
+"""Those of them that may change as the training goes."""
+_NO_WEIGHT = (_VETO | OTHER) - _WEIGHING
 
 _OF_Q = frozenset("avg average mean max min value values val vals".split())
 """Words beside which `q` is the value of an action."""
@@ -198,6 +202,12 @@ def is_metric(word: str) -> bool:
     if word in METRICS or word.startswith("f1"):
         return True
     return stem in METRICS or (stem in ("top", "prec") and stem != word)
+
+
+def weighs(name: Name) -> bool:
+    """Whether a label speaks of the weight of a loss, which is no metric, but may be a series beside one."""
+    words = set(name.metric.split("_"))
+    return not words.isdisjoint(_WEIGHING) and words.isdisjoint(_NO_WEIGHT)
 
 
 _SETTINGS = frozenset(

@@ -58,6 +58,9 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
     ("loss: 0.5; acc: 45/50=0.9", {}, {"loss": 0.5, "acc": 0.9}),
     ("loss -inf", {}, {"loss": -float("inf")}),
     ("ds=a:b mode=fast auc=0.99", {}, {"auc": 0.99}),
+    ("Batch 3/9, Loss 0.5, KL-Weight 0.25", {"batch": 3}, {"loss": 0.5, "kl_weight": 0.25}),
+    ("D(G(z)): 0.5 -> 0.25", {}, {"d_g_z": 0.5}),
+    ("Epoch 3 loss 0.5, best acc 0.7 -> 0.8", {"epoch": 3}, {"loss": 0.5}),
 ]  # fmt: skip
 
 NO_METRICS = [
@@ -75,6 +78,10 @@ NO_METRICS = [
     "Early stopping at epoch 12",
     "Namespace(lr=0.1, epochs=3, dropout=0.4)",
     "Loss weight: 0.5",
+    "Validation loss decreased (inf --> 0.5).  Saving model ...",
+    "Epoch 3: val_acc improved from 0.25 to 0.5",
+    "Val accuracy increased (50.0% -> 60.0%)",
+    "Validation loss decreased by 0.5",
     "Accuracy threshold: 0.9",
     "torch 2.1.0, python 3.11.7",
     "192.168.0.1:8080",
@@ -450,3 +457,19 @@ for epoch in range(3):
     points = printed(source, tmp_path)
     assert points["real_dist[0]"] == [(0, 4.25), (1, 5.25), (2, 6.25)]
     assert set(points) == {"g_err", "real_dist[0]", "real_dist[1]"}
+
+
+def test_an_entry_is_called_as_the_key_that_is_printed_beside_it(tmp_path: Path) -> None:
+    source = """
+def log_metrics(mode, step, metrics):
+    for metric in metrics:
+        print('%s %s at step %d: %f' % (mode, metric, step, metrics[metric]))
+for step in range(3):
+    log_metrics('Training average', step, {'regularization': 0.25})
+    log_metrics('Valid', step, {'MRR': 0.5 + step, 'MR': 60.0 - step})
+"""
+    assert printed(source, tmp_path) == {
+        "train/regularization": [(step, 0.25) for step in range(3)],
+        "valid/mrr": [(step, 0.5 + step) for step in range(3)],
+        "valid/mr": [(step, 60.0 - step) for step in range(3)],
+    }
