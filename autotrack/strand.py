@@ -161,6 +161,7 @@ class Strand(context.Place):
         "cls",
         "framework",
         "job",
+        "joined",
         "kind",
         "memo",
         "name",
@@ -189,6 +190,8 @@ class Strand(context.Place):
         self.memo: dict[str, Any] = {}
         """What a plugin remembers of it, by the plugin's name.  Not in a mapping with weak keys: what a signal handler
         of the user's raises as such a key dies is lost."""
+        self.joined: Strand | None = None
+        """The strand whose run it is part of, where it turned out to be."""
         self._roles: Roles | None = None
         owner = context.opened.get() if kind != "run" else None
         if kind not in ("step", "printed") and job.before_training:
@@ -407,6 +410,7 @@ class Strand(context.Place):
         if self._counted:
             self._counted = False
             self.job.runs -= 1
+        self.joined = other
         self._report(events.StrandJoined(time=_now(), strand=self.id, into=other.id, name=name))
 
     def resume(self) -> None:

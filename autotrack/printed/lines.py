@@ -79,6 +79,8 @@ class Line:
     """Name, value, and whether the name is known as a metric's: others count only beside a counter."""
     split: str = ""
     """That the line as a whole speaks of."""
+    samples: set[str] = field(default_factory=set)
+    """The words of counters that count samples, by the source."""
     percent: set[str] = field(default_factory=set)
     """Names of values that are in percent."""
 
@@ -149,6 +151,8 @@ def read(
                 begin = number.end  # `Test Episodes: 10`: how many there are
                 continue
             line.counters.setdefault(word, (int(number.value), total))
+            if number.field is not None and number.field.many:
+                line.samples.add(word)
             inherited = inherited or said.split
             if partner is not None:
                 skip = at + 1

@@ -31,6 +31,8 @@ class Field(NamedTuple):
     value: float | None = None
     text: bool = False
     """Whether it is a text that tells one thing from another: a name of a class, a model."""
+    many: bool = False
+    """Whether it counts samples."""
 
 
 class Number(NamedTuple):

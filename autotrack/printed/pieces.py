@@ -8,7 +8,7 @@ from _string import formatter_parser  # type: ignore[import-not-found]  # `strin
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from autotrack.printed.words import name_of
+from autotrack.printed.words import COARSE, name_of
 
 _PERCENT = re.compile(
     r"%(?:\((?P<key>[^)]*)\))?[-+ #0]*(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d+))?[hlL]?(?P<type>[a-zA-Z%])"
@@ -33,6 +33,8 @@ class Piece(NamedTuple):
     """The format that it is given."""
     key: str | None = None
     """The variable that tells which entry of something it is."""
+    many: bool = False
+    """Whether it is a number of batches times what is in one: it counts samples."""
 
 
 def printed(call: ast.Call) -> list[str | Piece]:
@@ -254,7 +256,7 @@ def _piece(node: ast.expr, spec: str) -> Piece:
     while isinstance(entry, ast.Call) and isinstance(entry.func, ast.Attribute) and not entry.args:
         entry = entry.func.value
     key = entry.slice.id if isinstance(entry, ast.Subscript) and isinstance(entry.slice, ast.Name) else None
-    return Piece(_spoken(node), variable, spec, key)
+    return Piece(_spoken(node), variable, spec, key, counts_samples(node))
 
 
 def _spoken(node: ast.expr) -> str:
@@ -306,6 +308,35 @@ def _names(node: ast.expr) -> Iterator[str]:
     elif isinstance(node, ast.IfExp):
         yield from _names(node.body)
         yield from _names(node.orelse)
+
+
+_BATCH_SIZE = re.compile(r"(?:\w*_)?(?:batch_?size|bsz?|bsize)", re.IGNORECASE)
+_OF_BATCHES = re.compile(r"loader|batches|iter|_dl$|^dl", re.IGNORECASE)
+
+
+def counts_samples(node: ast.AST) -> bool:
+    """Whether an expression is `batch * len(data)` or the like, and not `epoch * len(loader)`."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mult):
+            for size, times in ((part.left, part.right), (part.right, part.left)):
+                names = {inner.id for inner in ast.walk(times) if isinstance(inner, ast.Name)}
+                if names and is_size(size) and not any(name_of(name).metric in COARSE for name in names):
+                    return True
+    return False
+
+
+def is_size(node: ast.AST) -> bool:
+    """Whether an expression is how many samples a batch has."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return _BATCH_SIZE.fullmatch(name) is not None
+        case ast.Call(func=ast.Name(id="len"), args=[counted]):
+            return not any(_OF_BATCHES.search(name) for name in _names(counted))
+        case ast.Call(func=ast.Attribute(attr="size"), args=[ast.Constant(value=0)]):
+            return True
+        case ast.Subscript(value=ast.Attribute(attr="shape"), slice=ast.Constant(value=0)):
+            return True
+    return False
 
 
 def called(function: ast.expr) -> str:

@@ -14,7 +14,17 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from autotrack.printed.numbers import LONGEST, Field
-from autotrack.printed.pieces import Piece, called, forwarded, is_text, printed, text_of, writes
+from autotrack.printed.pieces import (
+    Piece,
+    called,
+    counts_samples,
+    forwarded,
+    is_size,
+    is_text,
+    printed,
+    text_of,
+    writes,
+)
 from autotrack.printed.words import COARSE, COUNTERS, name_of
 
 FIELDS = 30
@@ -112,7 +122,7 @@ def fields_in(site: Site, text: str, values: dict[str, object]) -> list[Field] |
         )
         key = texts.get(piece.key, "") if piece.key is not None else ""
         name = f"{name_of(piece.name).split} {key}".strip() if key and not _number_like(key) else piece.name
-        found.append(Field(start, end, name, exact(value, shown), is_text and not _number_like(shown)))
+        found.append(Field(start, end, name, exact(value, shown), is_text and not _number_like(shown), piece.many))
     return found
 
 
@@ -267,8 +277,27 @@ def _put_together(pieces: Sequence[str | Piece], path: Sequence[ast.AST], call: 
     """The pieces, those of a variable that holds a text by what was assigned to it before in the same function."""
     function = next((node for node in reversed(path) if isinstance(node, _FUNCTIONS)), path[0] if path else call)
     for piece in pieces:
+        if isinstance(piece, Piece) and piece.variable is not None and _adds_samples(function, piece.variable):
+            piece = piece._replace(many=True)
         parts = list(_assigned(function, piece.variable, call.lineno)) if isinstance(piece, Piece) else []
         yield from parts or [piece]
+
+
+def _adds_samples(function: ast.AST, variable: str) -> bool:
+    """Whether a function lets a variable count samples."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+            pairs = [(node.target, node.value)] if is_size(node.value) else []
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+            several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            pairs = list(zip(target.elts, value.elts, strict=False)) if several else [(target, value)]  # type: ignore
+            pairs = [(to, value) for to, value in pairs if counts_samples(value)]
+        else:
+            continue
+        if any(isinstance(to, ast.Name) and to.id == variable for to, _ in pairs):
+            return True
+    return False
 
 
 def _assigned(function: ast.AST, variable: str | None, line: int, depth: int = 3) -> Iterator[str | Piece]:

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from autotrack.printed.words import COARSE, name_of
+from autotrack.strand import Strand
+
+JOINED = 100
+"""Trainings that are looked through for the one that they are part of."""
+
+
+def root(place: object) -> object:
+    """A training, or the one that it was found to be part of."""
+    for _ in range(JOINED):
+        if not isinstance(place, Strand) or place.joined is None:
+            break
+        place = place.joined
+    return place
+
 
 Counters = dict[str, tuple[int, "int | None"]]
 
@@ -11,7 +27,8 @@ class _Unrolled:
     """A counter that begins anew with each round of another, made into one that goes on."""
 
     __slots__ = (
-        "ahead", "apart", "beyond", "coarse", "first", "from_zero", "last", "met", "offset", "stride", "to_total"
+        "ahead", "apart", "beyond", "coarse", "done", "first", "from_zero", "last", "met", "offset", "stride",
+        "to_total",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -28,22 +45,31 @@ class _Unrolled:
         self.stride = 1
         self.beyond = False
         """Whether it went past the total that is printed with it."""
+        self.done = -1
+        """How many steps the training had made at the last print that counts samples."""
         self.from_zero = self.to_total = False
         """Whether it was seen at 0, and at its total: `0000/3` to `0003/3` are four."""
 
-    def alone(self, fine: int, done: int | None) -> int:
+    def alone(self, fine: int, done: int | None, many: bool) -> int:
         """Where no other is known: a new round begins where it begins anew."""
         if self.coarse is None:
             self.coarse = self.first = 0
-        return self.step(self.coarse + (fine < self.last), fine, None, done)
+        return self.step(self.coarse + (fine < self.last), fine, None, done, many)
 
-    def step(self, coarse: int, fine: int, total: int | None, done: int | None) -> int:
+    def step(self, coarse: int, fine: int, total: int | None, done: int | None, many: bool) -> int:
         """The step of the round `coarse` at `fine`, of `total` in each round where that is printed too.  `done`: how
-        many steps the training had made by then, which is what counts where the two went together in the first round.
+        many steps the training had made by then, which is what counts where the two went together in the first round,
+        or where `many`: what was printed counts samples.
         """
         counted = self._counted(coarse, fine, total)
         if done is None or self.apart:
             return counted
+        if many:
+            self.apart = done == self.done  # it goes on while nothing is trained
+            self.done = done
+            if self.ahead is None:
+                self.ahead = min(done, int(not fine or (done > 1 and fine % done > 0 == fine % (done - 1))))
+            return counted if self.apart else done - self.ahead
         if coarse == self.first:
             if self.ahead is None:
                 self.ahead = done - fine
@@ -79,12 +105,19 @@ class Steps:
         self._unrolled: dict[tuple[object, str], tuple[object, _Unrolled]] = {}
 
     def step(
-        self, site: object, place: object, counters: Counters, heading: Counters, done: int | None = None
+        self,
+        site: object,
+        place: object,
+        counters: Counters,
+        heading: Counters,
+        done: int | None = None,
+        samples: Container[str] = (),
     ) -> tuple[int | None, tuple[str, float] | None]:
         """The step of what is printed with these counters, and the round that it is in where two count.
 
         None where nothing counts.  `place`: the training that prints, each of which counts for itself.  `heading`:
         the counters that were printed last with nothing else.  `done`: how many steps that training had made.
+        `samples`: the counters that count samples.
         """
         if not counters:
             if not heading:
@@ -104,15 +137,15 @@ class Steps:
             if fine in COARSE or fine == "globalstep":
                 return value, None
             if above is None:
-                return self._of(site, place, fine).alone(value, done), None
+                return self._of(site, place, fine).alone(value, done, fine in samples), None
             coarse, (round_, _) = above
         else:
             round_ = counters[coarse][0]
-        return self._of(site, place, fine).step(round_, value, total, done), (coarse, float(round_))
+        return self._of(site, place, fine).step(round_, value, total, done, fine in samples), (coarse, float(round_))
 
     def _of(self, site: object, place: object, fine: str) -> _Unrolled:
         before, unrolled = self._unrolled.get((site, fine), (None, None))
-        if unrolled is None or before is not place:
+        if unrolled is None or root(before) is not root(place):
             unrolled = _Unrolled()
             self._unrolled[site, fine] = place, unrolled
         return unrolled

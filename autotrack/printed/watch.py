@@ -20,7 +20,7 @@ from autotrack.job import Job
 from autotrack.printed import source
 from autotrack.printed.lines import Line, read
 from autotrack.printed.numbers import Field
-from autotrack.printed.steps import Counters, Steps
+from autotrack.printed.steps import Counters, Steps, root
 from autotrack.printed.tables import Tables
 from autotrack.printed.words import COARSE, EPISODES, is_setting, name_of
 from autotrack.strand import Strand
@@ -105,6 +105,8 @@ class Watch:
         """Outside of a training, what calls have printed for the first time."""
         self._outside = False
         """Whether one has printed there again."""
+        self._written: dict[tuple[PrintCall, str], Strand] = {}
+        """Where a call that prints has put a value last: what takes turns with another training is one with it."""
         self._seen: dict[str, int] = {}
         """Of held points, how many each series has."""
 
@@ -178,6 +180,7 @@ class Watch:
         offset, split = 0, ""
         found = False
         above: Counters = {}
+        samples: set[str] = set()
         fallback = _split_of(write.call.code) or ("" if write.call.counted else _split_around(values))
         thread = write.thread
         before, begun_split = self._begun.pop(thread, ({}, ""))
@@ -204,8 +207,9 @@ class Watch:
             if number == 0:
                 line.counters = {**before, **line.counters}
             above = line.counters or above
+            samples |= line.samples
             if line.values:
-                line.counters = dict(above)
+                line.counters, line.samples = dict(above), samples
             found = found or bool(line.values or line.counters)
             if number == len(lines) - 1 and row and write.stream and not ends:
                 self._begun[thread] = line.counters, line.split
@@ -243,7 +247,8 @@ class Watch:
             counters["batch"] = bar, None
         done = values.get(STEP)
         done = done if isinstance(done, int) else None
-        step, cycle = self._steps.step(write.call, write.place, counters, heading, done)
+        samples = line.samples if line.split in ("", "train") else ()
+        step, cycle = self._steps.step(write.call, write.place, counters, heading, done, samples)
         axis = "" if step is None else "coarse" if cycle is None and _is_coarse(counters or heading) else "fine"
         # What no word tells to be a metric is one beside a counter, printed or of one that is.
         beside = any(known for _, _, known in line.values)
@@ -271,6 +276,12 @@ class Watch:
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
         point = _Point(name, step, value, write.time, write.call, axis, implicit, percent, done)
         if strand is not None:
+            before = self._written.get((write.call, name))
+            if before is not None and root(before) is root(strand):
+                strand = before
+            elif len(self._written) >= HELD:
+                self._written.clear()
+            self._written[write.call, name] = strand
             for earlier in [first for first in self._first if first.call is write.call]:
                 self._first.remove(earlier)
                 self._put(strand, earlier)

@@ -181,3 +181,70 @@ for batch, err in train(4):
     )
     assert "message" not in found
     assert [step for step, _ in found["cost"]] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("told", "begin"),
+    [
+        ("'Train Epoch: {} [{}/{} ({:.0f}%)] Cost: {}'.format(epoch, batch * len(x), 80, 10.0 * batch, err.item())", 0),
+        ("f'epoch {epoch} cost: {err.item()} [{seen:>5d}/{80:>5d}]'", 1),
+        ("f'cost: {err.item()} [{current:>5d}/{80:>5d}]'", 1),
+    ],
+)
+def test_samples_are_no_steps(told: str, begin: int, tmp_path: Path) -> None:
+    found = points(
+        f"""
+def work():
+    x = torch.zeros(8, 3)
+    for epoch in range(3):
+        seen = 0
+        for batch, err in train(10):
+            seen += x.size(0)
+            cost, current = err, (batch + 1) * len(x)
+            if batch % 3 == 0:
+                print({told})
+work()
+""",
+        tmp_path,
+    )
+    expected = dict(found["train/err"])
+    name = "train/cost" if begin == 0 else "cost"
+    steps = [10 * epoch + batch + begin for epoch in range(3) for batch in (0, 3, 6, 9)]
+    assert found[name] == [(step, pytest.approx(expected[step - begin])) for step in steps]
+
+
+def test_a_global_step_is_none_of_samples(tmp_path: Path) -> None:
+    found = points(
+        """
+loader = range(7)
+for epoch in range(2):
+    for batch, err in train(7):
+        if batch % 2 == 0:
+            print(f"step {100 + epoch * len(loader) + batch} cost {err.item()}")
+""",
+        tmp_path,
+    )
+    assert [step for step, _ in found["cost"]] == [
+        100 + 7 * epoch + batch for epoch in range(2) for batch in (0, 2, 4, 6)
+    ]
+
+
+def test_a_value_printed_while_two_optimizers_take_turns_is_one_series(tmp_path: Path) -> None:
+    found = points(
+        """
+critic = torch.nn.Linear(3, 1)
+second = torch.optim.SGD(critic.parameters(), lr=0.1)
+for step in range(60):
+    if step > 20:
+        list(train(1))
+        if step % 2 == 0:
+            second.zero_grad()
+            critic(torch.ones(2, 3)).pow(2).mean().backward()
+            second.step()
+    if step % 7 == 0:
+        print(f"global_step={step}, episodic_return={step / 4}")
+""",
+        tmp_path,
+    )
+    assert found["episodic_return"] == [(step, step / 4) for step in range(0, 60, 7)]
+    assert not any(name != "episodic_return" and "return" in name for name in found)
