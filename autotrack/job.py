@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Iterator
-    from types import FrameType
+    from types import CodeType, FrameType
+    from weakref import ref
 
     from autotrack.artifacts import Checkpoint
     from autotrack.capture.arguments import Arguments
@@ -110,6 +111,8 @@ class Job:
         """Called when the process ends, before the journal is closed."""
         self.unfinished: dict[str, Strand] = {}
         """Strands that have begun in this process and not ended."""
+        self.trainings: list[tuple[tuple[tuple[CodeType, int], ...], ref[Strand]]] = []
+        """The last trainings that no single call makes, each with the calls that it began within."""
         self.failures: dict[str, int] = {}
         """How often something of ours failed, by where."""
         self._facts: dict[str, object] = {}

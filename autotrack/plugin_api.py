@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
-from autotrack.capture.callsite import call_at
+from autotrack.capture.callsite import call_at, calls_around
 from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
 from autotrack.capture.shown import variables
@@ -28,7 +28,7 @@ from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
 from autotrack.printed.words import name_of
 from autotrack.shield import raised_by_signal_handler
-from autotrack.strand import Strand
+from autotrack.strand import BEGUN, Strand
 from autotrack.trained import note_of, remember, role_of, strand_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ __all__ = [
 
 TOLD = 1_000
 """Values of one name, and names, that are known as on record where they are printed."""
+
+
+TRAININGS = 10
+"""Trainings of which it is remembered where they began."""
 
 
 def digest(data: Any) -> str | None:
@@ -154,9 +158,10 @@ def artifact(
     )  # fmt: skip
 
 
-def begin(framework: str, name: str, cls: str = "") -> Strand | None:
+def begin(framework: str, name: str, cls: str = "", frame: FrameType | None = None) -> Strand | None:
     """The strand of a training that no single call makes, as it begins in this thread: that of the call that it happens
-    in, where one is observed, else a new one, which ends with the program.  None where nothing is recorded."""
+    in, where one is observed, else a new one, which ends with the program.  None where nothing is recorded.  `frame`:
+    that of the program which begins it."""
     job, inside = context.Current.job, context.here.inside
     if job is None or job.ended or inside is not None:
         return inside if isinstance(inside, Strand) and inside.job is job else None
@@ -165,6 +170,9 @@ def begin(framework: str, name: str, cls: str = "") -> Strand | None:
         return around
     strand: Strand = context.aside(lambda: Strand(job, framework=framework, kind="training", name=name, cls=cls))
     context.began(strand)
+    calls = strand.memo[BEGUN] = calls_around(frame)
+    job.trainings.append((calls, weakref.ref(strand)))
+    del job.trainings[:-TRAININGS]
     return strand
 
 

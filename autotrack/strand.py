@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from autotrack.journal.points import Window
 
 _now = time.time
+BEGUN = "begun in"
+"""Under which a strand remembers the calls that it began within, the innermost first."""
 
 
 class Owner(Protocol):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 KEPT = 1_000
 """Call sites that are remembered."""
+DEEPEST = 100
+"""Calls within one another that are looked at."""
 
 
 class Expressions(NamedTuple):
@@ -46,6 +48,18 @@ def _read(frame: FrameType) -> Expressions:
         tuple(ast.unparse(argument) for argument in call.args),
         {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg is not None},
     )
+
+
+def calls_around(frame: FrameType | None) -> tuple[tuple[CodeType, int], ...]:
+    """The calls that a frame is within, the innermost first, each by its code and instruction; none where they are
+    many."""
+    found = []
+    while frame is not None:
+        found.append((frame.f_code, frame.f_lasti))
+        if len(found) > DEEPEST:
+            return ()
+        frame = frame.f_back
+    return tuple(found)
 
 
 def call_at(frame: FrameType) -> ast.Call | None:

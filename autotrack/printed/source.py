@@ -59,9 +59,8 @@ class Site(NamedTuple):
 def analyse(code: CodeType, instruction: int, since: float) -> Site:
     """The call that a code object is at.  Where its file was written to `since` the program began, nobody knows what
     the source was."""
-    position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     nothing = Site((), False, (), ())
-    line, last, column, last_column = position
+    line, last, column, last_column = position(code, instruction)
     if line is None or last is None or column is None or last_column is None:
         return nothing
     found = _parsed(code, line) if not _edited(code.co_filename, since) else None
@@ -165,6 +164,36 @@ def _number_like(text: str) -> bool:
 
 
 # Finding the call
+
+
+class Around(NamedTuple):
+    """Where an instruction stands: its line, and the first and last line of each loop around it in its function."""
+
+    line: int
+    loops: tuple[tuple[int, int], ...]
+
+
+_LOOPING = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def position(code: CodeType, instruction: int) -> tuple[int | None, ...]:
+    """The lines and columns of the source that an instruction is of."""
+    return next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+
+
+def loops_around(code: CodeType, instruction: int, since: float) -> Around | None:
+    """The loops around an instruction; None where its source is not known."""
+    line, last, column, last_column = position(code, instruction)
+    if line is None or last is None or column is None or last_column is None or _edited(code.co_filename, since):
+        return None
+    found = _parsed(code, line)
+    if found is None:
+        return None
+    tree, before = found
+    path = _path_to(tree, (line - before, column), (last - before, last_column))
+    inner = next((at for at in range(len(path) - 1, 0, -1) if isinstance(path[at], _FUNCTIONS)), 0)
+    loops = [node for node in path[inner:] if isinstance(node, _LOOPING)]
+    return Around(line, tuple((node.lineno + before, (node.end_lineno or node.lineno) + before) for node in loops))
 
 
 def _edited(path: str, since: float) -> bool:

@@ -18,6 +18,8 @@ from autotrack import context, libraries, lifecycle, shield
 from autotrack.capture.shown import CALLERS_OF, STEP
 from autotrack.job import Job
 from autotrack.printed import source
+from autotrack.printed.afterwards import Afterwards
+from autotrack.printed.headings import Headings, name_below
 from autotrack.printed.lines import Line, read
 from autotrack.printed.numbers import Field
 from autotrack.printed.steps import Counters, Steps, root
@@ -71,6 +73,8 @@ class _Point(NamedTuple):
     percent: bool
     done: int | None
     """How many steps the training had made by then."""
+    above: str = ""
+    """What a heading that stands right above says."""
 
     def says(self, other: _Point) -> bool:
         """Whether another print of the same step only repeats this."""
@@ -92,6 +96,8 @@ class Watch:
         self._job = job
         self._steps = Steps()
         self._tables = Tables()
+        self._headings = Headings()
+        self._afterwards = Afterwards(job)
         self._heading: dict[int, tuple[CodeType, Counters, Counters]] = {}
         """By thread, the counters of the last print that held nothing else, where that was, and how the loops around
         it stood."""
@@ -189,6 +195,8 @@ class Watch:
         for number, row in enumerate(lines):
             if not row:
                 offset += 1
+                if 0 < number < len(lines) - 1:
+                    self._headings.line(thread, write.call.code, "")
                 continue
             over = row.rstrip("\r").rfind("\r") + 1  # what was before is written over
             offset, row = offset + over, row[over:]
@@ -213,6 +221,8 @@ class Watch:
             found = found or bool(line.values or line.counters)
             if number == len(lines) - 1 and row and write.stream and not ends:
                 self._begun[thread] = line.counters, line.split
+            if not line.values:
+                self._headings.line(thread, write.call.code, row)
             self._keep(line, write, site, values, indented=row[:1] in (" ", "\t"))
         return found
 
@@ -271,12 +281,16 @@ class Watch:
         done: int | None = None,
     ) -> None:
         job = self._job
+        above = self._headings.above(write.thread, write.call.code)
         if any(abs(value - told) <= REPEATED * max(abs(value), abs(told)) for told in job.told.get(name, ())):
             return
         strand = write.place if isinstance(write.place, Strand) and write.place.job is job else None
-        point = _Point(name, step, value, write.time, write.call, axis, implicit, percent, done)
+        point = _Point(name, step, value, write.time, write.call, axis, implicit, percent, done, above)
+        before = self._written.get((write.call, name))
+        own = strand is None or (before is not None and root(before) is not root(strand))
+        if strand is not None and not own and self._afterwards.several(write.call, strand):
+            strand, point = None, point._replace(done=None)
         if strand is not None:
-            before = self._written.get((write.call, name))
             if before is not None and root(before) is root(strand):
                 strand = before
             elif len(self._written) >= HELD:
@@ -328,7 +342,9 @@ class Watch:
                 name = f"{name}.percent" if point.percent else f"{name}.fraction"
             elif last.axis and last.step == point.step:  # something else of the same round
                 number = sum(key == point.name for key, _ in others) + 1
-                name = others[point.name, point.call] = f"{name}[{number}]"
+                told = name_below(point.name, point.above) if point.above != last.above else ""
+                name = told if told and told not in known else f"{name}[{number}]"
+                others[point.name, point.call] = name
         elif last is None and len(known) >= SERIES:
             strand.gap("printed values", f"there are more than {SERIES} different ones")
             return

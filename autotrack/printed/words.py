@@ -111,6 +111,8 @@ _FILLING = frozenset(
     """.split()
 )
 """Words that the name of a metric does without."""
+_HEADS = _FILLING | frozenset("metric metrics score scores stats statistics summary performance report for on".split())
+"""Words of a heading that say nothing of what is below it."""
 _WHOLES = (
     (re.compile(r"\broot mean square[d]? error\b"), "rmse"),
     (re.compile(r"\bmean square[d]? error\b"), "mse"),
@@ -194,6 +196,13 @@ def _kind(kept: list[str], head: list[str], words: list[str]) -> str:
     if any(is_metric(word) for word in kept):  # `loss D`
         return "metric"
     return "other" if any(word in OTHER for word in words) else ""
+
+
+def qualifier_of(heading: str) -> str:
+    """What a heading says of which the values under it are: `global` for `Global metrics:`."""
+    words = _WORD.findall(heading.lower())
+    kept = [word for word in words if word.isalpha() and word not in SPLITS and word not in _HEADS]
+    return "_".join(kept) if not any(is_metric(word) or word in COUNTERS for word in kept) else ""
 
 
 def is_metric(word: str) -> bool:

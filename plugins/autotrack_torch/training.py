@@ -228,7 +228,7 @@ def _begin(parameters: list[Any], frame: FrameType | None) -> Training | None:
     classes = [type(modules.unwrapped(module)) for _, module in found]
     name = ", ".join(dict.fromkeys(cls.__name__ for cls in classes)) or "training"
     cls = f"{classes[0].__module__}.{classes[0].__qualname__}" if classes else ""
-    strand = begin("torch", name, cls)
+    strand = begin("torch", name, cls, frame)
     if strand is None:
         return None
     if before is not None and before.strand.ours and before.strand is not strand and before.strand.goes_on:

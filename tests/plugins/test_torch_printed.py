@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import autotrack
-from autotrack.testing import run_program
+from autotrack.testing import Recording, run_program
 
 pytest.importorskip("torch")
 
@@ -248,3 +248,86 @@ for step in range(60):
     )
     assert found["episodic_return"] == [(step, step / 4) for step in range(0, 60, 7)]
     assert not any(name != "episodic_return" and "return" in name for name in found)
+
+
+def test_two_evaluations_are_told_apart_by_their_headings(tmp_path: Path) -> None:
+    found = points(
+        """
+def test(epoch):
+    print(f"\\n--- Epoch {epoch} Evaluation ---\\n")
+    print("Local rank 0:")
+    print(f"- Loss: {0.5 / epoch}")
+    print(f"- Accuracy: {50}/{100} ({50:.0f}%)\\n")
+    print("Global metrics:")
+    print(f"\\t - Loss: {0.25 / epoch}")
+    print(f"\\t - Accuracy: {90}/{200} ({45.0:.2f}%)\\n")
+    print(f"Loss {0.125 / epoch}")
+for epoch in range(1, 4):
+    list(train(2))
+    test(epoch)
+""",
+        tmp_path,
+    )
+    values = {name: [value for _, value in series] for name, series in found.items() if name.startswith("test/")}
+    assert values == {
+        "test/loss": [0.5 / epoch for epoch in (1, 2, 3)],
+        "test/global_loss": [0.25 / epoch for epoch in (1, 2, 3)],
+        "test/loss[2]": [0.125 / epoch for epoch in (1, 2, 3)],
+        "test/accuracy": [50.0] * 3,
+        "test/global_accuracy": [45.0] * 3,
+    }
+
+
+SEVERAL = """
+import torch
+x = torch.randn(8, 3)
+def train(net):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for epoch in range(2):
+        optimizer.zero_grad()
+        loss = net(x).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+        print(f"epoch {epoch} val_loss {0.5}")
+def fit(k):
+    net = torch.nn.Linear(3, 1)
+    for part in range(2):
+        train(net)
+    if k == 2:
+        print("final f1", 0.125)
+    return net
+def evaluate(net):
+    print("test accuracy", 0.25)
+def main():
+    for k in range(3):
+        net = fit(k)
+        print("auc", k / 8)
+    evaluate(net)
+    print("best validation accuracy", 0.75)
+    print("mean iou", 0.375)
+"""
+
+
+def test_what_is_printed_behind_the_loop_of_several_trainings_is_of_none_of_them(tmp_path: Path) -> None:
+    run_program(SEVERAL + "main()", tmp_path, env={"AUTOTRACK_STRICT": "1", "AUTOTRACK_QUIET": "1"})
+    strands = Recording(tmp_path / ".autotrack").strands(printed=True)
+    named = [set(s.points) - {"lr", "train/loss", "valid/loss", "auc"} for s in strands if s.kind == "training"]
+    assert [names for names in named if names] == [{"f1", "test/accuracy"}]
+    outside = {name: series for s in strands if s.kind == "printed" for name, series in s.points.items()}
+    assert outside == {"valid/best_accuracy": [(0, 0.75)], "iou": [(0, 0.375)]}
+
+
+def test_what_is_printed_after_one_training_is_of_that(tmp_path: Path) -> None:
+    found = points(
+        """
+list(train(3))
+def evaluate():
+    print("test accuracy", 0.25)
+for part in range(2):
+    evaluate()
+print("best validation accuracy", 0.75)
+""",
+        tmp_path,
+    )
+    assert found["valid/best_accuracy"] == [(3, 0.75)]
+    assert "test/accuracy" in found
