@@ -67,6 +67,10 @@ _WHOLE = frozenset("map ap return precision em ed rewards".split())
 _BOTH = re.compile(r".*?(\w+)/(\w+)\s+(\w+)")
 _AVERAGED = re.compile(r"average|avg|mean|running|moving|smooth", re.IGNORECASE)
 _AVERAGE = re.compile(r"\s\(\s*$")
+_CLOSED = re.compile(r"\s*%?\s*\)")
+_OF_EACH = re.compile(r"\[\s*\d+\s*/\s*\d+\s*\]")
+_TIMED = re.compile(r"\b(?:time|data)\b[\s_:=]*\d[\d.e+-]*s?\s*\(\s*\d[\d.e+-]*s?\s*\)", re.IGNORECASE)
+"""`Time 0.12 (0.23)`: the value and the mean so far, which those are that stand beside it in this way as well."""
 
 
 @dataclass(slots=True)
@@ -104,6 +108,7 @@ def read(
     if re.search(r"\.\w{2,4}$", qualifier):  # each file is a point
         qualifier = ""
     last: str | None = None
+    last_at = -1
     skip, last_progress = -1, ""
     uncertain: set[str] = set()
     for at, number in enumerate(numbers):
@@ -182,6 +187,11 @@ def read(
         if arrow and _CHANGED.search(label):  # `loss decreased (0.9 --> 0.8)`, which tells again what was said
             begin, skip = numbers[at + 1].end, at + 1
             continue
+        if number.enclosed and not label and last_at == at - 1 >= 0 and _is_mean(text, number, numbers[last_at]):
+            mean = f"{last}.avg"
+            line.values += [(mean, number.value, True)] if all(mean != other for other, _, _ in line.values) else []
+            begin = number.end
+            continue
         name, known = _named(said, expressed, number, label)
         if partner is not None and not number.whole and expressed.metric and not known:
             name = expressed  # `D(G(z)): 0.04 / 0.03`
@@ -212,7 +222,9 @@ def read(
             name, known = Name(last.rpartition("/")[2], said.split, ""), True  # `loss train: 2.2, val: 2.0`
         if not name.metric or (last is not None and not label and _AVERAGE.search(before) and not known):
             continue
-        value_of = known and number.field is not None and number.field.name.endswith("_val")  # `loss_val` says no more
+        value_of = (
+            known and number.field is not None and number.field.name.removesuffix(".avg").endswith("_val")
+        )  # `loss_val` says no more
         split_of = (
             name.split
             or ("" if value_of else expressed.split)
@@ -237,7 +249,7 @@ def read(
             line.values.append((full_again, value, known))
             if (percent is not None and percent.percent) or (number.percent and value == _as_printed(text, number)):
                 line.percent.add(full_again)
-            last = full if known else last
+            last, last_at = (full, at) if known else (last, last_at)
     if len(line.counters) > 1 or not line.values:  # `Steps: 3`: how many there are
         named = {
             word: entry
@@ -253,6 +265,15 @@ def read(
             line.values = [(f"{said_so}/{name}", value, known) for name, value, known in line.values]
             line.percent = {f"{said_so}/{name}" for name in line.percent}
     return line
+
+
+def _is_mean(text: str, number: Number, value: Number) -> bool:
+    """Whether a number in parentheses behind a value is the mean so far: by the source, or in a line of each batch."""
+    if _CLOSED.match(text, number.end) is None:
+        return False
+    if number.field is not None and number.field is not value.field:
+        return number.field.name.endswith(".avg")
+    return _TIMED.search(text) is not None and _OF_EACH.search(text) is not None
 
 
 def _as_printed(text: str, number: Number) -> float:

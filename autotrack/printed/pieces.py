@@ -242,9 +242,18 @@ def _formatted(template: str, call: ast.Call) -> Iterator[str | Piece]:
         else:
             node = named.get(first)
         if node is None or first != name:
-            yield Piece(name if not first.isdigit() else "", None, spec or "")
+            yield Piece(_attribute(name, node), None, spec or "")
         else:
             yield _piece(node, spec or "")
+
+
+def _attribute(name: str, node: ast.expr | None) -> str:
+    """How `{loss.avg}` is called in a format."""
+    owner, dot, attribute = name.rpartition(".")
+    if dot and attribute in _WHOSE:
+        name = (_spoken(node) if owner.isdigit() and node is not None else owner) or name
+        name += ".avg" if attribute == "avg" else ""
+    return "" if name[:1].isdigit() else name
 
 
 def _piece(node: ast.expr, spec: str) -> Piece:
@@ -256,7 +265,10 @@ def _piece(node: ast.expr, spec: str) -> Piece:
     while isinstance(entry, ast.Call) and isinstance(entry.func, ast.Attribute) and not entry.args:
         entry = entry.func.value
     key = entry.slice.id if isinstance(entry, ast.Subscript) and isinstance(entry.slice, ast.Name) else None
-    return Piece(_spoken(node), variable, spec, key, counts_samples(node))
+    name = _spoken(node)
+    if name and isinstance(node, ast.Attribute) and node.attr == "avg":
+        name += ".avg"
+    return Piece(name, variable, spec, key, counts_samples(node))
 
 
 def _spoken(node: ast.expr) -> str:

@@ -36,7 +36,9 @@ LINES: list[tuple[str, dict[str, int], dict[str, float]]] = [
      {"epoch": 1, "batch": 200}, {"lr": 5.0, "loss": 6.9, "ppl": 1000.05}),
     ("[1/25][300/782] Loss_D: 0.1 D(x): 0.9", {"epoch": 1, "batch": 300}, {"loss_d": 0.1, "d_x": 0.9}),
     ("Epoch: [0][10/5005] Time 0.12 (0.23) Loss 6.9e+00 (7.0e+00) Acc@1 0.25 (0.10)",
-     {"epoch": 0, "batch": 10}, {"loss": 6.9, "acc@1": 0.25}),
+     {"epoch": 0, "batch": 10}, {"loss": 6.9, "loss.avg": 7.0, "acc@1": 0.25, "acc@1.avg": 0.1}),
+    ("Epoch 3 Time 0.12 (0.01) Loss 0.5 (0.25)", {"epoch": 3}, {"loss": 0.5}),
+    ("Epoch 3 [1/9] Loss 0.5 (0.25)", {"epoch": 3, "batch": 1}, {"loss": 0.5}),
     ("Mean CV accuracy: 0.95 (+/- 0.02)", {}, {"cv/accuracy": 0.95, "cv/accuracy.std": 0.02}),
     ("R2 Score: 0.85, Mean squared error: 12.1", {}, {"r2": 0.85, "mse": 12.1}),
     ("Best val acc: 0.93 at epoch 12", {"epoch": 12}, {"valid/best_acc": 0.93}),
@@ -473,3 +475,29 @@ for step in range(3):
         "valid/mrr": [(step, 0.5 + step) for step in range(3)],
         "valid/mr": [(step, 60.0 - step) for step in range(3)],
     }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "'Loss {loss.val:.4f} ({loss.avg:.4f})'.format(loss=losses)",
+        "'loss {0.val:.4f} ({0.avg:.4f})'.format(losses)",
+        "f'loss {losses.val:.4f} ({losses.avg:.4f})'",
+        "'loss %.4f (%.4f)' % (losses.val, losses.avg)",
+        "f'[{i:4d}/{8:4d}] Time {0.25:6.3f} ({0.5:6.3f})\\t{losses}'",
+    ],
+)
+def test_the_mean_so_far_that_is_printed_behind_a_value(told: str, tmp_path: Path) -> None:
+    source = f"""
+class AverageMeter:
+    def __str__(self):
+        return '{{name}} {{val:.4e}} ({{avg:.4e}})'.format(name='Loss', **self.__dict__)
+losses = AverageMeter()
+for i in range(3):
+    losses.val, losses.avg = i / 4, i / 8
+    print({told})
+"""
+    found = printed(source, tmp_path)
+    assert [value for _, value in found["loss"]] == [0.0, 0.25, 0.5]
+    assert [value for _, value in found["loss.avg"]] == [0.0, 0.125, 0.25]
+    assert set(found) == {"loss", "loss.avg"}
