@@ -156,7 +156,7 @@ def read(
                 begin = number.end  # `Test Episodes: 10`: how many there are
                 continue
             line.counters.setdefault(word, (int(number.value), total))
-            if number.field is not None and number.field.many:
+            if number.field is not None and number.field.many and (word == "batch" or not label):
                 line.samples.add(word)
             inherited = inherited or said.split
             if partner is not None:

@@ -229,6 +229,19 @@ for epoch in range(2):
     ]
 
 
+def test_steps_of_an_environment_stay_what_they_are_called(tmp_path: Path) -> None:
+    found = points(
+        """
+batch_size = 64
+for update in range(1, 5):
+    list(train(3))
+    print(f"timesteps {update * batch_size}: episodic return {update / 4}")
+""",
+        tmp_path,
+    )
+    assert found["episodic_return"] == [(64 * update, update / 4) for update in range(1, 5)]
+
+
 def test_a_value_printed_while_two_optimizers_take_turns_is_one_series(tmp_path: Path) -> None:
     found = points(
         """
