@@ -25,7 +25,10 @@ _known: dict[int, Stepped] = {}
 class Stepped(Stepping):
     """An optimizer."""
 
-    __slots__ = ("given", "made", "name", "observed", "others", "over_at", "schedulers", "series", "training", "values")
+    __slots__ = (
+        "before", "first", "given", "loaded", "made", "name", "observed", "others", "over_at", "schedulers", "series",
+        "settings", "training", "values",
+    )  # fmt: skip
 
     def __init__(self, optimizer: Any) -> None:
         self.reference = weakref.ref(optimizer)
@@ -40,6 +43,14 @@ class Stepped(Stepping):
         """How far others were when it was made."""
         self.given = [_settings_of(group) for group in optimizer.param_groups[:GROUPS]]
         """What it was set to as it was met first, each group of parameters."""
+        self.loaded = False
+        """Whether it has got its settings from a checkpoint since, and has made no step."""
+        self.settings: dict[str, Any] = {}
+        """Those on record, with its schedulers'."""
+        self.before: dict[str, Any] = {}
+        """Those of the phase before."""
+        self.first = 0
+        """Which its first parameter is, by its id."""
         self.schedulers: list[weakref.ref[Any]] = []
         self.name = ""
         self.training: Training | None = None
@@ -94,6 +105,12 @@ def made(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     in_thread().passed = False
     state.others = {id(other): other.count for other in _known.values() if other is not state}
     loop.unsettle()
+
+
+def loaded(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """An optimizer has got the state of a checkpoint: no step is ever made with what it was set to before."""
+    state = state_of(args[0])
+    state.loaded = state.training is None
 
 
 def steps_from(optimizer: Any, count: int) -> None:
@@ -228,17 +245,22 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
         steps_from(optimizer, _loaded_steps(optimizer))
     if phase or not training.optimizers:
         training.strand.counter = state
+    state.first = next((id(parameter) for parameter in state.parameters()), 0)
+    if phase:
+        same = (other for other in reversed(training.optimizers) if other.first == state.first)
+        state.before = next(same, training.optimizers[-1]).settings
     training.optimizers.append(state)
-    prefix = f"{state.name}." if state.name else ""
-    settings: dict[str, Any] = {f"{prefix}optimizer": type(optimizer).__name__}
+    if state.loaded:
+        state.given = []
+    settings: dict[str, Any] = {"optimizer": type(optimizer).__name__}
     groups = state.given + [_settings_of(group) for group in optimizer.param_groups[len(state.given) : GROUPS]]
     for number, group in enumerate(groups):
         for name, value in group.items():
             if number == 0:
-                settings[f"{prefix}{name}"] = value
+                settings[name] = value
             elif groups[0].get(name) is not value and groups[0].get(name) != value:
-                settings[f"{prefix}group[{number}].{name}"] = value
-    training.strand.params(settings, "optimizer")
+                settings[f"group[{number}].{name}"] = value
+    _tell(state, settings)
     for at in range(len(state.schedulers)):
         _tell_scheduler(state, at)
 
@@ -254,6 +276,24 @@ def _loaded_steps(optimizer: Any) -> int:
             if isinstance(steps, (int, float)) and 0 < steps < 1e15:
                 return int(steps)
     return 0
+
+
+def _tell(state: Stepped, settings: dict[str, Any]) -> None:
+    """Settings of an optimizer; of one that another phase goes on with, what differs from the one before."""
+    assert state.training is not None
+    state.settings.update(settings)
+    prefix = f"{state.name}." if state.name else ""
+    changed = {
+        f"{prefix}{name}": value
+        for name, value in settings.items()
+        if name not in state.before or not _same(value, state.before[name])
+    }
+    if changed:
+        state.training.strand.params(changed, "optimizer")
+
+
+def _same(one: Any, other: Any) -> Any:
+    return one is other or (type(one) is type(other) and type(one).__module__ == "builtins" and one == other)
 
 
 def scheduled(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
@@ -275,8 +315,7 @@ def _tell_scheduler(state: Stepped, at: int) -> None:
     scheduler = state.schedulers[at]()
     if scheduler is None or state.training is None:
         return
-    prefix = f"{state.name}." if state.name else ""
-    prefix += f"scheduler[{at}]" if at else "scheduler"
+    prefix = f"scheduler[{at}]" if at else "scheduler"
     held = {name: value for name, value in vars(scheduler).items() if name[:1] != "_" and name not in _PROGRESS}
     plain = {
         f"{prefix}.{name}": sorted(value.elements()) if type(value) is Counter else value
@@ -284,7 +323,7 @@ def _tell_scheduler(state: Stepped, at: int) -> None:
         if type(value) in (bool, int, float, str, Counter)
         or (type(value) in (list, tuple) and len(value) <= GROUPS and all(type(v) in (int, float) for v in value))
     }
-    state.training.strand.params({prefix: type(scheduler).__name__, **plain}, "optimizer")
+    _tell(state, {prefix: type(scheduler).__name__, **plain})
 
 
 _PROGRESS = frozenset("last_epoch base_lrs verbose T_cur best num_bad_epochs cooldown_counter mode_worse".split())

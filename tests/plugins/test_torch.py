@@ -478,6 +478,34 @@ def test_phases_of_one_model_go_on(recording: Recording) -> None:
     assert strand.points["lr"] == [(0, 0.1), (3, 0.01)]
 
 
+def test_of_a_phase_what_differs_from_the_one_before(recording: Recording) -> None:
+    model = Net()
+    for lr in (0.1, 0.1, 0.02, 0.02):
+        fit(model, torch.optim.SGD(model.parameters(), lr=lr))
+    (strand,) = recording.strands()
+    assert {name: value for name, value in strand.params.items() if "phase" in name} == {"phase3.lr": 0.02}
+    assert (strand.params["lr"], strand.params["optimizer"]) == (0.1, "SGD")
+
+
+def test_an_optimizer_that_goes_on_from_a_checkpoint(recording: Recording) -> None:
+    def warmed(model: Any, lr: float) -> tuple[Any, Any]:
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=lr)
+        return optimizer, torch.optim.lr_scheduler.LinearLR(optimizer, 0.1)
+
+    given, other = Net(), Net()
+    optimizer = torch.optim.SGD(given.parameters(), lr=0.5, momentum=0.5)
+    optimizer.load_state_dict(torch.optim.SGD(given.parameters(), lr=0.25).state_dict())
+    fit(given, optimizer)
+    saved = warmed(other, 0.125)[0].state_dict()
+    gc.collect()
+    optimizer, scheduler = warmed(other, 0.75)
+    optimizer.load_state_dict(saved)
+    fit(other, optimizer)
+    assert [strand.params["lr"] for strand in recording.strands()] == [0.25, 0.125]
+    assert [strand.params["momentum"] for strand in recording.strands()] == [0, 0.125]
+    assert scheduler.base_lrs == [0.75]
+
+
 def test_closures(recording: Recording) -> None:
     model = Net()
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=4)
