@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import sys
 import threading
 from types import CodeType, FrameType
@@ -22,12 +23,13 @@ _same = object.__hash__
 class _Site:
     """A call in one thread that clips gradients."""
 
-    __slots__ = ("code", "optimizer", "series", "training")
+    __slots__ = ("code", "optimizer", "prefix", "series", "training")
 
     def __init__(self, code: CodeType, training: Training, optimizer: Stepped | None) -> None:
         self.code, self.training, self.optimizer = code, training, optimizer
         name = optimizer.name if optimizer is not None and not optimizer.name.startswith("phase") else ""
-        self.series = training.strand.series(f"{name}.grad_norm" if name else "grad_norm")
+        self.prefix = f"{name}." if name else ""
+        self.series = training.strand.series(f"{self.prefix}grad_norm")
 
 
 _sites: dict[tuple[int, int, int], _Site] = {}
@@ -45,6 +47,7 @@ def clipped(args: tuple[Any, ...], kwargs: dict[str, Any], norm: Any) -> None:
     if site is None or site.code is not frame.f_code or site.training is not training:
         optimizer = _optimizer(args[0] if args else kwargs.get("parameters"), training, frame)
         site = _Site(frame.f_code, training, optimizer)
+        _tell(site, args[1] if len(args) > 1 else kwargs.get("max_norm"))
         if len(_sites) < SITES:
             _sites[key] = site
     step = site.optimizer.count if site.optimizer is not None else training.step
@@ -52,6 +55,16 @@ def clipped(args: tuple[Any, ...], kwargs: dict[str, Any], norm: Any) -> None:
         deferred.push(site.series, step, norm)
     else:
         site.series.record(step, deferred.number(norm))
+
+
+def _tell(site: _Site, most: Any) -> None:
+    """What gradients are clipped to; infinity where their norm alone is wanted."""
+    if optimizers.is_tensor(most) and not deferred.is_far(most):
+        most = deferred.number(most)
+    name = f"{site.prefix}max_grad_norm"
+    if type(most) in (int, float) and most < math.inf and name not in site.training.clipped:
+        site.training.clipped.add(name)
+        site.training.strand.params({name: most}, "optimizer")
 
 
 def _optimizer(parameters: Any, training: Training, frame: FrameType) -> Stepped | None:

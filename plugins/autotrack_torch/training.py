@@ -39,6 +39,8 @@ class Training:
         """Whether a data loader is known that feeds it."""
         self.losses: dict[str, Loss] = {}
         """By name, the first backward pass that has it."""
+        self.clipped: set[str] = set()
+        """Under which it is on record what gradients are clipped to."""
         self.described: list[weakref.ref[Any]] = []
         """The modules that are on record."""
         self.evaluated: Counter[str] = Counter()

@@ -424,6 +424,7 @@ def test_the_norm_of_the_gradients_where_they_are_clipped(recording: Recording) 
         optimizer.step()
     (strand,) = recording.strands()
     assert strand.points["grad_norm"] == list(enumerate(norms))
+    assert strand.params["max_grad_norm"] == 0.5
 
 
 def test_the_norm_of_each_of_two_optimizers(recording: Recording) -> None:
@@ -443,6 +444,8 @@ def test_the_norm_of_each_of_two_optimizers(recording: Recording) -> None:
     points = {name: points for strand in recording.strands() for name, points in strand.points.items()}
     assert points["opt_actor.grad_norm"] == list(enumerate(norms["actor"]))
     assert points["opt_critic.grad_norm"] == list(enumerate(norms["critic"]))
+    params = {name: value for strand in recording.strands() for name, value in strand.params.items()}
+    assert params["opt_actor.max_grad_norm"] == params["opt_critic.max_grad_norm"] == 0.5
 
 
 def test_what_takes_turns_is_one_run_in_the_store(tmp_path: Path) -> None:
