@@ -18,6 +18,7 @@ NAMES = 2_000
 """Settings of one object that are kept."""
 
 SCALARS = frozenset((bool, int, float, str, type(None)))
+_OF_MODELS = "transformers.configuration_utils"
 _REFERENCE = re.compile(r"\$\{([\w.\[\]-]+)\}")
 _ENVIRONMENT = re.compile(r"\$\{oc\.env:(\w+)(?:,([^${}]*))?\}")
 
@@ -76,6 +77,9 @@ def members(value: Any) -> dict[str, Any] | None:
         return omegaconf(value)
     if module.startswith("ml_collections.") and kind.__name__.endswith("ConfigDict"):
         return dict(vars(value).get("_fields", {}))
+    of_model = next((base for base in kind.__mro__ if base.__module__ == _OF_MODELS), None)
+    if of_model is not None:
+        return _of_model(value, of_model)
     own = getattr(kind, "__dict__", {})
     for mark in ("__dataclass_fields__", "__pydantic_fields__"):
         if any(mark in vars(base) for base in kind.__mro__):
@@ -83,6 +87,23 @@ def members(value: Any) -> dict[str, Any] | None:
     if "__attrs_attrs__" in own:
         return _stored(value, [field.name for field in own["__attrs_attrs__"]])
     return None
+
+
+def _of_model(value: Any, base: type) -> dict[str, Any]:
+    """What the class of a model's configuration sets, without what every such class has from transformers."""
+    common = set(getattr(base, "__dataclass_fields__", ()))
+    own = [cls for cls in type(value).__mro__ if issubclass(cls, base) and cls is not base]
+    written = {name for cls in own for name in _set_by(cls)}
+    common |= set(_set_by(base, names=True)) - (written - common)
+    return {name: entry for name, entry in stored(value).items() if name not in common and name[:1] != "_"}
+
+
+def _set_by(cls: type, *, names: bool = False) -> tuple[str, ...]:
+    """The parameters of the constructor of a class, or the names in its code."""
+    code = getattr(vars(cls).get("__init__"), "__code__", None)
+    if not isinstance(code, types.CodeType):
+        return ()
+    return code.co_names if names else code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
 
 def _is_namespace(kind: type) -> bool:

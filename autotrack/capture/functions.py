@@ -2,8 +2,9 @@
 well as at the top of a program.
 
 Of each function of the program's own that is on the stack: what it assigns once, outside of loops, and does not compute
-with a call; parameters that have a default; and objects that hold settings.  A counter, a value that comes and goes,
-or what the program was given by other means and is on record for that, is none.
+with a call; parameters that have a default, and all those of a function that stands around the loop of the training;
+objects that hold settings; and of the object whose method it is what was given to its constructor.  A counter, a value
+that comes and goes, data, or what the program was given by other means and is on record for that, is none.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import dis
 import functools
 import inspect
 import itertools
+import math
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
 from autotrack.capture import configuration, program, shown
 from autotrack.capture.arguments import given
-from autotrack.capture.variables import ITEMS, kept, settings_in
+from autotrack.capture.variables import ITEMS, TEXT, begins, is_data, kept, makes, settings_in, speaks
 from autotrack.job import Job
-from autotrack.printed.words import is_setting
+from autotrack.printed.words import is_setting, name_of
 
 DEPTH = 30
 """Frames that are looked at."""
@@ -31,6 +33,9 @@ SETTINGS = 500
 KNOWN = 0.5
 """Share of the settings in an object that are on record already, from which on it is taken for what is on record."""
 _OWN = ("self", "cls")
+_WITHIN = frozenset(("torch", "autotrack", "autotrack_torch"))
+"""Libraries that call nothing of the program's again and again."""
+_RANKS = frozenset(("rank", "local_rank", "global_rank", "node_rank"))
 
 
 class _Assigned:
@@ -40,19 +45,33 @@ class _Assigned:
         self.changing: set[str] = set()
         self.called: set[str] = set()
         self.once: set[str] = set()
+        self.built: set[str] = set()
+        """Given a list or dict that the code makes of others, or fills."""
         instructions = list(dis.get_instructions(code))
-        loops = [(ins.argval, ins.offset) for ins in instructions if "JUMP_BACKWARD" in ins.opname]
-        called = False
+        self.loops = [(ins.argval, ins.offset) for ins in instructions if "JUMP_BACKWARD" in ins.opname]
+        called, built, empty = False, False, 0
+        before, stored, ended = instructions[0], False, False
         for ins in instructions:
-            called = called or ins.opname in ("CALL", "CALL_KW", "CALL_FUNCTION_EX")
             names = _stored_by(ins)
+            if ended or (stored and not names) or (ins.starts_line and before.opname.startswith("POP_JUMP")):
+                called, built, empty = False, False, 0  # another statement begins
+            called = called or ins.opname in ("CALL", "CALL_KW", "CALL_FUNCTION_EX")
+            empty += begins(ins.opcode, ins.arg)
+            built = built or makes(ins.opcode, ins.argval) or (bool(names) and empty > 0)
             for name in names:
-                if name in self.once or any(begin <= ins.offset <= end for begin, end in loops):
+                if name in self.once or self.is_looping(ins.offset):
                     self.changing.add(name)
                 self.once.add(name)
                 if called:
                     self.called.add(name)
-            called = called and not names
+                if built:
+                    self.built.add(name)
+            ended = ins.opname == "POP_TOP" and before.opname != "END_FOR"  # which a comprehension may have as well
+            before, stored = ins, bool(names)
+
+    def is_looping(self, offset: int) -> bool:
+        """Whether a place in the code is within a loop."""
+        return any(begin <= offset <= end for begin, end in self.loops)
 
 
 _assigned = functools.lru_cache(maxsize=256)(_Assigned)
@@ -70,8 +89,8 @@ def settings(job: Job, frame: FrameType | None) -> dict[str, Any]:
     """The settings by their names, those of the innermost function first, in a place where a training begins."""
     known = {name: value for said in given(job).every() for name, value in said.values.items()}
     found: dict[str, Any] = {}
-    for inner in _functions(frame):
-        for name, value in _of(inner):
+    for inner, around in _functions(frame):
+        for name, value in _of(inner, around):
             if isinstance(value, dict):
                 within = configuration.flattened({name: value})
                 again = [configuration.same(known.get(key.rpartition(".")[2]), entry) for key, entry in within.items()]
@@ -82,22 +101,30 @@ def settings(job: Job, frame: FrameType | None) -> dict[str, Any]:
     return dict(itertools.islice(found.items(), SETTINGS))
 
 
-def _functions(frame: FrameType | None) -> Iterator[FrameType]:
+def _functions(frame: FrameType | None) -> Iterator[tuple[FrameType, bool]]:
+    """The program's functions from the innermost one on, and whether a function has or stands around the loop in which
+    all the others are called."""
+    around = False
     for _ in range(DEPTH):
         if frame is None:
             return
-        own = frame.f_code.co_flags & inspect.CO_OPTIMIZED and program.owns(str(frame.f_globals.get("__name__")))
-        if own and len(frame.f_code.co_code) <= LONGEST:
-            yield frame
+        module = str(frame.f_globals.get("__name__"))
+        if not program.owns(module):
+            around = around or module.partition(".")[0] not in _WITHIN
+        elif frame.f_code.co_flags & inspect.CO_OPTIMIZED and len(frame.f_code.co_code) <= LONGEST:
+            around = around or _assigned(frame.f_code).is_looping(frame.f_lasti)
+            yield frame, around
         frame = frame.f_back
 
 
-def _of(frame: FrameType) -> Iterator[tuple[str, Any]]:
+def _of(frame: FrameType, around: bool) -> Iterator[tuple[str, Any]]:
     code = frame.f_code
     assigned = _assigned(code)
     count = code.co_argcount + code.co_kwonlyargcount
     parameters = _parameters(frame, code.co_varnames[:count])
     held = shown.variables(frame)
+    if code.co_argcount and code.co_varnames[0] == "self":
+        yield from _given_to(held.get("self"))
     for name, value in held.items():
         if name.startswith("_") or name in _OWN or name in assigned.changing or shown.counts(name):
             continue
@@ -105,14 +132,58 @@ def _of(frame: FrameType) -> Iterator[tuple[str, Any]]:
             if not _is_plain(value) or value is None:
                 continue
             if name in parameters and name not in assigned.once:
-                if parameters[name] or is_setting(name):
+                if parameters[name] or is_setting(name) or (around and _is_given(name, value)):
                     yield name, kept(value)
             elif name in assigned.once and (name not in assigned.called or is_setting(name)):
+                if is_data(name, value, built=name in assigned.built) or _is_beginning(name, value):
+                    continue
                 yield name, kept(value)
         elif name in assigned.once or name in parameters:
-            within = _plain_in(settings_in(name, value) or {}, configuration.DEPTH)
-            if within:
-                yield name, within
+            made = name in parameters or name in assigned.called
+            if not is_data(name, value, built=name in assigned.built, called=made):
+                yield from _held_in(name, value)
+
+
+def _is_beginning(name: str, value: Any) -> bool:
+    """Whether this is a result that there is none of yet."""
+    return type(value) in (int, float) and value in (0, 1, math.inf, -math.inf) and name_of(name).kind == "metric"
+
+
+def _given_to(owner: Any) -> Iterator[tuple[str, Any]]:
+    """What an object of the program's keeps under the name of a parameter of its constructor."""
+    stored = configuration.stored(owner)
+    for name in _constructed(type(owner)) if stored else ():
+        value = stored.get(name, stored.get(f"_{name}"))
+        if type(value) in configuration.SCALARS or type(value) in (list, tuple):
+            if value is not None and _is_plain(value) and (type(value) is not list or speaks(name)):
+                yield name, kept(value)
+        elif not is_data(name, value, built=False, called=True):
+            yield from _held_in(name, value)
+
+
+def _held_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    within = _plain_in(settings_in(name, value) or {}, configuration.DEPTH)
+    if within:
+        yield name, within
+
+
+def _constructed(cls: type) -> list[str]:
+    """The parameters of the constructors that the program has written for a class."""
+    names: dict[str, None] = {}
+    for base in cls.__mro__:
+        code = getattr(vars(base).get("__init__"), "__code__", None)
+        if isinstance(code, CodeType) and program.owns(base.__module__):
+            names.update(dict.fromkeys(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]))
+    return list(names)
+
+
+def _is_given(name: str, value: Any) -> bool:
+    """Whether an argument without a default is a setting, and neither data nor a result so far."""
+    if type(value) is str:
+        return len(value) <= TEXT
+    if type(value) is list:
+        return speaks(name)
+    return name not in _RANKS and (type(value) is bool or name_of(name).kind not in ("metric", "counter"))
 
 
 def _plain_in(settings: dict[str, Any], depth: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _NAME = re.compile(
 _NO_SECRET = re.compile(
     r"(^|[-_.])((pad|eos|bos|unk|mask|cls|sep|stop|start|end|special|image|prompt|max|min|num|n|new|total|skip|"
     r"by|com|low|high|band|all|multi|per|batch|vocab|context|generated|input|output|first|second|forward|backward|"
-    r"patch|class|reg|register|text|visual|query)[-_]?(tokens?|pass)|"
+    r"patch|class|reg|register|text|visual|query|embed|embedding)[-_]?(tokens?|pass)|"
     r"(SUDO|GIT|SSH)_ASKPASS)$",
     re.IGNORECASE,
 )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ITEMS = 20
 """Entries of a list or dict that is a setting: a longer one is data."""
+TABLE = 4
+"""Entries of one form from which on a dict is one to choose from."""
 DEPTH = 3
 """Objects within objects in which settings are looked for."""
 TEXT = 200
@@ -50,6 +52,12 @@ _HYPERPARAMETERS = frozenset(
     "batch dropout epoch epochs hidden iteration iterations layer layers lr momentum optimizer seed decay clip dim "
     "heads gamma".split()
 )
+_SIZES = frozenset("sizes size units channels widths filters kernels strides features depths dims shape".split())
+_MAKING = frozenset(opcode.opmap[name] for name in ("LIST_APPEND", "MAP_ADD", "SET_ADD"))
+_POP, _CONSTANT = opcode.opmap["POP_TOP"], opcode.opmap["LOAD_CONST"]
+_EMPTY = frozenset(opcode.opmap[name] for name in ("BUILD_LIST", "BUILD_MAP"))
+_PADDING = bytes((_EXTENDED, _CACHE))
+_FILLING = frozenset(opcode.opmap[name] for name in ("LIST_EXTEND", "DICT_UPDATE", "DICT_MERGE"))
 _WRITERS = frozenset(("exec", "globals", "vars", "locals"))
 
 
@@ -64,10 +72,13 @@ def settings(
     for name, value in own:
         if name.startswith("_") or (type(value) is type and value in made):  # the object counts, not its class
             continue
+        called = any(name in code.called for code in codes)
+        if is_data(name, value, built=any(name in code.built for code in codes), called=called):
+            continue
         holder = settings_in(name, value)
         if holder is not None:
             objects[name] = holder
-        elif _is_setting(value) and not (_comes_of_itself(value, age) and any(name in code.called for code in codes)):
+        elif _is_setting(value) and not (called and _comes_of_itself(value, age)):
             scalars[name] = kept(value)
     return scalars, objects
 
@@ -90,6 +101,47 @@ def _is_setting(value: Any) -> bool:
     if type(value) in (list, tuple):
         return 0 < len(value) <= ITEMS and all(_is_scalar(entry) or entry is None for entry in value)
     return _is_scalar(value)
+
+
+def is_data(name: str, value: Any, *, built: bool, called: bool = False) -> bool:
+    """Whether a list or dict is data: `built` by a comprehension or filled, or what a call has returned."""
+    if type(value) is dict:
+        if not (built or called) or name.lower() in HOLDERS:
+            return False
+        speaking = sum(type(key) is str and speaks(key) for key in value)
+        return (built and not speaking) or (_is_index(value) and 2 * speaking < len(value))
+    words = re.split(r"[^a-z]+", name.lower())
+    return type(value) in (list, tuple) and (built or called) and not (speaks(name) or not _SIZES.isdisjoint(words))
+
+
+def _is_index(values: dict[Any, Any]) -> bool:
+    """Whether it numbers something, as a vocabulary does."""
+    numbers = list(values.values())
+    if not 1 < len(numbers) <= ITEMS * 2 or any(type(number) is not int for number in numbers):
+        return False
+    return max(numbers) - min(numbers) == len(numbers) - 1 and len(set(numbers)) == len(numbers)
+
+
+def _is_table(name: str, values: dict[str, Any]) -> bool:
+    """Whether a dict lists what the program chooses from: entries of one form, `{"mnist": {...}, "cifar": {...}}`."""
+    if type(values) is not dict or len(values) < TABLE or name.lower() in HOLDERS:
+        return False
+    forms = {tuple(sorted(map(str, entry))) if type(entry) is dict else () for entry in values.values()}
+    return len(forms) == 1 and () not in forms and len({key.rstrip("0123456789_") for key in values}) >= TABLE
+
+
+def makes(operation: int, constant: Any) -> bool:
+    """Whether an instruction is one of a comprehension."""
+    if operation == _CONSTANT:
+        return isinstance(constant, CodeType) and constant.co_name in ("<listcomp>", "<dictcomp>", "<genexpr>")
+    return operation in _MAKING
+
+
+def begins(operation: int, argument: int | None) -> int:
+    """1 for an instruction that makes an empty list or dict, -1 for one that fills one at once, as literals are."""
+    if operation in _EMPTY:
+        return not argument
+    return -(operation in _FILLING)
 
 
 def _comes_of_itself(value: Any, age: float) -> bool:
@@ -118,8 +170,13 @@ def settings_in(name: str, value: Any) -> dict[str, Any] | None:
     found = _stored_in(value, cls, DEPTH)
     if name.lower() in HOLDERS:
         return found or None
-    speaking = [key for key in found if not _HYPERPARAMETERS.isdisjoint(re.split(r"[^a-z]+", key.lower()))]
+    speaking = [key for key in found if speaks(key)]
     return found if kind is not type and len(speaking) >= SPEAKING else None
+
+
+def speaks(name: str) -> bool:
+    """Whether a name is one of a hyperparameter."""
+    return not _HYPERPARAMETERS.isdisjoint(re.split(r"[^a-z]+", name.lower()))
 
 
 def _stored_in(value: Any, cls: type, depth: int) -> dict[str, Any]:
@@ -150,6 +207,8 @@ class Assigned:
     def __init__(self, code: CodeType) -> None:
         self.called: set[str] = set()
         """Names that are given what a call returns, or what is made of that."""
+        self.built: set[str] = set()
+        """Names that are given a list or dict which the code makes of others, or fills."""
         self.changing: set[str] = set()
         """Names whose values come and go: in loops, or from within functions."""
         self.repeated: set[str] = set()
@@ -174,7 +233,9 @@ class Assigned:
         words = code.co_code
         operations, arguments = words[0::2], words[1::2]
         loops = list(_loops(operations, arguments))
-        module, last = "", 0
+        making = list(_making(code, operations, arguments))
+        empty = list(_beginning(operations, arguments))
+        module, last, called, built = "", 0, False, False
         for at, number in _stores(operations, arguments, _STORE):
             name = code.co_names[number]
             before = _before(operations, at)
@@ -190,8 +251,15 @@ class Assigned:
                 self.repeated.add(name)
             else:
                 self._settings.add(name)
-            if not _CALLS.isdisjoint(operations[last:at]):
+            if operations[last + 1 : at].strip(_PADDING):  # else it is unpacked with the one before
+                begin = max(last, operations.rfind(_POP, last, at))
+                called = not _CALLS.isdisjoint(operations[begin:at])
+                built = any(begin <= place < at for place in making)
+                built = built or sum(count for place, count in empty if begin <= place < at) > 0
+            if called:
                 self.called.add(name)
+            if built:
+                self.built.add(name)
             last = at
 
 
@@ -238,6 +306,23 @@ def _loops(operations: bytes, arguments: bytes) -> Iterator[tuple[int, int]]:
             yield max(0, at + 1 - distance), at
 
 
+def _making(code: CodeType, operations: bytes, arguments: bytes) -> Iterator[int]:
+    """Where comprehensions are."""
+    for operation in _MAKING:
+        yield from (at for at, _ in _stores(operations, arguments, operation))
+    if any(makes(_CONSTANT, constant) for constant in code.co_consts):
+        for at, number in _stores(operations, arguments, _CONSTANT):
+            if makes(_CONSTANT, code.co_consts[number]):
+                yield at
+
+
+def _beginning(operations: bytes, arguments: bytes) -> Iterator[tuple[int, int]]:
+    """Where lists and dicts begin that are empty, and where those are filled at once."""
+    for operation in _EMPTY | _FILLING:
+        for at, number in _stores(operations, arguments, operation):
+            yield at, begins(operation, number)
+
+
 def _module_of(code: CodeType, operations: bytes, arguments: bytes, at: int) -> str:
     """The module that is imported from here: of the nearest IMPORT_NAME."""
     number = opcode.opmap["IMPORT_NAME"]
@@ -271,7 +356,12 @@ class Variables:
         scalars, objects = settings(_main(), codes, time.time() - self._job.started + SLACK)
         given = arguments.given(self._job)
         for name, values in objects.items():
-            if not given.update(values, functools.partial(_held, name)):
+            if _is_table(name, values):
+                known = {str(value) for said in given.every() for value in said.values.values()}
+                known |= {value for value in scalars.values() if type(value) is str}
+                chosen = {key: entry for key, entry in values.items() if key in known}
+                given.add("config", "variable", name, {name: chosen} if chosen else {})
+            elif not given.update(values, functools.partial(_held, name)):
                 bare = name.lower() in HOLDERS
                 named = values if bare else {name: values}
                 given.add("config", "variable", name, named, again=functools.partial(_held, name, bare=bare))

@@ -789,11 +789,102 @@ def test_settings_in_variables_of_functions(tmp_path: Path) -> None:
     Program(tmp_path).run(LOCALS)
     listed = [json.loads(line) for line in command(tmp_path, "ls", "--json").splitlines()]
     runs = [run["id"] for run in sorted(listed, key=lambda run: run["started"])]
-    for run, epochs in zip(runs, (1, 3), strict=True):
+    for run, (epochs, given) in zip(runs, ((1, 5), (3, 6)), strict=True):
         shown = command(tmp_path, "show", run, "--json")
         found = {p["name"]: p["value"] for p in json.loads(shown)["params"] if p["source"] == "local"}
         assert found == {
             "patience": 7, "epochs": epochs, "wd": 1e-4, "hidden_size": 8, "batch_size": 4, "local.lr": 0.25,
             "local.momentum": 0.5, "api_key": "[redacted]", "shape.heads": 3, "cfg.depth": 3, "what.HP_lr": 0.1,
-            "what.HP_batch_size": 10, "what.HP_dropout": 0.5, "what.optimizer": "SGD",
+            "what.HP_batch_size": 10, "what.HP_dropout": 0.5, "what.optimizer": "SGD", "given": given,
         }  # fmt: skip
+
+
+GIVEN = """
+import torch
+class Trainer:
+    def __init__(self, model, width=4, rounds=2, *, window_size, loss="mse", words=()):
+        self.model, self.rounds, self.window_size, self._loss, self.words = model, rounds, window_size, loss, words
+        self.found, self.best = 5, 0.0
+    def learn(self, reward, action):
+        loss = self.model(torch.ones(2, 3)).pow(2).mean()
+        loss.backward()
+    def train(self, best_loss, patience):
+        for _ in range(self.rounds):
+            self.learn(1.0, 3)
+for hidden in (4, 8):
+    model = torch.nn.Sequential(torch.nn.Linear(3, hidden), torch.nn.Linear(hidden, 1))
+    Trainer(model, window_size=hidden + 1).train(9.0, 3)
+"""
+
+
+def test_settings_given_to_functions_and_constructors(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    Program(tmp_path).run(GIVEN)
+    listed = [json.loads(line) for line in command(tmp_path, "ls", "--json").splitlines()]
+    runs = [run["id"] for run in sorted(listed, key=lambda run: run["started"])]
+    for run, hidden in zip(runs, (4, 8), strict=True):
+        params = json.loads(command(tmp_path, "show", run, "--json"))["params"]
+        found = {p["name"]: p["value"] for p in params if p["source"] == "local"}
+        assert found == {"patience": 3, "rounds": 2, "window_size": hidden + 1, "loss": "mse"}
+
+
+MADE = """
+import json, random, torch
+random.seed(0)
+sizes, names = [3, 4], ["a", "b"]
+words = "i like dogs i love".split()
+index = {word: number for number, word in enumerate(words)}
+relations = dict()
+for number, word in enumerate(words): relations[word] = number
+classes = {"cat": 0, "dog": 1}
+loaded, arch = json.loads('{"alpha": 0.5, "n": 3}'), dict(layers=1, heads=2)
+more = {}; more["lr"] = 0.3
+hidden_sizes = [number * 8 for number in range(1, 3)]
+tables = {"ETTh1": {"T": 1}, "ETTm1": {"T": 2}, "Solar": {"T": 3}, "WTH": {"T": 4}, "ECL": {"T": 5}}
+data = "Solar"
+def update(rewards):
+    torch.manual_seed(1)
+    patience, returns, total = 5, [], 0.0
+    dims = [3, 4]
+    first, second = sorted(["x", "y"])
+    best_acc = 0
+    vocabulary = {word: number for number, word in enumerate("abcd")}
+    for reward in rewards:
+        returns.insert(0, reward)
+    torch.ones(1, requires_grad=True).sum().backward()
+update([1.0, 2.0])
+"""
+
+
+def test_what_a_program_makes_is_no_setting(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    Program(tmp_path).run(MADE)
+    params = json.loads(command(tmp_path, "show", "--json"))["params"]
+    sources = {"local", "global", "config"}
+    assert {p["name"]: p["value"] for p in params if p["source"] in sources} == {
+        "sizes": [3, 4], "names": ["a", "b"], "classes.cat": 0, "classes.dog": 1, "loaded.alpha": 0.5, "loaded.n": 3,
+        "arch.layers": 1, "arch.heads": 2, "more.lr": 0.3, "hidden_sizes": [8, 16], "tables.Solar.T": 3,
+        "data": "Solar", "patience": 5, "dims": [3, 4], "total": 0.0,
+    }  # fmt: skip
+
+
+CONFIGURED = """
+import torch
+from transformers import PretrainedConfig
+class Config(PretrainedConfig):
+    model_type = "mine"
+    def __init__(self, hidden_size=8, is_encoder_decoder=True, bos_token_id=3, **kw):
+        super().__init__(is_encoder_decoder=is_encoder_decoder, bos_token_id=bos_token_id, **kw)
+        self.hidden_size, self.head_size = hidden_size, hidden_size // 2
+lm_config = Config(hidden_size=16)
+model = torch.nn.Linear(lm_config.hidden_size, 1)
+model(torch.ones(2, 16)).mean().backward()
+"""
+
+
+def test_the_configuration_of_a_model_of_transformers(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    Program(tmp_path).run(CONFIGURED)
+    params = json.loads(command(tmp_path, "show", "--json"))["params"]
+    found = {p["name"]: p["value"] for p in params if p["source"] == "config"}
+    assert found == {"lm_config.hidden_size": 16, "lm_config.bos_token_id": 3, "lm_config.head_size": 8}
