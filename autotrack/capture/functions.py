@@ -9,10 +9,12 @@ that comes and goes, data, or what the program was given by other means and is o
 
 from __future__ import annotations
 
+import ast
 import dis
 import functools
 import inspect
 import itertools
+import linecache
 import math
 from collections.abc import Iterator
 from types import CodeType, FrameType
@@ -27,7 +29,7 @@ from autotrack.printed.words import is_setting, name_of
 DEPTH = 30
 """Frames that are looked at."""
 LONGEST = 100_000
-"""Bytes of the code of a function that is read."""
+"""Bytes of the code of a function that is read, characters of a source."""
 SETTINGS = 500
 """Settings that are kept."""
 KNOWN = 0.5
@@ -124,7 +126,7 @@ def _of(frame: FrameType, around: bool) -> Iterator[tuple[str, Any]]:
     parameters = _parameters(frame, code.co_varnames[:count])
     held = shown.variables(frame)
     if code.co_argcount and code.co_varnames[0] == "self":
-        yield from _given_to(held.get("self"))
+        yield from _given_to(held.get("self"), frame)
     for name, value in held.items():
         if name.startswith("_") or name in _OWN or name in assigned.changing or shown.counts(name):
             continue
@@ -149,16 +151,70 @@ def _is_beginning(name: str, value: Any) -> bool:
     return type(value) in (int, float) and value in (0, 1, math.inf, -math.inf) and name_of(name).kind == "metric"
 
 
-def _given_to(owner: Any) -> Iterator[tuple[str, Any]]:
-    """What an object of the program's keeps under the name of a parameter of its constructor."""
+def _given_to(owner: Any, frame: FrameType) -> Iterator[tuple[str, Any]]:
+    """What an object of the program's keeps under the name of a parameter of its constructor; of what it does not keep
+    what the one call of the constructor says."""
     stored = configuration.stored(owner)
-    for name in _constructed(type(owner)) if stored else ():
+    names = _constructed(type(owner)) if stored else []
+    passed = {name for name in names if name not in stored and f"_{name}" not in stored}
+    if passed:
+        said = _said_to(type(owner), frame)
+        yield from ((name, kept(said[name])) for name in names if name in passed and said.get(name) is not None)
+    for name in names:
         value = stored.get(name, stored.get(f"_{name}"))
         if type(value) in configuration.SCALARS or type(value) in (list, tuple):
             if value is not None and _is_plain(value) and (type(value) is not list or speaks(name)):
                 yield name, kept(value)
         elif not is_data(name, value, built=False, called=True):
             yield from _held_in(name, value)
+
+
+def _said_to(cls: type, frame: FrameType | None) -> dict[str, Any]:
+    """What the only call of a class says for each parameter of its constructor, as far as that is written there or is a
+    default: the only one in the sources of the functions on the stack."""
+    made = next((vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)), None)
+    if not inspect.isfunction(made):
+        return {}
+    files: dict[str, None] = {}
+    for _ in range(DEPTH):
+        if frame is None:
+            break
+        if program.owns(str(frame.f_globals.get("__name__"))):
+            files[frame.f_code.co_filename] = None
+        frame = frame.f_back
+    calls = [call for file in files for call in _calls_in(file).get(cls.__name__, ())]
+    if len(calls) != 1:
+        return {}
+    call, code = calls[0], made.__code__
+    positional = code.co_varnames[1 : code.co_argcount]
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    if None in keywords or any(isinstance(node, ast.Starred) for node in call.args):
+        return {}
+    defaults = dict(zip(reversed(positional), reversed(made.__defaults__ or ()), strict=False))
+    said = {**defaults, **(made.__kwdefaults__ or {})}
+    for name, node in (*zip(positional, call.args, strict=False), *keywords.items()):
+        try:
+            said[str(name)] = ast.literal_eval(node)
+        except ValueError:  # it is computed
+            said.pop(str(name), None)
+    return {name: value for name, value in said.items() if type(value) in configuration.SCALARS}
+
+
+@functools.lru_cache(maxsize=64)
+def _calls_in(file: str) -> dict[str, list[ast.Call]]:
+    """The calls in a source, by the last name of what is called."""
+    source = "".join(linecache.getlines(file))
+    found: dict[str, list[ast.Call]] = {}
+    try:
+        tree = ast.parse(source if len(source) <= LONGEST else "")
+    except (SyntaxError, ValueError):
+        return found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
+            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            if name[:1].isupper() or name[:1] == "_":
+                found.setdefault(name, []).append(node)
+    return found
 
 
 def _held_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -802,7 +802,7 @@ def test_settings_in_variables_of_functions(tmp_path: Path) -> None:
 GIVEN = """
 import torch
 class Trainer:
-    def __init__(self, model, width=4, rounds=2, *, window_size, loss="mse", words=()):
+    def __init__(self, model, width, depth, rounds=2, *, window_size, loss="mse", words=(), scale=0.5, side=None):
         self.model, self.rounds, self.window_size, self._loss, self.words = model, rounds, window_size, loss, words
         self.found, self.best = 5, 0.0
     def learn(self, reward, action):
@@ -813,7 +813,7 @@ class Trainer:
             self.learn(1.0, 3)
 for hidden in (4, 8):
     model = torch.nn.Sequential(torch.nn.Linear(3, hidden), torch.nn.Linear(hidden, 1))
-    Trainer(model, window_size=hidden + 1).train(9.0, 3)
+    Trainer(model, 7, hidden * 2, window_size=hidden + 1).train(9.0, 3)
 """
 
 
@@ -825,7 +825,7 @@ def test_settings_given_to_functions_and_constructors(tmp_path: Path) -> None:
     for run, hidden in zip(runs, (4, 8), strict=True):
         params = json.loads(command(tmp_path, "show", run, "--json"))["params"]
         found = {p["name"]: p["value"] for p in params if p["source"] == "local"}
-        assert found == {"patience": 3, "rounds": 2, "window_size": hidden + 1, "loss": "mse"}
+        assert found == {"patience": 3, "rounds": 2, "window_size": hidden + 1, "loss": "mse", "width": 7, "scale": 0.5}
 
 
 MADE = """
