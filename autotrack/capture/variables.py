@@ -57,7 +57,7 @@ _MAKING = frozenset(opcode.opmap[name] for name in ("LIST_APPEND", "MAP_ADD", "S
 _POP, _CONSTANT = opcode.opmap["POP_TOP"], opcode.opmap["LOAD_CONST"]
 _EMPTY = frozenset(opcode.opmap[name] for name in ("BUILD_LIST", "BUILD_MAP"))
 _PADDING = bytes((_EXTENDED, _CACHE))
-_FILLING = frozenset(opcode.opmap[name] for name in ("LIST_EXTEND", "DICT_UPDATE", "DICT_MERGE"))
+_FILLING = frozenset(opcode.opmap[name] for name in ("LIST_EXTEND", "DICT_UPDATE", "DICT_MERGE", "BINARY_OP"))
 _WRITERS = frozenset(("exec", "globals", "vars", "locals"))
 
 
@@ -138,7 +138,7 @@ def makes(operation: int, constant: Any) -> bool:
 
 
 def begins(operation: int, argument: int | None) -> int:
-    """1 for an instruction that makes an empty list or dict, -1 for one that fills one at once, as literals are."""
+    """1 for an instruction that makes an empty list or dict, -1 for one that fills one at once or adds to it."""
     if operation in _EMPTY:
         return not argument
     return -(operation in _FILLING)
