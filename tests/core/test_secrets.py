@@ -96,6 +96,11 @@ def test_other_names_of_secrets(name: str) -> None:
     assert is_secret_name(name)
 
 
+@pytest.mark.parametrize("name", ["plan.embed_tokens", "max_tokens", "embedding_token"])
+def test_names_of_vocabularies(name: str) -> None:
+    assert not is_secret_name(name)
+
+
 @given(st.text())
 def test_any_text_can_be_redacted(text: str) -> None:
     assert isinstance(redact(text), str)
