@@ -17,20 +17,16 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from autotrack import Dataset, libraries
-from autotrack.plugin_api import data_held, data_profiled, later, split_of, variables
+from autotrack import Dataset
+from autotrack.plugin_api import data_held, data_profiled, later
 from autotrack_torch import datasets, sources
+from autotrack_torch.loader_names import names_of
 from autotrack_torch.passing import Watch
+from autotrack_torch.tensors import arrays_of, exact, places_of
 from autotrack_torch.training import Training, in_thread
 
-FRAMES = 6
-"""Functions of the program in which the name of a loader is looked for."""
-DEEPEST = 60
-"""Functions that are looked at for that, those of libraries among them."""
 KEPT = 1_000
 """Loaders that are known."""
-COPIED = 64 << 20
-"""Bytes of a part of a data set that are gathered for its identity."""
 DEPTH = 2
 EVER = 1e9
 """Seconds until what is for the end of the program."""
@@ -76,7 +72,7 @@ class Feed:
         self.training: Training | None = None
         dataset = getattr(loader, "dataset", None)
         self.data = _reference(dataset)
-        self.places = _places(dataset)
+        self.places = places_of(dataset)
         self.kind = type(dataset).__name__
         self.watch: Watch | None = None
         """Of the first epoch, while it lasts and there is something to see."""
@@ -171,7 +167,7 @@ class Feed:
         held = self.data() if self.data is not None else None
         if held is data:
             return True
-        places = _places(data)
+        places = places_of(data)
         return (
             places != ()
             and len(places) == len(self.places)
@@ -205,7 +201,7 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
                 _feeds.clear()
             if feed is not None:
                 _gone.append(feed)
-            feed = _feeds[id(loader)] = Feed(loader, *_names_of(sys._getframe(DEPTH), loader))
+            feed = _feeds[id(loader)] = Feed(loader, *names_of(sys._getframe(DEPTH), loader))
         feed.follow()
         feed.begin(loader, iterator)
     if len(_iterating) >= KEPT:
@@ -307,22 +303,6 @@ def _tell(feed: Feed, training: Training, role: str) -> None:
         _tell_data(feed, training, role, dataset)
 
 
-def _tensors_of(dataset: Any) -> tuple[Any, ...]:
-    return dataset.tensors if type(dataset) is sys.modules["torch"].utils.data.TensorDataset else ()
-
-
-def _places(dataset: Any) -> tuple[tuple[Any, ...], ...]:
-    """What the tensors that a data set is made of are part of, and where, as they are now."""
-    found = []
-    for tensor in _tensors_of(dataset):
-        whole = tensor._base if tensor._base is not None else tensor
-        try:
-            found.append((weakref.ref(whole), tensor.data_ptr(), tensor.shape, tensor.stride(), tensor._version))
-        except RuntimeError:  # of a tensor that has no place, or no version
-            return ()
-    return tuple(found)
-
-
 def _reference(data: Any) -> weakref.ref[Any] | None:
     try:
         return weakref.ref(data)
@@ -351,7 +331,7 @@ def _settings(loader: Any) -> dict[str, Any]:
 def _tell_data(feed: Feed, training: Training, role: str, dataset: Any) -> None:
     """The data set, as exactly as it can be had without asking it for its rows."""
     strand, name = training.strand, type(dataset).__name__
-    arrays = _arrays(dataset)
+    arrays = arrays_of(dataset)
     if arrays:
         whole = dataset.dataset if type(dataset) is sys.modules["torch"].utils.data.Subset else dataset
         kind = datasets.TENSOR if datasets.as_array(whole) is not whole else None
@@ -409,78 +389,6 @@ def conclude(feed: Feed, *, at_end: bool = False) -> None:
     if profile is not None:
         data_profiled(feed.reports[0][0].strand, profile)
     feed.reports.clear()
-
-
-def exact(dataset: Any) -> bool:
-    """Whether the rows of a data set are those of tensors or an array."""
-    data = sys.modules["torch"].utils.data
-    if type(dataset) is data.Subset:
-        dataset = dataset.dataset
-    if isinstance(dataset, data.TensorDataset):
-        return type(dataset).__getitem__ is data.TensorDataset.__getitem__
-    return datasets.as_array(dataset) is not None
-
-
-def _arrays(dataset: Any) -> list[Any]:
-    """The features, and the labels, of a data set that is made of tensors in memory."""
-    torch: Any = sys.modules["torch"]
-    if not exact(dataset):
-        return []
-    indices = dataset.indices if type(dataset) is torch.utils.data.Subset else None
-    dataset = dataset.dataset if indices is not None else dataset
-    tensors = list(dataset.tensors) if isinstance(dataset, torch.utils.data.TensorDataset) else [dataset]
-    arrays = [datasets.as_array(tensor) for tensor in tensors]
-    if any(array is None or datasets.mapped(array) for array in arrays):
-        return []
-    if indices is None:
-        return arrays
-    if sum(array.nbytes for array in arrays) > COPIED or not isinstance(indices, (list, tuple, range)):
-        return []
-    numpy = sys.modules["numpy"]
-    rows = numpy.asarray(list(indices), dtype=numpy.int64)
-    return [array[rows] for array in arrays]
-
-
-def _names_of(frame: FrameType | None, loader: Any) -> tuple[str, str]:
-    """The name under which the program has a loader, and the split that it is for by that or by the name of its data:
-    the nearest that says one, else the nearest; but what the program calls it farther out, where a function is given
-    it, says better what it is for."""
-    dataset = getattr(loader, "dataset", None)
-    wanted = {id(entry) for entry in (dataset, *_tensors_of(dataset)) if entry is not None}
-    found: list[str] = []
-    says = ""
-    left = FRAMES
-    for _ in range(DEEPEST):
-        if frame is None or not left:
-            break
-        if frame.f_code.co_filename.startswith(libraries.folders()):
-            frame = frame.f_back
-            continue
-        left -= 1
-        for space in (variables(frame), frame.f_globals):
-            names, data = [], []
-            for name, value in list(space.items()):
-                for key, entry in _entries(name, value):
-                    if entry is loader:
-                        names.append(f"{name}{key}")
-                    elif id(entry) in wanted:
-                        data.append(f"{name}{key}")
-            found += names
-            says = next((split for split in map(split_of, (*names, *data)) if split), says)
-        frame = frame.f_back
-    return next((name for name in found if split_of(name)), next(iter(found), "")), says
-
-
-def _entries(name: str, value: Any) -> list[tuple[str, Any]]:
-    """What a variable holds, by what is written after its name."""
-    if issubclass(type(value), dict):  # not what an object says of its class, nor its own `items`
-        return [(f"[{key}]", entry) for key, entry in list(dict.items(value))[:100] if type(key) in (str, int)]
-    if type(value).__module__ == "accelerate.data_loader":
-        return [("", value), ("", vars(value).get("base_dataloader"))]
-    held = getattr(value, "__dict__", None) if name == "self" else None
-    if type(held) is dict:
-        return [(f".{key}", entry) for key, entry in list(held.items())]
-    return [("", value)]
 
 
 def forget() -> None:
