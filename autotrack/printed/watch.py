@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import context, libraries, lifecycle, shield
 from autotrack.capture.shown import CALLERS_OF, STEP
 from autotrack.job import Job
-from autotrack.printed import source
+from autotrack.printed import functions, source
 from autotrack.printed.afterwards import Afterwards
 from autotrack.printed.headings import Headings, name_below
 from autotrack.printed.lines import Line, read
@@ -187,7 +187,7 @@ class Watch:
         found = False
         above: Counters = {}
         samples: set[str] = set()
-        fallback = _split_of(write.call.code) or ("" if write.call.counted else _split_around(values))
+        fallback = functions.split_of(write.call.code) or ("" if write.call.counted else functions.split_around(values))
         thread = write.thread
         before, begun_split = self._begun.pop(thread, ({}, ""))
         lines = text.split("\n")
@@ -412,33 +412,6 @@ def _given(text: str, values: dict[str, object]) -> list[Field]:
             if exact is not None:
                 found.append(Field(start, end, key[1:], exact))
     return found
-
-
-def _split_of(code: CodeType) -> str:
-    """The data that a function is for by its name: `validate`, `test_epoch`."""
-    return "" if code.co_name == "<module>" else _FUNCTIONS.get(code.co_name, name_of(code.co_name).split)
-
-
-def _split_around(values: dict[str, object]) -> str:
-    """The same of the functions that have called the one which prints: of the nearest whose name speaks of data.  One
-    that trains may evaluate, too."""
-    callers: Any = values.get(CALLERS_OF, ())
-    for code in callers:
-        splits = {_split_of(code)} | {name_of(word).split for word in code.co_name.split("_")}
-        splits.discard("")
-        if splits == {"train"}:
-            others = {_FUNCTIONS.get(name, name_of(name).split) for name in _names(code)}
-            return "" if others - {"", "train"} else "train"
-        if splits:
-            return splits.pop() if len(splits) == 1 else ""
-    return ""
-
-
-def _names(code: CodeType) -> tuple[str, ...]:
-    return (*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars)
-
-
-_FUNCTIONS = {"validate": "valid", "evaluate": "eval", "eval_": "eval"}
 
 
 def _counting(loops: tuple[str, ...], values: dict[str, object]) -> Counters:

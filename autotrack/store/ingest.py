@@ -114,7 +114,9 @@ class _Segment:
         self._joined: list[events.StrandJoined] = []
         self._series: list[tuple[Any, ...]] = []
         self._profiles: list[events.DataProfiled] = []
+        self._files: list[tuple[Any, ...]] = []
         self._digests: list[tuple[Any, ...]] = []
+        self._models: list[tuple[Any, ...]] = []
 
     def alive(self, heartbeat: float | None) -> bool:
         try:
@@ -186,15 +188,22 @@ class _Segment:
             self._series.append((*self._key, event.series, event.strand, event.name, event.origin))
         elif isinstance(event, events.DataProfiled):
             self._profiles.append(event)
+        elif isinstance(event, events.ArtifactSeen):
+            known = event.path, event.mode, event.strand, event.step
+            self._files.append((*self._key, event.artifact, *known))
         elif isinstance(event, events.ArtifactDigested):
-            self._digests.append((*self._key, event.artifact, event.digest, event.model))
+            self._digests.append((*self._key, event.artifact, event.digest))
+        if isinstance(event, (events.ArtifactSeen, events.ArtifactDigested)) and event.model is not None:
+            self._models.append((*self._key, event.artifact, event.model))
 
     def _write_events(self) -> None:
         put = self._database.put
         put("facts", "job, segment, position, tag, strand, body", self._facts, "job, segment, position")
         put("strands", "strand, job, segment, position, run, kind, ended", self._begun, "strand")
         put("series", "job, segment, series, strand, name, origin", self._series, "job, segment, series")
-        put("digests", "job, segment, artifact, digest, model", self._digests, "job, segment, artifact")
+        put("files", "job, segment, artifact, path, mode, strand, step", self._files, "job, segment, artifact")
+        put("files", "job, segment, artifact, digest", self._digests, "job, segment, artifact")
+        put("files", "job, segment, artifact, model", self._models, "job, segment, artifact")
         profiles.put(self._database, self._file.job, self._profiles)
         for joined in self._joined:
             self.strands |= join(self._database, joined.strand, joined.into)

@@ -5,7 +5,7 @@ hold, and NULL in `low`, `high` says that no value was finite.
 from these and from the edits, so that lists, filters and sorting need not read them; it can be made again at any
 time.
 
-`digests` are what the files held that were read or written, to be found by that.
+`files` are those that were read or written, to be found by what they held.
 
 `profiles` are events too, but kept by the identity of the data: whichever job reported one, it serves every run that
 used such data.  `profiled` says which jobs did, so that a profile goes with the last of them.
@@ -31,8 +31,8 @@ TABLES = {
     "chunks": """job TEXT, segment TEXT, series BIGINT, part BIGINT, count BIGINT, first_step BIGINT, last_step BIGINT,
         first_time DOUBLE PRECISION, last_time DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,
         steps {blob}, times {blob}, points {blob}, PRIMARY KEY (job, segment, series, part)""",
-    "digests": """job TEXT, segment TEXT, artifact BIGINT, digest TEXT, model TEXT,
-        PRIMARY KEY (job, segment, artifact)""",
+    "files": """job TEXT, segment TEXT, artifact BIGINT, path TEXT, mode TEXT, strand TEXT, step BIGINT, digest TEXT,
+        model TEXT, PRIMARY KEY (job, segment, artifact)""",
     "profiles": "data TEXT PRIMARY KEY, time DOUBLE PRECISION, body TEXT",
     "profiled": "data TEXT, job TEXT, PRIMARY KEY (data, job)",
     "strands": "strand TEXT PRIMARY KEY, job TEXT, segment TEXT, position BIGINT, run TEXT, kind TEXT, ended BIGINT",
@@ -55,8 +55,8 @@ INDEXES = (
     "facts_strand ON facts (strand)",
     "facts_own ON facts (job, tag) WHERE strand IS NULL",
     "facts_files ON facts (job) WHERE tag = 'artifact'",
-    "digests_digest ON digests (digest)",
-    "digests_model ON digests (model) WHERE model IS NOT NULL",
+    "files_written ON files (digest) WHERE mode = 'written'",
+    "files_model ON files (model) WHERE mode = 'written' AND model IS NOT NULL",
     "series_strand ON series (strand)",
     "strands_run ON strands (run)",
     "strands_job ON strands (job, kind)",
@@ -73,7 +73,7 @@ INDEXES = (
     "metrics_name ON metrics (name, last)",
 )
 
-_OF_JOB = ("segments", "facts", "digests", "series", "chunks", "profiled", "strands", "runs")
+_OF_JOB = ("segments", "facts", "files", "series", "chunks", "profiled", "strands", "runs")
 _OF_RUN = ("params", "metrics", "tags")
 
 

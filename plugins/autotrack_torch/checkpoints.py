@@ -22,6 +22,8 @@ from autotrack_torch.training import Training
 
 BUDGET = 0.5
 """Seconds that the identity of a model at hand may take."""
+COMPARED = 1 << 20
+"""Elements of a model that are compared with those of what may be a copy of it."""
 WAITING = 100
 """Files that may wait for a training."""
 
@@ -190,8 +192,7 @@ def state_in(obj: Any) -> Mapping[str, Any]:
 
 def _of_state(state: Mapping[str, Any]) -> Training | None:
     """The training whose parameters are saved: by where they are in memory, or, of copies of them, as in half
-    precision or by `deepcopy`, the one that this thread is in, where its model has parameters of these names and
-    shapes."""
+    precision or by `deepcopy`, the one that this thread is in, where these are its parameters as they are now."""
     known = trainings.by_storage() if state else {}
     for tensor in state.values():
         training = known.get(tensor.untyped_storage().data_ptr()) if _has_storage(tensor) else None
@@ -202,17 +203,36 @@ def _of_state(state: Mapping[str, Any]) -> Training | None:
 
 
 def _is_copied(state: Mapping[str, Any], training: Training) -> bool:
-    """Whether all that a state has are parameters and buffers of a model of this training, by name and shape."""
-    shapes = {_bare(name): tensor.shape for name, tensor in state.items()}
+    """Whether all that a state has are copies of parameters and buffers of a model of this training; as many of what is
+    trained are compared as are at hand within `COMPARED`, the smallest first."""
+    given = {_bare(name): tensor for name, tensor in state.items()}
     for reference in training.described:
         module = reference()
         if module is None:
             continue
         named = itertools.chain(module.named_parameters(remove_duplicate=False), module.named_buffers())
-        own = {_bare(name): tensor.shape for name, tensor in named}
-        if any(name in own for name in shapes) and all(own.get(name) == shape for name, shape in shapes.items()):
+        own = {_bare(name): tensor for name, tensor in named}
+        if not all(name in own and own[name].shape == tensor.shape for name, tensor in given.items()):
+            continue
+        pairs = [(own[name], tensor) for name, tensor in given.items() if own[name].requires_grad]
+        left, compared = COMPARED, 0
+        for mine, other in sorted(pairs, key=lambda pair: int(pair[0].numel())):
+            left -= mine.numel()
+            if left < 0 or not _is_equal(mine, other):
+                break
+            compared += 1
+        if compared and (left < 0 or compared == len(pairs)):
             return True
     return False
+
+
+def _is_equal(mine: Any, other: Any) -> bool:
+    """Whether a tensor is a copy of another, as far as its type can hold that; False for what is on a device."""
+    torch: Any = sys.modules["torch"]
+    if not all(_has_storage(tensor) and tensor.is_cpu and not tensor.is_quantized for tensor in (mine, other)):
+        return False
+    with torch._C._DisableTorchDispatch():
+        return bool(torch.equal(mine.detach().to(other.dtype), other.detach()))
 
 
 def _bare(name: str) -> str:

@@ -75,13 +75,13 @@ def fitting(strand: Strand, model: Any) -> Iterator[None]:
 def paused() -> Iterator[None]:
     """What a library does in this thread meanwhile is no part of any training: it is tried out, and undone."""
     here = trainings.in_thread()
-    before, feed, counts = here.paused, here.feed, optimizers.counts()
+    before, round, counts = here.paused, here.round, optimizers.counts()
     here.paused = True
     loop.unsettle()
     try:
         yield
     finally:
-        here.paused, here.feed = before, feed
+        here.paused, here.round = before, round
         optimizers.put_back(counts)
         loop.unsettle()
 

@@ -12,6 +12,10 @@ from autotrack_torch.tensors import tensors_of
 
 FRAMES = 6
 """Functions of the program in which the name of a loader is looked for."""
+ENTRIES = 100
+"""Of a dict that are looked at."""
+FAR = 1 << 60
+"""Greater numbers are no keys of splits, and take long to write out."""
 DEEPEST = 60
 """Functions that are looked at for that, those of libraries among them."""
 
@@ -49,9 +53,8 @@ def names_of(frame: FrameType | None, loader: Any) -> tuple[str, str]:
 def _entries(name: str, value: Any) -> list[tuple[str, Any]]:
     """What a variable holds, by what is written after its name."""
     if issubclass(type(value), dict):  # not what an object says of its class, nor its own `items`
-        return [
-            (f"[{key}]", entry) for key, entry in itertools.islice(dict.items(value), 100) if type(key) in (str, int)
-        ]
+        entries = list(itertools.islice(dict.items(value), ENTRIES))
+        return [(f"[{key}]", entry) for key, entry in entries if type(key) is str or (type(key) is int and key < FAR)]
     if type(value).__module__ == "accelerate.data_loader":
         return [("", value), ("", vars(value).get("base_dataloader"))]
     held = getattr(value, "__dict__", None) if name == "self" else None

@@ -28,6 +28,8 @@ from autotrack_torch.training import Training, in_thread
 KEPT = 1_000
 """Loaders that are known."""
 DEPTH = 2
+WAITING = 10
+"""Rounds of one loader that may go on at the same time."""
 EVER = 1e9
 """Seconds until what is for the end of the program."""
 
@@ -36,38 +38,27 @@ class Feed:
     """A data loader."""
 
     __slots__ = (
-        "batches", "data", "during", "epochs", "first", "iterator", "kind", "last", "name", "open", "passed", "places",
-        "reference", "reports", "role", "says", "settings", "split", "told", "told_at", "trained", "training", "watch",
-        "watched", "when",
+        "at", "data", "kind", "name", "passed", "places", "reference", "reports", "role", "round", "rounds", "says",
+        "settings", "told", "told_at", "training", "waiting", "watch", "watched",
     )  # fmt: skip
 
     def __init__(self, loader: Any, name: str, says: str = "") -> None:
         self.reference = weakref.ref(loader)
         self.settings = _settings(loader)
-        self.iterator: weakref.ref[Any] | None = None
-        """Of this round: a loader that has no name is gone once it is iterated."""
         self.name = name
-        self.batches = 0
-        """That have passed in this round."""
-        self.epochs = 0
-        """Rounds that were begun, without those in which nothing was trained once it is known that it feeds one."""
-        self.open = False
-        """Whether it is to be seen yet if this round of a training's loader is an epoch: it may be an evaluation."""
-        self.when = 0.0
-        """The time of the first batch of an open round."""
-        self.first = self.last = -1
-        """How far the training was at the first and at the last batch of this round."""
-        self.trained = False
-        """Whether there was a step on a batch of this round, as far as one sees."""
-        self.during: Training | None = None
-        """The training at whose steps these are."""
+        self.round: Round | None = None
+        """That the last batch was of, or that was begun since."""
+        self.waiting: list[Round] = []
+        """Others that may go on."""
+        self.rounds = 0
+        """How many were begun."""
+        self.at = 0
+        """Of all batches that its thread has had, the last one of it."""
         self.role = ""
-        self.split = ""
-        """What a library that iterates it says it is for."""
         self.says = says
         """What it is for by the program's names for it and its data."""
         self.told = False
-        self.told_at = 0, 0
+        self.told_at: tuple[Round | None, int] = None, 0
         """Round and batch."""
         self.training: Training | None = None
         dataset = getattr(loader, "dataset", None)
@@ -83,43 +74,36 @@ class Feed:
         self.passed: tuple[Dataset, str] | None = None
         """What has, and what is missing of it."""
 
-    def begin(self, loader: Any, iterator: Any) -> None:
+    def begin(self, loader: Any, iterator: Any) -> Round:
         """A round begins, perhaps of another training, where the one that it was for is over."""
         if self.training is not None and in_thread().training is not self.training and not self.training.strand.goes_on:
-            self.told, self.role, self.training, self.epochs = False, "", None, 0
+            self.told, self.role, self.training = False, "", None
         self.close()
-        self.batches, self.first, self.last, self.trained, self.split = 0, -1, -1, False, in_thread().split
-        self.epochs += 1
-        self.open = self.role == "train" and self.training is not None
+        self.rounds += 1
         if self.watched is not None:
             self.watched.gone()
             self.watch = None
             conclude(self)
-        elif self.epochs == 1 and self.passed is None and not exact(getattr(loader, "dataset", None)):
+        elif self.rounds == 1 and self.passed is None and not exact(getattr(loader, "dataset", None)):
             self.watch = self.watched = Watch(loader, iterator)
-        self.iterator = weakref.ref(iterator, self.watch.gone if self.watch is not None else None)
+        over = self.watch.gone if self.watch is not None else None
+        self.round = Round(self, weakref.ref(iterator, over), self.role == "train" and self.training is not None)
+        return self.round
 
-    def close(self) -> None:
-        """A round is over that may have been an epoch of its training, or have evaluated on the training's data."""
-        training = self.training
-        if not self.open or training is None:
-            return
-        self.open = False
-        if self.first >= 0 and (self.last if self.batches > 1 else training.steps) > self.first:
-            self.note(training)
-        else:
-            self.epochs -= 1
+    def close(self, *, at_end: bool = False) -> None:
+        """See which of the rounds that are over have been epochs of its training."""
+        waiting, self.waiting = self.waiting, []
+        for round in waiting if self.round is None else (*waiting, self.round):
+            if round.open and not at_end and round.iterator() is not None and len(self.waiting) < WAITING:
+                self.waiting.append(round)
+            elif round.open:
+                round.close()
 
-    def note(self, training: Training) -> None:
-        """This round is an epoch."""
-        self.open = False
-        training.strand.series("epoch").record_at(self.first, self.epochs - 1, self.when)
-
-    def may_train(self, before: Feed | None) -> bool:
+    def may_train(self, before: Round | None) -> bool:
         """Whether a step since the last batch may be on that: batches of two loaders may come in turns, of which one
         evaluates now and then."""
         grad: bool = sys.modules["torch"].is_grad_enabled()
-        return grad and (before is self or not self.evaluates())
+        return grad and ((before is not None and before.feed is self) or not self.evaluates())
 
     def evaluates(self) -> bool:
         """Whether the program's names say so."""
@@ -127,7 +111,7 @@ class Feed:
 
     def for_what(self) -> str:
         """What data is for that is iterated while nothing is trained."""
-        said = self.split or self.says
+        said = (self.round.split if self.round is not None else "") or self.says
         return said if said not in ("", "train") else "eval"
 
     def is_for_another(self, training: Training) -> bool:
@@ -141,18 +125,19 @@ class Feed:
         return (
             training is None
             or not training.optimizers
-            or self.last < training.steps
-            or self.told_at == (self.epochs, self.batches)
+            or self.round is None
+            or self.round.last < training.steps
+            or self.told_at == (self.round, self.round.batches)
         )
 
     def is_over(self) -> bool:
         """Whether this round is."""
-        return self.iterator is None or self.iterator() is None
+        return self.round is None or self.round.iterator() is None
 
     def follow(self) -> None:
         """Go on from a loader of the same name and the same data, of which a new one is made for each epoch."""
         data = self.data() if self.data is not None else None
-        if self.epochs or data is None:
+        if self.rounds or data is None:
             return
         others = [other for other in (*_gone, *_feeds.values()) if other.told and other.name == self.name]
         before = next((other for other in reversed(others) if other is not self and other.is_of(data)), None)
@@ -160,7 +145,7 @@ class Feed:
         if split and before is not None and before.role != split:
             return
         if before is not None and (before.training is None or before.training.strand.goes_on):
-            self.told, self.role, self.training, self.epochs = True, before.role, before.training, before.epochs
+            self.told, self.role, self.training = True, before.role, before.training
 
     def is_of(self, data: Any) -> bool:
         """Whether it is of this data set, or of one that was made of the same tensors."""
@@ -175,8 +160,58 @@ class Feed:
         )
 
 
+class Round:
+    """From the first to the last batch of an iterator of a loader."""
+
+    __slots__ = (
+        "batches", "begun", "during", "feed", "first", "here", "iterator", "last", "open", "split", "trained", "trains",
+        "when",
+    )  # fmt: skip
+
+    def __init__(self, feed: Feed, iterator: weakref.ref[Any], is_open: bool) -> None:
+        self.feed, self.iterator, self.here = feed, iterator, in_thread()
+        self.batches = 0
+        self.begun = 0
+        """Of all batches that its thread has had, the first one of it."""
+        self.when = 0.0
+        """The time of that."""
+        self.open = is_open
+        """Whether it is to be seen yet if this round of a training's loader is an epoch: it may be an evaluation."""
+        self.first = self.last = -1
+        """How far the training was at the first and at the last batch."""
+        self.during: Training | None = None
+        """The training at whose steps these are."""
+        self.trains = False
+        """Whether gradients were computed at its first batch, and a model was in training mode."""
+        self.trained = False
+        """Whether there was a step on a batch of it, as far as one sees."""
+        self.split = self.here.split
+        """What a library that iterates it says it is for."""
+
+    def close(self) -> None:
+        """It is over: an epoch if there was a step after its last batch, or gradients alone are accumulated in it."""
+        training = self.feed.training
+        stepped = training is not None and self.here.round is self and training.steps > self.last
+        if self.first >= 0 and (stepped or (self.trains and self.batches > 1)):
+            self.note()
+        self.open = False
+
+    def note(self) -> None:
+        """It is an epoch of its training; where several loaders feed that, those of one of them count."""
+        training, feed = self.feed.training, self.feed
+        self.open = False
+        if training is None or (training.clock not in (None, feed) and training.clock.at >= self.begun):
+            return
+        if training.clock is None:
+            training.epochs = in_thread().epochs
+        training.clock = feed
+        at = self.first if self.during is training else training.steps
+        training.strand.series("epoch").record_at(at, training.epochs, self.when or time.time())
+        training.epochs += 1
+
+
 _feeds: dict[int, Feed] = {}
-_iterating: dict[int, tuple[weakref.ref[Any], Feed]] = {}
+_iterating: dict[int, Round] = {}
 """By the id of an iterator, whose batches these are."""
 _gone: deque[Feed] = deque(maxlen=100)
 """Those of loaders that are no more."""
@@ -203,46 +238,51 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
                 _gone.append(feed)
             feed = _feeds[id(loader)] = Feed(loader, *names_of(sys._getframe(DEPTH), loader))
         feed.follow()
-        feed.begin(loader, iterator)
+        begun = feed.begin(loader, iterator)
     if len(_iterating) >= KEPT:
         _iterating.clear()
-    assert feed.iterator is not None
-    _iterating[id(iterator)] = feed.iterator, feed
+    _iterating[id(iterator)] = begun
 
 
 def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
     """A batch is on its way to the program.  On the hot path."""
-    known = _iterating.get(id(args[0]))
-    if known is None:
-        known = _taken_up(args[0]) if _aside else None
-        if known is None:
+    round = _iterating.get(id(args[0]))
+    if round is None:
+        round = _taken_up(args[0]) if _aside else None
+        if round is None:
             return
-    feed = known[1]
-    feed.batches += 1
+    feed, here = round.feed, round.here
+    feed.round = round
+    round.batches += 1
     if feed.watch is not None and not feed.watch.batch(batch, args[0]):
         feed.watch = None
-    here = in_thread()
-    before, here.feed = here.feed, feed
-    if before is not feed:
-        here.other = before
+    before, here.round = here.round, round
+    here.batches = feed.at = here.batches + 1
+    if before is not None and before.feed is not feed:
+        here.other = before.feed
     training = here.training
     if training is not None:
         optimizers = training.optimizers
         last = optimizers[0].count if len(optimizers) == 1 else training.steps
-        stepped = last > feed.last >= 0
-        feed.last = last
-        if feed.first < 0:
-            feed.first, feed.during, feed.when = last, training, time.time()
-            if not feed.told and not sys.modules["torch"].is_grad_enabled():
+        other = before is not None and before is not round and before.open and before.during is training
+        if other and last > before.last:
+            before.note()
+        stepped = last > round.last and round.during is training
+        round.last = last
+        if round.first < 0:
+            round.first, round.during, round.when, round.begun = last, training, time.time(), here.batches
+            grad = sys.modules["torch"].is_grad_enabled()
+            round.trains = grad and training.is_in_training_mode()
+            if not feed.told and not grad:
                 with sys.modules["torch"]._C.DisableTorchFunction():
                     _tell(feed, training, feed.for_what())
-        elif feed.open and last > feed.first and feed.training is not None:
-            feed.note(feed.training)
+        elif stepped and round.open:
+            round.note()
         elif stepped and feed.role != "train":
-            feed.trained = feed.trained or feed.may_train(before)
+            round.trained = round.trained or feed.may_train(before)
 
 
-def _taken_up(iterator: Any) -> tuple[weakref.ref[Any], Feed] | None:
+def _taken_up(iterator: Any) -> Round | None:
     """What was begun while a library tried something out may go on as part of a training."""
     found = _aside.get(id(iterator))
     if found is None or found[0]() is not iterator or in_thread().paused:
@@ -257,7 +297,7 @@ def _taken_up(iterator: Any) -> tuple[weakref.ref[Any], Feed] | None:
 def feeds(training: Training, frame: FrameType) -> None:
     """A training has begun, or goes on, with what has come from a loader, or is in variables of the program's."""
     here = in_thread()
-    feed: Feed | None = here.feed
+    feed: Feed | None = here.round.feed if here.round is not None else None
     other: Feed | None = here.other
     if feed is not None and feed.evaluates() and other is not None and not other.evaluates() and not other.is_over():
         feed = other
@@ -272,29 +312,31 @@ def settle() -> None:
     training = in_thread().training
     for feed in list(_feeds.values()):
         conclude(feed)
-        if training is None or not feed.batches or feed.during is not training:
+        round = feed.round
+        if training is None or round is None or not round.batches or round.during is not training:
             continue
-        if feed.told and not feed.is_for_another(training) and (feed.role == "train" or not feed.trained):
+        if feed.told and not feed.is_for_another(training) and (feed.role == "train" or not round.trained):
             continue
-        if feed.trained:
+        if round.trained:
             _tell(feed, training, "train")
-        elif feed.first >= 0:
+        elif round.first >= 0 and (not round.trains or feed.evaluates() or round.split):
             _tell(feed, training, feed.for_what())
 
 
 def _tell(feed: Feed, training: Training, role: str) -> None:
     held = feed.reference()  # never asked whether it is true: that would count the data
-    if held is None and feed.iterator is not None:
-        held = feed.iterator()
-    if role == "train":
-        if feed.training is None:
-            later("the last epoch", feed.close, EVER)
-        feed.epochs, feed.open = 1 + in_thread().epochs, False
-    feed.told, feed.role, feed.training, feed.told_at = True, role, training, (feed.epochs, feed.batches)
+    round = feed.round
+    if held is None and round is not None:
+        held = round.iterator()
+    if role == "train" and feed.training is None:
+        later("the last epoch", lambda: feed.close(at_end=True), EVER)
+    feed.told, feed.role, feed.training = True, role, training
+    feed.told_at = round, round.batches if round is not None else 0
     prefix = "" if role == "train" and not training.fed else f"{feed.name or role}."
     if role == "train":
         training.fed = True
-        training.strand.series("epoch").record(training.steps, feed.epochs - 1)
+        if round is not None:
+            round.note()
     training.strand.params({f"{prefix}{name}": value for name, value in feed.settings.items()}, "loader")
     dataset = getattr(held, "dataset", getattr(held, "_dataset", None))
     if dataset is None and feed.data is not None:

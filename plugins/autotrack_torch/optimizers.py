@@ -19,6 +19,8 @@ from autotrack_torch.training import Generation, Training, in_thread
 
 GROUPS = 100
 """Parameter groups whose settings are recorded."""
+FAR = 1e15
+"""Steps that no optimizer has made."""
 _known: dict[int, Stepped] = {}
 
 
@@ -241,7 +243,7 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
         name, taken = _variable(frame, optimizer), {other.name for other in training.optimizers}
         numbered = (f"{name}#{number}" for number in itertools.count(2))
         state.name = next(candidate for candidate in itertools.chain([name], numbered) if candidate not in taken)
-    if not phase:
+    if not phase and state.loaded:
         steps_from(optimizer, _loaded_steps(optimizer))
     if phase or not training.optimizers:
         training.strand.counter = state
@@ -267,15 +269,14 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
 
 def _loaded_steps(optimizer: Any) -> int:
     """The steps that an optimizer has made in another program, by the state that was loaded into it."""
-    for group in optimizer.param_groups[:1]:
-        for parameter in group["params"][:10]:
-            held = optimizer.state.get(parameter) if isinstance(optimizer.state, dict) else None
-            steps = held.get("step") if isinstance(held, dict) else None
-            if is_tensor(steps):
-                steps = None if deferred.is_far(steps) else deferred.number(steps)
-            if isinstance(steps, (int, float)) and 0 < steps < 1e15:
-                return int(steps)
-    return 0
+    most = 0
+    for held in itertools.islice(dict.values(optimizer.state), 10):
+        steps = held.get("step") if isinstance(held, dict) else None
+        if is_tensor(steps):
+            steps = None if deferred.is_far(steps) else deferred.number(steps)
+        if isinstance(steps, (int, float)) and 0 < steps < FAR:
+            most = max(most, int(steps))
+    return most
 
 
 def _tell(state: Stepped, settings: dict[str, Any]) -> None:

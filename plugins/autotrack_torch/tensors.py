@@ -18,7 +18,7 @@ def exact(dataset: Any) -> bool:
     if type(dataset) is data.Subset:
         dataset = dataset.dataset
     if isinstance(dataset, data.TensorDataset):
-        return type(dataset).__getitem__ is data.TensorDataset.__getitem__
+        return type(dataset).__getitem__ is data.TensorDataset.__getitem__ and hasattr(dataset, "tensors")
     return datasets.as_array(dataset) is not None
 
 
@@ -43,7 +43,10 @@ def arrays_of(dataset: Any) -> list[Any]:
 
 
 def tensors_of(dataset: Any) -> tuple[Any, ...]:
-    return dataset.tensors if type(dataset) is sys.modules["torch"].utils.data.TensorDataset else ()
+    """The tensors of a data set of no class of the program's own."""
+    torch = sys.modules["torch"]
+    tensors = vars(dataset).get("tensors") if type(dataset) is torch.utils.data.TensorDataset else None
+    return tensors if type(tensors) is tuple and all(type(tensor) is torch.Tensor for tensor in tensors) else ()
 
 
 def places_of(dataset: Any) -> tuple[tuple[Any, ...], ...]:

@@ -43,6 +43,10 @@ class Training:
         """Under which it is on record what gradients are clipped to."""
         self.described: list[weakref.ref[Any]] = []
         """The modules that are on record."""
+        self.clock: Any = None
+        """The data loader whose rounds are its epochs."""
+        self.epochs = 0
+        """The number of the next one."""
         self.evaluated: Counter[str] = Counter()
         """By the name of its loader, how many data sets are on record that it was evaluated on."""
         self.joined: set[int] = {id(self)}
@@ -59,6 +63,11 @@ class Training:
     def step(self) -> int:
         """The one that the last backward pass was of."""
         return self.steps if self.optimizers else self.steps - 1
+
+    def is_in_training_mode(self) -> bool:
+        """Whether any of its models is, as far as these are known."""
+        modules = [module for reference in self.described if (module := reference()) is not None]
+        return not modules or any(module.training for module in modules)
 
     def evaluates(self, name: str) -> bool:
         """Whether another data set of that name is to be recorded."""
@@ -81,8 +90,8 @@ class Here:
     """What happens in a thread: the training that was seen last, and the losses since the last step."""
 
     __slots__ = (
-        "epochs", "feed", "given", "name", "other", "passed", "paused", "pending", "scaled", "split", "training",
-        "withheld",
+        "batches", "epochs", "given", "name", "other", "passed", "paused", "pending", "round", "scaled", "split",
+        "training", "withheld",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -90,10 +99,12 @@ class Here:
         self.pending: list[Loss] = []
         self.passed = False
         """Whether a loss was seen since an optimizer was made."""
-        self.feed: Any = None
-        """The data loader that the last batch has come from."""
+        self.round: Any = None
+        """The round of a data loader that the last batch has come from."""
+        self.batches = 0
+        """That data loaders have given."""
         self.other: Any = None
-        """The one before, from which another has come."""
+        """The data loader before that, from which another one has come."""
         self.scaled: tuple[Any, Any] | None = None
         """The last loss that was multiplied for half precision, and what it was before."""
         self.given: Any = None

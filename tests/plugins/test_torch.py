@@ -964,6 +964,10 @@ def test_a_checkpoint_of_copies_is_of_the_training(recording: Recording, tmp_pat
     torch.save({"model": {name: tensor.half() for name, tensor in best.items()}, "at": 2}, tmp_path / "half.pt")
     torch.save({f"module.{name}": tensor.clone() for name, tensor in best.items()}, tmp_path / "clone.pt")
     torch.save({"weight": torch.ones(7, 7)}, tmp_path / "other.pt")
+    torch.save(torch.nn.Linear(3, 1).state_dict(), tmp_path / "another.pt")
+    for _ in range(2):
+        optimizer.step()
+    torch.save(best, tmp_path / "earlier.pt")  # which nobody has seen being copied
     torch.save({"mean": torch.ones(3)}, tmp_path / "mean.pt")
     autotrack.disable()
     seen = {Path(event.path).name: event for event in recording.events() if isinstance(event, events.ArtifactSeen)}

@@ -654,6 +654,79 @@ def test_data_made_anew_for_each_evaluation_is_recorded_up_to_a_bound(recording:
     assert any("valid_loader" in what for what in strand.gaps)
 
 
+ROUNDS = {
+    "a step after the last batch": """
+for epoch in range(3):
+    for x, y in loader: backward(x, y)
+    optimizer.step(); optimizer.zero_grad()
+""",
+    "accumulated over two": """
+for epoch in range(3):
+    for x, y in loader: backward(x, y)
+    if epoch % 2: optimizer.step(); optimizer.zero_grad()
+""",
+    "one that is evaluated on as well": """
+batches = iter(loader)
+for step in range(12):
+    try:
+        x, y = next(batches)
+    except StopIteration:
+        batches = iter(loader); x, y = next(batches)
+    backward(x, y); optimizer.step(); optimizer.zero_grad()
+    if step % 5 == 3:
+        with torch.no_grad(): [model(x) for x, _ in loader]
+""",
+    "a look in between": """
+for epoch in range(3):
+    for at, (x, y) in enumerate(loader):
+        backward(x, y); optimizer.step(); optimizer.zero_grad()
+        if at == 1: next(iter(loader))
+""",
+    "two at a time": """
+other = DataLoader(TensorDataset(X + 1, Y), batch_size=10)
+for epoch in range(3):
+    for (x, y), (z, _) in zip(loader, other):
+        backward(torch.cat([x, z]), torch.cat([y, y])); optimizer.step(); optimizer.zero_grad()
+""",
+    "made anew of other rows": """
+for epoch in range(3):
+    for x, y in DataLoader(TensorDataset(X + epoch, Y), batch_size=10):
+        backward(x, y); optimizer.step(); optimizer.zero_grad()
+    with torch.no_grad(): [model(x) for x, _ in DataLoader(TensorDataset(X[:8], Y[:8]), batch_size=4)]
+""",
+}
+
+
+@pytest.mark.parametrize("loop", ROUNDS.values(), ids=ROUNDS)
+def test_rounds_that_are_epochs(loop: str, tmp_path: Path) -> None:
+    source = f"""
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+X, Y = torch.ones(40, 3), torch.ones(40, 1)
+loader = DataLoader(TensorDataset(X, Y), batch_size=10)
+model = torch.nn.Linear(3, 1); optimizer = torch.optim.SGD(model.parameters(), lr=.01)
+def backward(x, y): (model(x) - y).pow(2).mean().backward()
+{loop}
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    assert done.returncode == 0, done.stderr
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    assert [value for _, value in strand.points["epoch"]] == [0.0, 1.0, 2.0]
+
+
+def test_a_look_at_the_data_of_the_next_training_is_no_evaluation(recording: Recording) -> None:
+    for rows in (20, 40):
+        loader = data.DataLoader(data.TensorDataset(X[:rows].clone(), Y[:rows].clone()), batch_size=10)
+        inputs, _ = next(iter(loader))
+        model = torch.nn.Linear(inputs.shape[1], 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for inputs, targets in loader:
+            step(model, optimizer, inputs, targets)
+    autotrack.disable()
+    found = [[(entry.role, entry.dataset.rows) for entry in s.datasets.values()] for s in recording.strands()]
+    assert found == [[("train", 20)], [("train", 40)]]
+
+
 # Without a loader
 
 

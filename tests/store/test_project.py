@@ -54,7 +54,10 @@ def test_who_has_made_a_file(folder: Folder, opened: Open) -> None:
     file(late, 5, "read", "blake3:z")
     third = Journal(folder, started=1_600_000_000.0)  # before it was written
     file(third, 1, "read", "blake3:a")
-    for journal in (early, late, third):
+    others = [Journal(folder, started=1_700_000_500.0 + number) for number in range(30)]
+    for journal in others:
+        file(journal, 1, "read", "blake3:a")
+    for journal in (early, late, third, *others):
         journal.end()
     store = opened()
     of_run = {"job": early.job, "run": first, "name": "Ridge", "path": "/1.pt", "step": 4}
