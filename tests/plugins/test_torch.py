@@ -914,12 +914,12 @@ def test_a_training_that_goes_on_in_another_program(tmp_path: Path) -> None:
 import os, torch
 model = torch.nn.Linear(3, 1); optimizer = torch.optim.Adam(model.parameters(), lr=.01); x = torch.ones(20, 3)
 start = 0
-if os.path.exists("last.pt"):
-    loaded = torch.load("last.pt"); start = loaded["step"]
+if os.path.exists("0.pt"):
+    loaded = torch.load("0.pt"); start = loaded["step"]
     model.load_state_dict(loaded["model"]); optimizer.load_state_dict(loaded["optimizer"])
 for step in range(start, start + 3):
     loss = model(x).pow(2).mean(); optimizer.zero_grad(); loss.backward(); optimizer.step()
-torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, "last.pt")
+torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, f"{start}.pt")
 """
     for _ in range(2):
         done = run_program(source, tmp_path, env=PATIENT)
