@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from autotrack.printed.lists import entries_of, without_lists
 from autotrack.printed.numbers import LONGEST, Field, Number, numbers_in
 from autotrack.printed.words import (
     COARSE,
@@ -29,9 +30,6 @@ _NO_NUMBERS = re.compile(
     r"|\b\d+\.\d+\.\d+[\w.]*|^\W*(?:[\w.]+\s*[-:|]?\s+)?\[?(?:DEBUG|INFO|WARNING|WARN)\b\]?(?::[\w.]+:)?"
 )
 """Dates, times, versions, addresses, and what a log puts before its lines."""
-_LIST = re.compile(
-    r"[\[(]\s*[-+]?[\d.][-+.\deE]*(?:[\s,]+[-+]?[\d.][-+.\deE]*)+\s*(?:\.\.\.[^\])]*)?,?\s*(?:[\])]|$)|\(\d+,\)"
-)
 _OBJECT = re.compile(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)?")
 """An object by its fields: `Namespace(lr=0.1, epochs=3)`."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -48,10 +46,6 @@ _OF_NUMPY = re.compile(r"(\bnp\.(?:float|int|uint)\d*\()([-+.\deE]+|nan|inf)\)")
 _FOLLOWED = re.compile(r"(?:\s?%)?\s+([A-Za-z]\w*)(?=\s*(?:[,;)|\]]|$))")
 """A word that what stands there ends with: `0.5 loss, 0.9 accuracy`."""
 _ASSIGNED = re.compile(r"\s([A-Za-z]\w*)=$")
-LISTED = 20
-"""Entries of a list of values that are series each."""
-FEW = 4
-"""The same where no word tells that they are metrics."""
 _CALLED = re.compile(r"(?<=\w)\s?\(([^()]*(?:\([^()]*\)[^()]*)?)\)(?=\s*[:=]\s*\S*$|\s*[:=])")
 _RATIO = re.compile(r"\s*(?:/|of|out of)\s*$")
 _BOUNDARY = re.compile(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n")
@@ -101,7 +95,7 @@ def read(
     for pattern in (_NO_NUMBERS, _OBJECT):
         text = pattern.sub(lambda match: " " * len(match[0]), text)
     line = Line(split=_lead(text) or split)
-    numbers, lists = _without_lists(text, numbers_in(text, fields))
+    numbers, lists = without_lists(text, numbers_in(text, fields))
     begin = 0
     inherited = line.split
     qualifier = _qualifier(text, fields)
@@ -127,7 +121,7 @@ def read(
             if name_of(bare).kind == "metric" and name_of(bare).metric != told.metric and not name_of(bare).split:
                 label = f"{told.split} {bare}" if told.split else bare
         if number.start in lists:
-            _read_list(line, label, lists[number.start], inherited)
+            line.values += entries_of(label, lists[number.start], inherited)
             begin = lists[number.start][-1].end
             continue
         behind = _FOLLOWED.match(text, number.end)
@@ -279,28 +273,6 @@ def _is_mean(text: str, number: Number, value: Number) -> bool:
 def _as_printed(text: str, number: Number) -> float:
     digits = re.match(r"[-+.\d,]+(?:[eE][-+]?\d+)?", text[number.start : number.end])
     return float(digits[0].replace(",", "")) if digits is not None else number.value
-
-
-def _without_lists(text: str, numbers: list[Number]) -> tuple[list[Number], dict[int, list[Number]]]:
-    """The numbers, of lists that one expression has printed the first alone, and such lists by where they begin."""
-    lists: dict[int, list[Number]] = {}
-    for match in _LIST.finditer(text):
-        inside = [number for number in numbers if match.start() <= number.start < match.end()]
-        makers = {number.field for number in inside}
-        if inside and (len(makers) < len(inside) or None in makers):
-            lists[inside[0].start] = inside
-            numbers = [number for number in numbers if number is inside[0] or number not in inside]
-    return numbers, lists
-
-
-def _read_list(line: Line, label: str, numbers: Sequence[Number], split: str) -> None:
-    """The entries of a list whose label names a metric are series each, and so may be the few of one whose label says
-    nothing; those of others are data."""
-    said = name_of(label) if label else NOTHING
-    few = said.metric and not said.kind and len(numbers) <= FEW and not any(number.whole for number in numbers)
-    if (said.kind == "metric" or few) and 1 < len(numbers) <= LISTED:
-        name = str(Name(said.metric, said.split or split, ""))
-        line.values += [(f"{name}[{at}]", number.value, not few) for at, number in enumerate(numbers)]
 
 
 def _lead(text: str) -> str:

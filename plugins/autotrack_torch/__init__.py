@@ -1,9 +1,10 @@
 """PyTorch.
 
-Observes `torch.autograd.backward`, which every `loss.backward()` calls, every step of an optimizer, the rounds and
-batches of data loaders, `GradScaler.scale`, `torch.save`, `torch.load` and `torch.manual_seed`, TorchScript,
-`torch.export` and safetensors as they save and load, `SummaryWriter` and the metrics of torchmetrics.  There is no
-`fit` to see: a training is what a loss, the parameters that it is of and the optimizers that step them make together.
+Observes `torch.autograd.backward`, which every `loss.backward()` calls, every step of an optimizer and the state that
+one loads, the rounds and batches of data loaders, `GradScaler.scale`, `torch.save`, `torch.load` and
+`torch.manual_seed`, TorchScript, `torch.export` and safetensors as they save and load, `SummaryWriter` and the metrics
+of torchmetrics.  There is no `fit` to see: a training is what a loss, the parameters that it is of and the optimizers
+that step them make together.
 
 Records the loss of each backward pass under the author's name for it, at the step of the optimizer that follows; the
 mean over the micro-batches of a step as `<name>.step`; the settings of the optimizers, and the learning rate whenever
