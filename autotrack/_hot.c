@@ -67,11 +67,13 @@ static PyTypeObject SwitchType = {
    Slots: the records of a window of `journal.points`.  For Python an iterator over their offsets; `record` writes one. */
 
 #define RECORD 32
+#define PAGE 4096
 
 typedef struct {
     PyObject_HEAD
     Py_buffer buffer; /* held until it is full, or let go of */
     Py_ssize_t next;
+    Py_ssize_t ready; /* the end of what `prepare` has seen to */
 } Slots;
 
 static PyTypeObject SlotsType;
@@ -133,7 +135,36 @@ slots_next(Slots *self)
     return PyLong_FromSsize_t(at);
 }
 
+/* The kernel takes tens of microseconds for the first write to a page of a file.  So another thread than those that
+   record makes it, without the GIL: one that leaves each page as it is, whoever writes to it meanwhile. */
+static PyObject *
+slots_prepare(Slots *self, PyObject *size)
+{
+    Py_ssize_t wanted = PyLong_AsSsize_t(size), next = self->next;
+    Py_buffer held;
+    if (wanted == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (self->buffer.obj != NULL) {
+        if (PyObject_GetBuffer(self->buffer.obj, &held, PyBUF_WRITABLE) < 0) {
+            return NULL;
+        }
+        Py_ssize_t at = next > self->ready ? next : self->ready;
+        Py_ssize_t end = wanted < held.len - next ? next + wanted : held.len;
+        Py_BEGIN_ALLOW_THREADS
+        for (at = (at + PAGE - 1) / PAGE * PAGE; at < end; at += PAGE) {
+            atomic_fetch_or((_Atomic unsigned char *)held.buf + at, 0);
+        }
+        Py_END_ALLOW_THREADS
+        self->ready = at;
+        PyBuffer_Release(&held);
+    }
+    return PyLong_FromSsize_t(next);
+}
+
 static PyMethodDef slots_methods[] = {
+    {"prepare", (PyCFunction)slots_prepare, METH_O,
+     "Make the next so many bytes ready to be written to; the offset that is claimed next."},
     {"release", (PyCFunction)slots_release, METH_NOARGS, NULL},
     {NULL},
 };

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from autotrack import context, events, shield
 from autotrack.job import Job
+from autotrack.journal.points import PREPARE_PERIOD
 from autotrack.journal.seal import Sealer
 from autotrack.journal.segment import Segment
 
@@ -54,7 +55,7 @@ class Recorder:
         self._told = False
         self._sealer = Sealer(segment.points)
         self._receipts: list[Callable[[], None]] = []
-        self._timers: list[_Timer] = []
+        self._timers = [_Timer(PREPARE_PERIOD, segment.points.prepare, time.monotonic() + PREPARE_PERIOD)]
 
     def start(self) -> None:
         """Start the thread, unless it runs.  Where no thread can be had any more, the end does its work."""

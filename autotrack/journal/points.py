@@ -37,6 +37,8 @@ LAST_WINDOW = 4 * 1024 * 1024
 MEMORY_LIMIT = 16 * 1024 * 1024
 """What the windows in plain memory may hold when the file can't be written; beyond it points are dropped
 and counted."""
+PREPARE_PERIOD = 1.0
+"""Seconds between calls of `prepare`, which sees to what will be written in twice that time."""
 
 assert RECORD.size == HEADER.size == 32
 assert FIRST_WINDOW % ALLOCATIONGRANULARITY == 0
@@ -85,6 +87,8 @@ class Points:
         """The last windows that are mapped."""
         self._pending: list[_Buffered] = []
         self._ended = False
+        self._written, self._pace = 0, FIRST_WINDOW
+        """Bytes of the file, and those that `prepare` sees to."""
 
     def advance(self, full: Window) -> bool:
         """Open the next window, unless another thread has.  False where points can't be taken any more.
@@ -159,6 +163,15 @@ class Points:
                 if window.written == len(window.buffer) and window.buffer is not self.window[0]:
                     self._pending.remove(window)
             self.trouble = None
+
+    def prepare(self) -> None:
+        """To be called by the recorder every `PREPARE_PERIOD`: let the kernel make the pages ready that are written to
+        next, as many as it takes at the pace of late."""
+        with self._lock:
+            (buffer, offsets), end = self.window, self._end
+        if compiled is not None and type(offsets) is compiled.Slots and isinstance(buffer, mmap):
+            written = end - len(buffer) + min(offsets.prepare(self._pace), len(buffer))  # type: ignore[attr-defined]
+            self._written, self._pace = written, 2 * (written - self._written)
 
     def sync(self) -> None:
         """Force the file's content to the disk."""

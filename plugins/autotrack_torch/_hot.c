@@ -21,23 +21,23 @@
 #endif
 
 static int (*record)(PyObject *slots, double value, long long step, double tail); /* of `autotrack._hot` */
-static PyObject *s_is_neg, *s_lr, *s_param_groups, *s_pending;
+static PyObject *s_is_neg, *s_lr, *s_param_groups;
 
 /* ---------------------------------------------------------------------------------------------------------------
    Stepping: what `Stepped` knows of an optimizer, as far as it is asked for at every step. */
 
 typedef struct {
     PyObject_HEAD
-    PyObject *reference; /* a weak one */
-    PyObject *here;
-    PyObject *rates;
-    PyObject *several;
     long long count;
+    PyObject *reference; /* a weak one */
+    PyObject *pending;   /* of its thread */
+    PyObject *rates;     /* a tuple */
+    PyObject *several;   /* None where there are none */
 } Stepping;
 
 static PyMemberDef stepping_members[] = {
     {"reference", T_OBJECT, offsetof(Stepping, reference), 0, NULL},
-    {"here", T_OBJECT, offsetof(Stepping, here), 0, NULL},
+    {"pending", T_OBJECT, offsetof(Stepping, pending), 0, NULL},
     {"rates", T_OBJECT, offsetof(Stepping, rates), 0, NULL},
     {"several", T_OBJECT, offsetof(Stepping, several), 0, NULL},
     {"count", T_LONGLONG, offsetof(Stepping, count), 0, NULL},
@@ -48,7 +48,7 @@ static int
 stepping_traverse(Stepping *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->reference);
-    Py_VISIT(self->here);
+    Py_VISIT(self->pending);
     Py_VISIT(self->rates);
     Py_VISIT(self->several);
     return 0;
@@ -58,7 +58,7 @@ static int
 stepping_clear(Stepping *self)
 {
     Py_CLEAR(self->reference);
-    Py_CLEAR(self->here);
+    Py_CLEAR(self->pending);
     Py_CLEAR(self->rates);
     Py_CLEAR(self->several);
     return 0;
@@ -432,24 +432,21 @@ refers_to(PyObject *reference, PyObject *object)
 static int
 is_counted(Stepping *state, PyObject *optimizer)
 {
-    if (!refers_to(state->reference, optimizer) || state->here == NULL || state->rates == NULL
-        || !PyList_CheckExact(state->rates) || state->several == NULL || !PyList_CheckExact(state->several)
-        || PyList_GET_SIZE(state->several) > 0) {
+    if (!refers_to(state->reference, optimizer) || state->several != Py_None || state->rates == NULL
+        || !PyTuple_CheckExact(state->rates) || state->pending == NULL || !PyList_CheckExact(state->pending)
+        || PyList_GET_SIZE(state->pending) > 0) {
         return 0;
     }
-    PyObject *pending = PyObject_GetAttr(state->here, s_pending);
-    PyObject *groups = pending == NULL ? NULL : PyObject_GetAttr(optimizer, s_param_groups);
-    int same = groups != NULL && PyList_CheckExact(pending) && PyList_GET_SIZE(pending) == 0 && PyList_CheckExact(groups)
-               && PyList_GET_SIZE(groups) <= PyList_GET_SIZE(state->rates);
+    PyObject *groups = PyObject_GetAttr(optimizer, s_param_groups);
+    int same = groups != NULL && PyList_CheckExact(groups) && PyList_GET_SIZE(groups) <= PyTuple_GET_SIZE(state->rates);
     for (Py_ssize_t number = 0; same && number < PyList_GET_SIZE(groups); number++) {
         PyObject *group = PyList_GET_ITEM(groups, number);
         PyObject *rate = PyDict_CheckExact(group) ? PyDict_GetItemWithError(group, s_lr) : NULL;
         if (rate == NULL && PyDict_CheckExact(group)) {
             rate = Py_None;
         }
-        same = rate != NULL && rate == PyList_GET_ITEM(state->rates, number) && !PyErr_Occurred();
+        same = rate != NULL && rate == PyTuple_GET_ITEM(state->rates, number) && !PyErr_Occurred();
     }
-    Py_XDECREF(pending);
     Py_XDECREF(groups);
     if (PyErr_Occurred()) {
         return -1;
@@ -550,7 +547,7 @@ PyMODINIT_FUNC
 PyInit__hot(void)
 {
     struct { PyObject **where; const char *name; } names[] = {
-        {&s_is_neg, "is_neg"}, {&s_lr, "lr"}, {&s_param_groups, "param_groups"}, {&s_pending, "pending"},
+        {&s_is_neg, "is_neg"}, {&s_lr, "lr"}, {&s_param_groups, "param_groups"},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if ((*names[i].where = PyUnicode_InternFromString(names[i].name)) == NULL) {

@@ -31,12 +31,12 @@ if TYPE_CHECKING or built is None:
     class Stepping:
         """What is asked for at every step of an optimizer: see `optimizers.Stepped`."""
 
-        __slots__ = ("count", "here", "rates", "reference", "several")
+        __slots__ = ("count", "pending", "rates", "reference", "several")
 
         count: int
-        here: Any
-        rates: list[Any]
+        pending: list[Any]
+        rates: tuple[Any, ...]
         reference: Any
-        several: list[Any]
+        several: list[Any] | None
 else:
     Passing, Stepping = built.Passing, built.Stepping

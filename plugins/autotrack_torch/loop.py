@@ -167,8 +167,8 @@ class Loss(Passing):
         """Another pass of the same step: its losses are those of micro-batches."""
         if not self.micro:
             self.micro, self.total = 1, self.seen
-            if self.optimizer is not None and self not in self.optimizer.several:
-                self.optimizer.several.append(self)
+            if self.optimizer is not None and self not in (self.optimizer.several or ()):
+                self.optimizer.several = [*(self.optimizer.several or ()), self]
         self.micro += 1
         self.total += value
 

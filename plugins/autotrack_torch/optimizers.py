@@ -28,8 +28,8 @@ class Stepped(Stepping):
     """An optimizer."""
 
     __slots__ = (
-        "before", "first", "given", "loaded", "made", "name", "observed", "others", "over_at", "schedulers", "series",
-        "settings", "training", "values",
+        "before", "first", "given", "here", "loaded", "made", "name", "observed", "others", "over_at", "schedulers",
+        "series", "settings", "training", "values",
     )  # fmt: skip
 
     def __init__(self, optimizer: Any) -> None:
@@ -58,12 +58,13 @@ class Stepped(Stepping):
         self.training: Training | None = None
         self.here = in_thread()
         """The thread that makes its steps."""
-        self.rates = [None] * len(optimizer.param_groups)
+        self.pending = self.here.pending
+        self.rates = (None,) * len(optimizer.param_groups)
         """The learning rate of each group as the very object that was seen last."""
         self.values: list[float | None] = []
         self.series: list[Any] = []
-        self.several = []
-        """Losses of which there is more than one pass a step."""
+        self.several = None
+        """Losses of which there is more than one pass a step, if any."""
 
     def parameters(self) -> list[Any]:
         optimizer = self.reference()
@@ -171,15 +172,14 @@ def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], 
 
     def stepped(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         state = known.get(identity(optimizer))
-        if state is None or state.reference() is not optimizer or state.here.pending or state.several:
+        if state is None or state.reference() is not optimizer or state.pending or state.several is not None:
             state = _look(optimizer, len(args) > 1 or bool(kwargs))
             if state is None:
                 return
         if state.here.paused:
             return
-        rates = state.rates
         for number, group in enumerate(optimizer.param_groups):
-            if number >= len(rates) or group.get("lr") is not rates[number]:
+            if number >= len(state.rates) or group.get("lr") is not state.rates[number]:
                 if state.training is None and _look(optimizer, len(args) > 1 or bool(kwargs)) is None:
                     return
                 _rate_changed(state, number, group.get("lr"))
@@ -203,8 +203,8 @@ def _look(optimizer: Any, closed: bool) -> Stepped | None:
         if loss.optimizer is None and loss.training is state.training:
             loss.bind(state)
     pending[:] = [loss for loss in pending if loss.optimizer is None]
-    several, state.several = state.several, []
-    for loss in several:
+    several, state.several = state.several, None
+    for loss in several or ():
         loss.stepped(state.count, closed)
     return state
 
@@ -213,6 +213,7 @@ def _met(optimizer: Any, frame: FrameType | None) -> Stepped:
     """The first step of an optimizer."""
     state = state_of(optimizer)
     state.here = in_thread()
+    state.pending = state.here.pending
     while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_THEIRS:
         frame = frame.f_back
     parameters = state.parameters()
@@ -390,16 +391,14 @@ def _rate_changed(state: Stepped, number: int, rate: Any) -> None:
         name = f"{state.name}.{name}" if state.name and not state.name.startswith("phase") else name
         state.series.append(state.training.strand.series(name))
         state.values.append(None)
-    if number >= len(state.rates):
-        state.rates += [None] * (number + 1 - len(state.rates))
+    rates = [*state.rates, *[None] * (number + 1 - len(state.rates))]
+    rates[number] = None if is_tensor(rate) else rate  # a tensor may be changed where it is: asked at each step
+    state.rates = tuple(rates)
     if is_tensor(rate):
-        state.rates[number] = None  # it may be changed where it is: asked at each step
         if deferred.is_far(rate):
             deferred.push(state.series[number], state.count, rate)
             return
         rate = deferred.number(rate)
-    else:
-        state.rates[number] = rate
     if isinstance(rate, (int, float)) and rate != state.values[number]:
         state.values[number] = rate
         state.series[number].record(state.count, rate)
