@@ -6,7 +6,7 @@ noted in the receipt and changes nothing for the user's program.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -43,6 +43,12 @@ def autotrack_dataset(data: Any) -> Dataset | None:
 def autotrack_model(obj: Any) -> int | None:
     """The number of learned scalars of a fitted model; None where it is none of the plugin's or has no such
     number.  Called when a training has finished."""
+
+
+@hookspec(firstresult=True)
+def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
+    """What a fitted model of the framework's has learned, by name, once that is called: its identity is that of these
+    parts.  For models whose pickles hold more than that; None where it is none of the plugin's."""
 
 
 @hookspec

@@ -173,9 +173,19 @@ class _Family:
         for owner in cls.__mro__:
             raw = vars(owner).get(self._name, MISSING)
             if raw is not MISSING:
-                if _replaceable(owner, raw):
-                    self._ledger.replace(owner, self._name, observed(raw, self._site))
+                if _replaceable(owner, raw) or self._is_closer(raw):
+                    ours = observed(raw, self._site)
+                    ours._self_family = self
+                    self._ledger.replace(owner, self._name, ours)
                 return
+
+    def _is_closer(self, raw: Any) -> bool:
+        """Whether a method is observed already, for a class above this one's root: the plugin of the framework that the
+        class is of comes before that, and its calls are made by this one."""
+        other = getattr(raw, "_self_family", None) if isinstance(raw, ObservedFunction) else None
+        root = self._root()
+        above = other._root() if isinstance(other, _Family) and other._ledger is self._ledger else None
+        return root is not None and above is not None and root is not above and issubclass(root, above)
 
 
 _IMMUTABLE = 1 << 8

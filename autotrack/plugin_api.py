@@ -24,6 +24,7 @@ from autotrack.identity import models
 from autotrack.identity.models import Streamed
 from autotrack.journal.points import pack_record
 from autotrack.manual import here
+from autotrack.plugins import hooks
 from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
 from autotrack.printed.words import name_of
@@ -34,6 +35,7 @@ from autotrack.trained import note_of, remember, role_of, strand_of
 if TYPE_CHECKING:
     from autotrack.events import DataProfiled
     from autotrack.identity.passing import Passed
+    from autotrack.identity.source import Source
 
 __all__ = [
     "Loaded",
@@ -45,9 +47,11 @@ __all__ = [
     "call_at",
     "data_held",
     "data_profiled",
+    "data_source",
     "digest",
     "extension",
     "goes_on",
+    "is_model",
     "know_generator",
     "later",
     "like",
@@ -69,6 +73,7 @@ __all__ = [
     "strand_for",
     "strand_for_loaded",
     "strand_here",
+    "strand_inside",
     "strand_of",
     "streams_digest",
     "variables",
@@ -97,6 +102,11 @@ def model_digest(model: Any, budget: float) -> str | None:
         return None
 
 
+def is_model(obj: Any) -> bool:
+    """Whether an object is a model of a framework that has a plugin which knows what its models have learned."""
+    return hooks.call("autotrack_state", obj=obj) is not None
+
+
 def streams_digest(framework: str, parts: Mapping[str, Any]) -> str:
     """The identity of a model by its parts, however long that takes: for the recorder.  An array among them may be a
     `Streamed`, which is read as it is digested."""
@@ -118,6 +128,16 @@ def data_held(
     from autotrack.identity import manifests
 
     manifests.Holdings(strand, role, kind, held, paths, method, kinds or {})
+
+
+def data_source(features: Any, labels: Any = None, weights: Any = None) -> Source | None:
+    """What a framework's own container of data is being made of; None where nothing is recorded.  To be told to
+    `settle` once the container is made, and to be noted of it (`remember(container, None, note=source)`): trainings
+    `use` it then."""
+    from autotrack.identity.source import Source
+
+    job = context.Current.job
+    return Source(job, features, labels, weights) if job is not None else None
 
 
 def data_profiled(strand: Strand, profile: DataProfiled) -> None:
@@ -181,6 +201,12 @@ def strand_around() -> Strand | None:
     place = context.opened.get()
     known = isinstance(place, Strand) and place.kind != "run" and place.job is context.Current.job and place.recording
     return place if known else None  # type: ignore[return-value]
+
+
+def strand_inside() -> Strand | None:
+    """The strand whose observed call is running in this thread."""
+    place = context.here.inside
+    return place if isinstance(place, Strand) and place.recording else None
 
 
 def strand_here() -> Strand | None:

@@ -5,13 +5,14 @@ Each call appends to the journal at once; nothing is queued but digests of large
 
 from __future__ import annotations
 
+import functools
 import operator
 import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from autotrack import artifacts, context, events, lifecycle
+from autotrack import artifacts, context, events, lifecycle, trained
 from autotrack.capture import seeds
 from autotrack.ids import new_id
 from autotrack.journal.points import closed_window, pack_record, tail
@@ -21,7 +22,7 @@ from autotrack.values import storable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from autotrack.identity.data import Beside
+    from autotrack.identity.data import Beside, Description
     from autotrack.identity.roles import Roles
     from autotrack.job import Job
     from autotrack.journal.points import Window
@@ -269,21 +270,29 @@ class Strand(context.Place):
         from autotrack.identity import profiles
 
         description = identity.describe(data, labels, weights, name, kind)
+        number = self.described(role, description)
+        for identified, given in description.digested:
+            profiles.of(self.job).later(identified, given)
+        if description.pending:
+            pending = identity.Beside(
+                self.job, description, functools.partial(self.report_dataset, role, number), self.gap
+            )
+            self._pending.append(pending)
+            pending.begin()
+
+    def described(self, role: str, description: Description, container: Any = None) -> int:
+        """Data that is used, as it was described, and what of the framework's holds it; returns the number that it has
+        in this strand."""
         number = self._next_dataset()
         if self._roles is None:
             from autotrack.identity.roles import Roles
 
             self._roles = Roles()
-        self._roles.add(role, number, description.parts)
+        self._roles.add(role, number, description.parts, container)
         self.report_dataset(role, number, description.dataset)
         for what, why in description.gaps:
             self.gap(what, why)
-        for identified, given in description.digested:
-            profiles.of(self.job).later(identified, given)
-        if description.pending:
-            pending = identity.Beside(self, role, number, description)
-            self._pending.append(pending)
-            pending.begin()
+        return number
 
     def dataset(self, role: str, dataset: events.Dataset) -> Callable[[events.Dataset], None]:
         """Data that is used, as far as it is known now; what this returns takes it again once more is known."""
@@ -305,13 +314,22 @@ class Strand(context.Place):
         `test` for features that are surely others; None where that can't be told, at little cost."""
         if self._roles is None:
             return None
+        source = trained.note_of(features)
+        if hasattr(source, "used"):
+            return self._roles.of_source(features, source.id)
         if features is not None:
             return self._roles.of_features(features)
         return self._roles.of_labels(labels) if labels is not None else None
 
     def evaluated(self, split: str | None, features: Any, labels: Any = None) -> None:
         """Data that a score is of, where it is not the training's: recorded once for each object, with its labels."""
-        if split in (None, "train", "oob") or not (hasattr(features, "shape") or isinstance(features, list)):
+        if split in (None, "train", "oob"):
+            return
+        source = trained.note_of(features)
+        if hasattr(source, "used"):  # a framework's own container, which knows what it was made of
+            source.used(self, split, features)
+            return
+        if not (hasattr(features, "shape") or isinstance(features, list)):
             return
         if self._roles is not None and self._roles.seen(features):
             return

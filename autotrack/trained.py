@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autotrack.strand import Strand
+if TYPE_CHECKING:
+    from autotrack.strand import Strand
 
 
 class _Reference(weakref.ref[Any]):

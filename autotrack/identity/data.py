@@ -11,15 +11,18 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotrack import events, shield
 from autotrack.identity import arrays, profiles
 from autotrack.identity.columns import is_a
 from autotrack.plugins import hooks
-from autotrack.strand import Strand
 from autotrack.values import plain, shown, storable
+
+if TYPE_CHECKING:
+    from autotrack.job import Job
 
 INLINE_SECONDS = 0.001
 PASS_SECONDS = 0.1
@@ -71,13 +74,18 @@ def describe(
     for what, data in (("features", features), ("labels", labels), ("weights", weights)):
         if what != "features" and (data is None or isinstance(data, (int, float))):
             continue
-        if isinstance(shield.contain(f"description of the {what}", _describe, described, what, data), shield.Failed):
-            described.gaps.append((f"description of the {what}", "autotrack failed at it"))
-            unknown = events.Dataset(id=None, method="unverified", kind=_kind(data))
-            described.parts.append((what, data, unknown))
+        add(described, what, data)
     if described.gaps:
         described.pending = False
     return described
+
+
+def add(described: Description, what: str, data: Any) -> None:
+    """Describe one more part: `features`, `labels` or `weights`."""
+    if isinstance(shield.contain(f"description of the {what}", _describe, described, what, data), shield.Failed):
+        described.gaps.append((f"description of the {what}", "autotrack failed at it"))
+        unknown = events.Dataset(id=None, method="unverified", kind=_kind(data))
+        described.parts.append((what, data, unknown))
 
 
 def at_once(data: Any) -> bool:
@@ -170,9 +178,14 @@ class Beside:
     """The digests of data that is too large to be digested inline: one taken beside the call, one at its
     end or after it."""
 
-    def __init__(self, strand: Strand, role: str, number: int, description: Description) -> None:
-        self._strand, self._role, self._number = strand, role, number
-        self._description = description
+    def __init__(
+        self,
+        job: Job,
+        description: Description,
+        report: Callable[[events.Dataset], None],
+        gap: Callable[[str, str], None],
+    ) -> None:
+        self._job, self._description, self._report, self._gap = job, description, report, gap
         self._first: list[str] | None = None
         self._seconds = 0.0
         self._ready = threading.Event()
@@ -182,8 +195,8 @@ class Beside:
         """Taken before the call, which may have changed the data before the first whole digest is begun."""
 
     def begin(self) -> None:
-        if self._strand.job.recorder is not None:
-            self._strand.job.recorder.later("digest of training data", self._digest_first)
+        if self._job.recorder is not None:
+            self._job.recorder.later("digest of training data", self._digest_first)
 
     def _digest_first(self) -> None:
         try:
@@ -203,11 +216,11 @@ class Beside:
         first = shield.contain("digest of training data", _digests, data)
         self._seconds = time.perf_counter() - begun
         if isinstance(first, str):
-            self._strand.gap("identity of the data", first)
+            self._gap("identity of the data", first)
         elif isinstance(first, list):
             self._first = first
             for identity, part in zip(first, data, strict=True):
-                profiles.of(self._strand.job).later(identity, part)
+                profiles.of(self._job).later(identity, part)
 
     def settle(self, budget: float) -> None:
         """At the end of the call, in the user's thread: compare, where that takes at most `budget` seconds."""
@@ -216,8 +229,8 @@ class Beside:
             self._data = []
             return
         self._weak, self._data = [_weak(data) for data in self._data], []
-        if self._strand.job.recorder is not None:
-            self._strand.job.recorder.later("digest of training data", self._compare_late)
+        if self._job.recorder is not None:
+            self._job.recorder.later("digest of training data", self._compare_late)
 
     def _compare_late(self) -> None:
         self._compare(self._left())
@@ -233,7 +246,7 @@ class Beside:
             same = before == second[at] and sample[at] == self._sample[at]
             parts.append((what, None, changed(part, id=before, method="unverified" if same else "mutated")))
         self._description.parts = parts
-        self._strand.report_dataset(self._role, self._number, self._description.dataset)
+        self._report(self._description.dataset)
 
 
 def _digests(data: list[Any]) -> list[str] | str:

@@ -204,6 +204,11 @@ class _Walk:
             return
         except arrays.Undigestible:
             pass
+        state = hooks.call("autotrack_state", obj=value)
+        if state is not None:
+            self._mark("state")
+            self.value(dict(state()))
+            return
         parts = value.__reduce_ex__(4)
         if isinstance(parts, str):
             self._mark(f"global {parts}")

@@ -25,16 +25,22 @@ OTHER = "test"
 class _Used:
     """Data that was used, without keeping it alive: its shape, its identity once that is known, one of its rows."""
 
-    __slots__ = ("description", "number", "part", "reference", "role", "row")
+    __slots__ = ("_container", "description", "number", "part", "reference", "role", "row")
 
-    def __init__(self, role: str, number: int, part: str, data: Any, description: events.Dataset) -> None:
+    def __init__(
+        self, role: str, number: int, part: str, data: Any, description: events.Dataset, container: Any
+    ) -> None:
         self.role, self.number, self.part, self.description = role, number, part, description
-        self.reference = _weak(data)
+        self.reference, self._container = _weak(data), _weak(container)
         self.row = lookup.first_row(data)
 
     @property
     def data(self) -> Any:
         return self.reference() if self.reference is not None else None
+
+    @property
+    def container(self) -> Any:
+        return self._container() if self._container is not None else None
 
 
 class Roles:
@@ -44,11 +50,11 @@ class Roles:
         self._used: list[_Used] = []
         self._evaluated: list[_Used] = []
 
-    def add(self, role: str, number: int, parts: list[tuple[str, Any, events.Dataset]]) -> None:
-        """Remember the `number`th data of the strand."""
+    def add(self, role: str, number: int, parts: list[tuple[str, Any, events.Dataset]], container: Any = None) -> None:
+        """Remember the `number`th data of the strand, and what of the framework's holds them."""
         among = self._used if role == TRAIN else self._evaluated
         for part, data, description in parts:
-            among.append(_Used(role, number, part, data, description))
+            among.append(_Used(role, number, part, data, description, container))
         del among[: -3 * KEPT]
 
     def learn(self, number: int, dataset: events.Dataset) -> None:
@@ -72,6 +78,15 @@ class Roles:
             if entry.part == "features" and asked.is_(entry):
                 return entry.role
         return _by_rows(used[:BATCHES], asked) if used else None
+
+    def of_source(self, container: Any, id: str | None) -> str | None:
+        """The role of a framework's own container, by itself or the identity of the features that it was made of."""
+        among = [entry for entry in (*self._evaluated, *self._used) if entry.part == "features"]
+        if any(entry.container is container for entry in among):
+            return next(entry.role for entry in among if entry.container is container)
+        if id is None or any(entry.description.id is None for entry in among):
+            return None
+        return next((entry.role for entry in reversed(among) if entry.description.id == id), OTHER)
 
     def seen(self, data: Any) -> bool:
         """Whether this very object was used as features; a list, which can't be known again, by its identity."""

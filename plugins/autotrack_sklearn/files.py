@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from autotrack import Call
-from autotrack.plugin_api import artifact, loaded, model_digest, strand_of
+from autotrack.plugin_api import artifact, is_model, loaded, model_digest, strand_of
 from autotrack_sklearn.estimators import estimator_name, is_estimator
 
 Observation = Generator[None, Any, None]
@@ -44,11 +44,11 @@ def observe_load(call: Call) -> Observation:
 
 
 def estimators_in(obj: Any) -> list[Any]:
-    """The object where it is an estimator, or the estimators in a dict, list or tuple."""
-    if is_estimator(obj):
+    """The object where it is an estimator, or another framework's model, or those in a dict, list or tuple."""
+    if is_estimator(obj) or is_model(obj):
         return [obj]
     entries = obj.values() if isinstance(obj, dict) else obj if isinstance(obj, (list, tuple)) else ()
-    return [entry for entry in list(entries)[:100] if is_estimator(entry)]
+    return [entry for entry in list(entries)[:100] if is_estimator(entry) or is_model(entry)]
 
 
 def _path(target: Any) -> str | None:

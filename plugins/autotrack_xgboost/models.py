@@ -1,0 +1,110 @@
+"""What a booster has learned, and the files it is kept in."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from autotrack import Call, Strand, hookimpl
+from autotrack.plugin_api import artifact, loaded, made, model_digest, remember, strand_of
+
+Observation = Generator[None, Any, None]
+
+BUDGET = 0.1
+"""Seconds that the identity of a model in a file may take."""
+FEATURES = 1_000
+"""Features of which importances are recorded."""
+WRAPPED = "scikit_learn"
+"""The attribute in which a file keeps what the scikit-learn API needs."""
+
+
+def booster_of(model: Any) -> Any:
+    """The booster that a model is, or has; None where it has none."""
+    core = sys.modules.get("xgboost.core")
+    if core is None:
+        return None
+    held = getattr(model, "__dict__", {}).get("_Booster", model)
+    return held if isinstance(held, core.Booster) else None
+
+
+@hookimpl
+def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
+    """The trees or weights, and what goes with them into every file; not the settings of the training, which files of
+    XGBoost's leave out."""
+    booster = booster_of(obj)
+    return None if booster is None else lambda: _state(booster)
+
+
+def _state(booster: Any) -> dict[str, Any]:
+    if booster.attr(WRAPPED) is not None:
+        booster = booster.copy()
+        booster.set_attr(**{WRAPPED: None})
+    return {"xgboost": bytes(booster.save_raw("ubj"))}
+
+
+def report(strand: Strand, model: Any) -> None:
+    """How far a training went, and what it found."""
+    booster = booster_of(model)
+    if booster is None:
+        return
+    remember(booster, strand)
+    found: dict[str, Any] = {"rounds": int(booster.num_boosted_rounds())}
+    for name, number in (("best_iteration", int), ("best_score", float)):
+        value = booster.attr(name)
+        if value is not None:
+            found[name] = number(value)
+    features = int(booster.num_features())
+    if features > FEATURES:
+        strand.gap("feature_importances", f"{features:,} features, more than {FEATURES:,}")
+    else:
+        linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
+        kind = getattr(model, "importance_type", None)
+        kind = "weight" if linear else kind if isinstance(kind, str) else "gain"
+        scores = booster.get_score(importance_type=kind)
+        if scores and not any(isinstance(score, list) for score in scores.values()):
+            ranked = sorted(scores.items(), key=lambda pair: -pair[1])
+            found["coef" if linear else f"feature_importances.{kind}"] = dict(ranked)
+    strand.summaries(found)
+
+
+def observe_save(call: Call) -> Observation:
+    model, path = call.instance, call.get("fname")
+    digest = model_digest(model, BUDGET)
+    yield
+    if isinstance(path, (str, os.PathLike)):
+        strand = strand_of(model) or strand_of(booster_of(model))
+        artifact(os.path.expanduser(os.fspath(path)), "written", kind="model", strand=strand, model=digest)
+
+
+def observe_load(call: Call) -> Observation:
+    model, path = call.instance, call.get("fname")
+    yield
+    _came_from(model, path)
+
+
+def observe_made(call: Call) -> Observation:
+    """A booster that is made of a file."""
+    path = call.get("model_file")
+    yield
+    _came_from(call.instance, path)
+
+
+def _came_from(model: Any, path: Any) -> None:
+    if isinstance(path, (str, os.PathLike)):
+        path, digest = os.path.expanduser(os.fspath(path)), model_digest(model, BUDGET)
+        artifact(path, "read", kind="model", model=digest)
+        for known in {id(known): known for known in (model, booster_of(model)) if known is not None}.values():
+            loaded(known, digest, path, type(model).__name__)
+
+
+def predicted(booster: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """A prediction is known by the model that made it, and for which data.  One of a single row is left alone."""
+    features = args[0] if args else kwargs.get("data")
+    if getattr(result, "shape", (1,))[0] == 1:
+        return
+    strand = strand_of(booster)
+    role = strand.role_of(features) if strand is not None else None
+    made(result, booster, strand, role=role, features=features)
