@@ -29,6 +29,8 @@ class Source:
         if description.pending:
             self._beside = identity.Beside(job, description, self._report, self._gap)
             self._beside.begin()
+        self._references = {what: _weak(data) for what, data, _ in description.parts}
+        description.parts = [(what, None, part) for what, _, part in description.parts]
 
     @property
     def id(self) -> str | None:
@@ -39,13 +41,13 @@ class Source:
         """The container is made: see whether large data changed meanwhile, where that takes at most so long."""
         if self._beside is not None:
             self._beside.settle(seconds)
-        self._description.parts = [(what, _weak(data), part) for what, data, part in self._description.parts]
 
     def put(self, what: str, data: Any) -> None:
         """Other `labels` or `weights` are put into the container."""
         described = identity.Description()
         identity.add(described, what, data)
-        put = [(name, _weak(given), part) for name, given, part in described.parts]
+        self._references[what] = _weak(data)
+        put = [(name, None, part) for name, _, part in described.parts]
         kept = [entry for entry in self._description.parts if entry[0] != what]
         self._description.parts = sorted([*kept, *put], key=lambda entry: _ORDER.index(entry[0]))
         self._users.clear()
@@ -55,14 +57,14 @@ class Source:
         import numpy
 
         part = object.__new__(Source)
-        part._job, part._users, part._beside = self._job, [], None
+        part._job, part._users, part._beside, part._references = self._job, [], None, {}
         part._description = identity.Description()
         chosen = numpy.asarray(rows)
         picked = arrays.digest(chosen)
         part._description.parts = [
             (
                 what,
-                _nothing,
+                None,
                 identity.changed(
                     described,
                     id=arrays.named(arrays.combine(described.id, picked)) if described.id is not None else None,
@@ -80,7 +82,10 @@ class Source:
             return
         description = identity.Description()
         description.gaps = self._description.gaps
-        description.parts = [(what, data(), part) for what, data, part in self._description.parts]
+        references = self._references
+        description.parts = [
+            (what, references.get(what, _nothing)(), part) for what, _, part in self._description.parts
+        ]
         number = strand.described(role, description, container)
         self._users.append((weakref.ref(strand), role, number))
 

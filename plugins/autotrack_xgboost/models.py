@@ -10,13 +10,11 @@ from typing import Any
 
 from autotrack import Call, Strand, hookimpl
 from autotrack.plugin_api import artifact, loaded, made, model_digest, remember, strand_of
+from autotrack_boosting import told
+from autotrack_boosting.rounds import rounds_made
 
 Observation = Generator[None, Any, None]
 
-BUDGET = 0.1
-"""Seconds that the identity of a model in a file may take."""
-FEATURES = 1_000
-"""Features of which importances are recorded."""
 WRAPPED = "scikit_learn"
 """The attribute in which a file keeps what the scikit-learn API needs."""
 
@@ -51,28 +49,24 @@ def report(strand: Strand, model: Any) -> None:
     if booster is None:
         return
     remember(booster, strand)
-    found: dict[str, Any] = {"rounds": int(booster.num_boosted_rounds())}
+    found: dict[str, Any] = {"rounds": rounds_made(strand)}
     for name, number in (("best_iteration", int), ("best_score", float)):
         value = booster.attr(name)
         if value is not None:
             found[name] = number(value)
-    features = int(booster.num_features())
-    if features > FEATURES:
-        strand.gap("feature_importances", f"{features:,} features, more than {FEATURES:,}")
-    else:
-        linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
-        kind = getattr(model, "importance_type", None)
-        kind = "weight" if linear else kind if isinstance(kind, str) else "gain"
-        scores = booster.get_score(importance_type=kind)
-        if scores and not any(isinstance(score, list) for score in scores.values()):
-            ranked = sorted(scores.items(), key=lambda pair: -pair[1])
-            found["coef" if linear else f"feature_importances.{kind}"] = dict(ranked)
+    linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
+    kind = getattr(model, "importance_type", None)
+    kind = "weight" if linear else kind if isinstance(kind, str) else "gain"
+    scores = booster.get_score(importance_type=kind)
+    if not any(isinstance(score, list) for score in scores.values()):
+        name = "coef" if linear else f"feature_importances.{kind}"
+        found.update(told.importances(strand, name, scores, int(booster.num_features())))
     strand.summaries(found)
 
 
 def observe_save(call: Call) -> Observation:
     model, path = call.instance, call.get("fname")
-    digest = model_digest(model, BUDGET)
+    digest = model_digest(model, told.BUDGET)
     yield
     if isinstance(path, (str, os.PathLike)):
         strand = strand_of(model) or strand_of(booster_of(model))
@@ -94,7 +88,7 @@ def observe_made(call: Call) -> Observation:
 
 def _came_from(model: Any, path: Any) -> None:
     if isinstance(path, (str, os.PathLike)):
-        path, digest = os.path.expanduser(os.fspath(path)), model_digest(model, BUDGET)
+        path, digest = os.path.expanduser(os.fspath(path)), model_digest(model, told.BUDGET)
         artifact(path, "read", kind="model", model=digest)
         for known in {id(known): known for known in (model, booster_of(model)) if known is not None}.values():
             loaded(known, digest, path, type(model).__name__)

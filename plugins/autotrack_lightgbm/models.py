@@ -1,0 +1,81 @@
+"""What a booster has learned, and the files it is kept in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from autotrack import Call, Strand, hookimpl
+from autotrack.plugin_api import artifact, loaded, made, model_digest, remember, strand_of
+from autotrack_boosting import told
+from autotrack_boosting.rounds import rounds_made
+
+Observation = Generator[None, Any, None]
+
+END = "end of trees"
+"""What follows in the text of a model are importances, which come from the trees, and settings of the training."""
+
+
+def booster_of(model: Any) -> Any:
+    """The booster that a model is, or has; None where it has none."""
+    basic = sys.modules.get("lightgbm.basic")
+    if basic is None:
+        return None
+    held = getattr(model, "__dict__", {}).get("_Booster", model)
+    return held if isinstance(held, basic.Booster) else None
+
+
+@hookimpl
+def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
+    """The trees up to the best round, as they are in every file; not the settings of the training."""
+    booster = booster_of(obj)
+    return None if booster is None else lambda: {"lightgbm": booster.model_to_string().partition(END)[0]}
+
+
+def report(strand: Strand, model: Any) -> None:
+    """How far a training went, and what it found."""
+    booster = booster_of(model)
+    if booster is None:
+        return
+    remember(booster, strand)
+    found: dict[str, Any] = {"rounds": rounds_made(strand)}
+    if booster.best_iteration > 0:
+        found["best_iteration"] = int(booster.best_iteration)
+        for data, scores in booster.best_score.items():
+            found.update({f"best_score.{data}.{name}": value for name, value in scores.items()})
+    kind = getattr(model, "importance_type", "gain")
+    kind = kind if kind in ("split", "gain") else "gain"
+    scores = booster.feature_importance(importance_type=kind).tolist()
+    by_name = {name: score for name, score in zip(booster.feature_name(), scores, strict=True) if score}
+    found.update(told.importances(strand, f"feature_importances.{kind}", by_name, int(booster.num_feature())))
+    strand.summaries(found)
+
+
+def observe_save(call: Call) -> Observation:
+    model, path = call.instance, call.get("filename")
+    digest = model_digest(model, told.BUDGET) if call.get("num_iteration") is None else None
+    yield
+    if isinstance(path, (str, os.PathLike)):
+        artifact(os.fsdecode(path), "written", kind="model", strand=strand_of(model), model=digest)
+
+
+def observe_made(call: Call) -> Observation:
+    """A booster that is made of a file."""
+    path = call.get("model_file")
+    yield
+    if isinstance(path, (str, os.PathLike)):
+        digest = model_digest(call.instance, told.BUDGET)
+        artifact(os.fsdecode(path), "read", kind="model", model=digest)
+        loaded(call.instance, digest, os.fsdecode(path), type(call.instance).__name__)
+
+
+def predicted(booster: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """A prediction is known by the model that made it, and for which data.  One of a single row is left alone."""
+    features = args[0] if args else kwargs.get("data")
+    if getattr(result, "shape", (1,))[0] == 1:
+        return
+    strand = strand_of(booster)
+    role = strand.role_of(features) if strand is not None else None
+    made(result, booster, strand, role=role, features=features)

@@ -1,0 +1,134 @@
+"""What is patched, and what a training says."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from typing import Any
+
+from autotrack import Call, Opening, Patch, Strand, hookimpl
+from autotrack_boosting.data import SHARE as SETTLING
+from autotrack_boosting.data import argument, pairs, tell_sets
+from autotrack_boosting.rounds import Rounds, prefixes_of
+from autotrack_boosting.told import params_of, tell_callbacks, tell_model
+from autotrack_lightgbm import datasets, models, rounds
+
+Observation = Generator[None, Any, None]
+
+SHARE = 0.02
+"""Share of the training that keeping the model may take."""
+ROUNDS = 100
+SETTINGS = ("fobj", "feval", "folds", "nfold", "stratified", "shuffle", "metrics", "seed", "fpreproc")
+"""Arguments of `train` and `cv` that are parameters of the training."""
+DATA = (
+    "X", "y", "sample_weight", "init_score", "group", "eval_set", "eval_sample_weight", "eval_init_score", "eval_group",
+    "callbacks", "init_model", "eval_X", "eval_y",
+)  # fmt: skip
+"""Arguments of `fit` that are none."""
+
+
+@hookimpl
+def autotrack_patches() -> Iterable[Patch]:
+    bound = ("lightgbm.engine:train", "lightgbm:train", "lightgbm.sklearn:train")
+    yield Patch(*bound, observe=observe_train, opens=opens_train)
+    yield Patch("lightgbm.engine:cv", "lightgbm:cv", observe=observe_cv, opens=opens_cv)
+    yield Patch("lightgbm.sklearn:LGBMModel.fit", observe=observe_fit, opens=opens_fit, subclasses=True)
+    booster = "lightgbm.basic:Booster"
+    for name in ("eval_train", "eval_valid"):
+        yield Patch(f"{booster}.{name}", after=rounds.evaluated)
+    yield Patch("lightgbm.engine:_agg_cv_result", after=rounds.folds_evaluated)
+    yield Patch(f"{booster}.update", after=rounds.updated)
+    yield Patch(f"{booster}.reset_parameter", after=rounds.parameters_reset)
+    yield Patch("lightgbm.basic:Dataset.construct", observe=datasets.observe_construct)
+    for name in datasets.PUT:
+        yield Patch(f"lightgbm.basic:Dataset.{name}", observe=datasets.observe_put)
+    yield Patch(f"{booster}.predict", returned=models.predicted)
+    yield Patch(f"{booster}.__init__", observe=models.observe_made)
+    yield Patch(f"{booster}.save_model", observe=models.observe_save)
+
+
+def opens_train(call: Call) -> Opening:
+    return Opening("fit", _name(call))
+
+
+def opens_cv(call: Call) -> Opening:
+    return Opening("cross_validation", f"cv({_name(call)})")
+
+
+def opens_fit(call: Call) -> Opening:
+    return Opening("fit", type(call.instance).__name__, call.instance)
+
+
+def _name(call: Call) -> str:
+    """`Booster(binary)`: by the objective, the program's own function by its name."""
+    params = params_of(call.get("params"))
+    named = (params[name] for name in ("objective", "objective_type", "app", "application", "loss") if name in params)
+    objective = argument(call, "fobj") or next(named, "regression")
+    return f"Booster({getattr(objective, '__name__', objective)})"
+
+
+def _tell(call: Call, strand: Strand) -> None:
+    """Parameters of `train` and `cv`."""
+    strand.params(params_of(call.get("params")), source="estimator")
+    settings = {name: argument(call, name) for name in SETTINGS}
+    settings["num_boost_round"] = argument(call, "num_boost_round", ROUNDS)
+    strand.params({name: value for name, value in settings.items() if value is not None}, source="fit")
+    tell_callbacks(strand, argument(call, "callbacks"))
+    tell_model(strand, argument(call, "init_model"), "init_model")
+
+
+def observe_train(call: Call, strand: Strand) -> Observation:
+    _tell(call, strand)
+    train, sets = call.get("train_set"), argument(call, "valid_sets")
+    names = argument(call, "valid_names")
+    sets = list(sets) if isinstance(sets, (list, tuple)) else [sets] if sets is not None else []
+    names = [names] if isinstance(names, str) else list(names) if isinstance(names, (list, tuple)) else []
+    known = [
+        (names[at] if at < len(names) else "training" if data is train else f"valid_{at}", data)
+        for at, data in enumerate(sets)
+    ]
+    prefixes = prefixes_of([(name, data is train) for name, data in known])
+    pending = [datasets.tell(strand, "train", train)]
+    pending += [datasets.tell(strand, prefixes.get(name, "valid"), data) for name, data in known if data is not train]
+    Rounds(strand, prefixes)
+    booster = yield
+    for source in pending:
+        if source is not None:
+            source.settle(SETTLING * call.seconds)
+    strand.model(booster, budget=SHARE * call.seconds)
+    models.report(strand, booster)
+
+
+def observe_cv(call: Call, strand: Strand) -> Observation:
+    _tell(call, strand)
+    pending = datasets.tell(strand, "train", call.get("train_set"))
+    made = Rounds(strand, {}, folds=True)
+    result = yield
+    if pending is not None:
+        pending.settle(SETTLING * call.seconds)
+    kept = next((len(values) for values in result.values() if isinstance(values, list)), made.count)
+    strand.summaries({"rounds": made.count, **({"best_iteration": kept} if kept < made.count else {})})
+
+
+def observe_fit(call: Call, strand: Strand) -> Observation:
+    model, features = call.instance, call.get("X")
+    strand.params_of(model)
+    strand.params({name: value for name, value in call.kwargs.items() if name not in DATA}, source="fit")
+    tell_callbacks(strand, argument(call, "callbacks"))
+    strand.data("train", features, labels=call.get("y"), weights=argument(call, "sample_weight"))
+    given, names = argument(call, "eval_set"), argument(call, "eval_names")
+    if given is None and argument(call, "eval_X") is not None:
+        X, y = (argument(call, name) for name in ("eval_X", "eval_y"))
+        given = list(zip(X, y, strict=False)) if isinstance(X, tuple) else [(X, y)]
+    elif isinstance(given, tuple):  # one pair
+        given = [given]
+    names = list(names) if isinstance(names, (list, tuple)) else []
+    sets = pairs(given)
+    names += [
+        "training" if data is features else f"valid_{at}" for at, (data, _) in enumerate(sets) if at >= len(names)
+    ]
+    prefixes = tell_sets(strand, features, sets, names, argument(call, "eval_sample_weight"))
+    tell_model(strand, argument(call, "init_model"), "init_model")
+    Rounds(strand, prefixes)
+    yield
+    strand.model(model, budget=SHARE * call.seconds)
+    models.report(strand, model)
