@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from autotrack.identity.source import Source
 
 __all__ = [
+    "SELF_TOLD",
     "Loaded",
     "Prediction",
     "Streamed",
@@ -78,6 +79,10 @@ __all__ = [
     "streams_digest",
     "variables",
 ]
+
+
+SELF_TOLD = "told by its framework"
+"""What a strand remembers whose framework tells its steps itself, whatever it is built on: no other plugin adds any."""
 
 
 TOLD = 1_000
@@ -178,13 +183,17 @@ def artifact(
     )  # fmt: skip
 
 
-def begin(framework: str, name: str, cls: str = "", frame: FrameType | None = None) -> Strand | None:
+def begin(
+    framework: str, name: str, cls: str = "", frame: FrameType | None = None, *, returned: bool = False
+) -> Strand | None:
     """The strand of a training that no single call makes, as it begins in this thread: that of the call that it happens
     in, where one is observed, else a new one, which ends with the program.  None where nothing is recorded.  `frame`:
-    that of the program which begins it."""
-    job, inside = context.Current.job, context.here.inside
+    that of the program which begins it; `returned`: told by what a patch has as its `returned`, which is called outside
+    of observed calls alone."""
+    job, inside = context.Current.job, context.here.inside if not returned else None
     if job is None or job.ended or inside is not None:
-        return inside if isinstance(inside, Strand) and inside.job is job else None
+        known = isinstance(inside, Strand) and inside.job is job and SELF_TOLD not in inside.memo
+        return inside if known else None  # type: ignore[return-value]
     around = strand_around()
     if around is not None:
         return around

@@ -19,6 +19,8 @@ from autotrack_torch.training import Generation, Training, in_thread
 
 GROUPS = 100
 """Parameter groups whose settings are recorded."""
+LAYERS = 10
+"""Frames between a step and that of a class above."""
 FAR = 1e15
 """Steps that no optimizer has made."""
 _known: dict[int, Stepped] = {}
@@ -28,8 +30,8 @@ class Stepped(Stepping):
     """An optimizer."""
 
     __slots__ = (
-        "before", "first", "given", "here", "loaded", "made", "name", "observed", "others", "over_at", "schedulers",
-        "series", "settings", "training", "values",
+        "before", "first", "given", "here", "layered", "loaded", "made", "name", "observed", "others", "over_at",
+        "schedulers", "series", "settings", "training", "values",
     )  # fmt: skip
 
     def __init__(self, optimizer: Any) -> None:
@@ -59,7 +61,9 @@ class Stepped(Stepping):
         self.here = in_thread()
         """The thread that makes its steps."""
         self.pending = self.here.pending
-        self.rates = (None,) * len(optimizer.param_groups)
+        self.layered = sum("step" in vars(cls) for cls in type(optimizer).__mro__) > 2
+        """Whether its step may call that of a class above, for which hooks are called, too."""
+        self.rates = () if self.layered else (None,) * len(optimizer.param_groups)
         """The learning rate of each group as the very object that was seen last."""
         self.values: list[float | None] = []
         self.series: list[Any] = []
@@ -106,7 +110,8 @@ def made(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     Generation.number += 1
     state = state_of(args[0])
     in_thread().passed = False
-    state.others = {id(other): other.count for other in _known.values() if other is not state}
+    alive = (other for other in _known.values() if other is not state and other.reference() is not None)
+    state.others = {id(other): other.count for other in alive}
     loop.unsettle()
 
 
@@ -176,7 +181,7 @@ def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], 
             state = _look(optimizer, len(args) > 1 or bool(kwargs))
             if state is None:
                 return
-        if state.here.paused:
+        if state.here.paused or (state.layered and _is_within(optimizer)):
             return
         for number, group in enumerate(optimizer.param_groups):
             if number >= len(state.rates) or group.get("lr") is not state.rates[number]:
@@ -187,6 +192,19 @@ def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], 
         state.count += 1
 
     return stepped, built.Counted(_known) if built is not None else None
+
+
+def _is_within(optimizer: Any) -> bool:
+    """Whether the step that has ended was called by another one of the same optimizer: that of a class above."""
+    frame: FrameType | None = sys._getframe(2)
+    steps = 0
+    for _ in range(LAYERS):
+        if frame is None:
+            break
+        if frame.f_code.co_name == "wrapper" and frame.f_globals.get("__name__") == "torch.optim.optimizer":
+            steps += variables(frame).get("self") is optimizer
+        frame = frame.f_back
+    return steps > 1
 
 
 def _look(optimizer: Any, closed: bool) -> Stepped | None:
@@ -393,16 +411,20 @@ def _rate_changed(state: Stepped, number: int, rate: Any) -> None:
         state.values.append(None)
     rates = [*state.rates, *[None] * (number + 1 - len(state.rates))]
     rates[number] = None if is_tensor(rate) else rate  # a tensor may be changed where it is: asked at each step
-    state.rates = tuple(rates)
+    state.rates = () if state.layered else tuple(rates)
     if is_tensor(rate):
         if deferred.is_far(rate):
             deferred.push(state.series[number], state.count, rate)
             return
         rate = deferred.number(rate)
+    if type(rate).__module__ == "numpy" and hasattr(rate, "item"):
+        rate = rate.item()
     if isinstance(rate, (int, float)) and rate != state.values[number]:
         state.values[number] = rate
         state.series[number].record(state.count, rate)
 
 
 def forget() -> None:
+    for state in _known.values():
+        state.reference = None  # the extension may have the last one at hand
     _known.clear()

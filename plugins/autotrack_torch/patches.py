@@ -13,10 +13,27 @@ from autotrack_torch import training as trainings
 from autotrack_torch.loop import Torch
 
 
+def _forget() -> None:
+    for part in (trainings, optimizers, loop, loaders, checkpoints, deferred, norms, scalars):
+        part.forget()
+
+
+class _Forks:
+    """A child that is forked in the midst of a training begins one of its own where it trains on."""
+
+    followed = False
+
+    @classmethod
+    def follow(cls) -> None:
+        if not cls.followed and hasattr(os, "register_at_fork"):
+            cls.followed = True
+            os.register_at_fork(after_in_child=_forget)
+
+
 @hookimpl
 def autotrack_patches() -> Iterator[Patch | Registration]:
-    for part in (trainings, optimizers, loop, loaders, checkpoints, deferred, norms, scalars):
-        part.forget()  # of an earlier recording
+    _forget()  # what is known of an earlier recording
+    _Forks.follow()
     torch: Any = sys.modules["torch"]
     Torch.method = torch.Tensor.backward.__code__
     Torch.function = torch._C._len_torch_function_stack

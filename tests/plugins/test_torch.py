@@ -295,6 +295,59 @@ def test_an_optimizer_without_a_rate(recording: Recording) -> None:
     assert strand.points["lr"][0] == (50, 0.5)
 
 
+def test_an_optimizer_whose_step_calls_that_of_its_class(recording: Recording) -> None:
+    class Own(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            return super().step(closure)
+
+    torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)  # from here on hooks are called of both steps
+    model = Net()
+    losses = fit(model, Own(model.parameters(), lr=0.1), 5)
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(losses))
+
+
+def test_a_rate_of_numpys(recording: Recording) -> None:
+    import numpy
+
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.param_groups[0]["lr"] = numpy.float32(0.5)
+    fit(model, optimizer, 2)
+    optimizer.param_groups[0]["lr"] = numpy.float32(0.25)
+    fit(model, optimizer, 2)
+    (strand,) = recording.strands()
+    assert strand.points["lr"] == [(0, 0.5), (2, 0.25)]
+
+
+def test_a_child_that_trains_on_has_a_run_of_its_own(tmp_path: Path) -> None:
+    source = """
+import os, torch
+torch.set_num_threads(1)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+def train(steps):
+    for _ in range(steps):
+        loss = model(torch.ones(3, 2)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+train(50)
+if os.fork() == 0:
+    train(20)
+else:
+    os.wait()
+    train(30)
+"""
+    done = run_program(source, tmp_path)
+    assert done.returncode == 0, done.stderr
+    strands = Recording(tmp_path / ".autotrack").strands()
+    assert [[step for step, _ in strand.points["train/loss"]] for strand in strands] == [
+        list(range(80)),
+        list(range(20)),
+    ]
+
+
 def test_names_that_the_program_has_bound(tmp_path: Path) -> None:
     source = """
 import autotrack, torch
