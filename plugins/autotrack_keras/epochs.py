@@ -1,0 +1,138 @@
+"""The epochs and batches of a training, as Keras tells them to its callbacks.
+
+No callback of ours is among them: one for batches would turn the asynchronous dispatch of Keras off.  What a batch has
+brought is read where Keras has read it itself, after it, in the thread in which it did.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from autotrack import Strand
+from autotrack.plugin_api import note_of, remember, strand_inside
+
+MEMO = "keras"
+RATES = ("learning_rate", "lr")
+
+
+class Epochs:
+    """How far a training is, and what its epochs and batches have brought."""
+
+    __slots__ = ("_batches", "_container", "_names", "_strand", "begun", "count", "ended")
+
+    def __init__(self, strand: Strand) -> None:
+        self._strand = weakref.ref(strand)
+        self._batches: dict[str, Any] = {}
+        self._names: dict[str, int] = {}
+        self._container: Any = None
+        self.begun = 0
+        """Batches of the epochs before."""
+        self.count = 0
+        """Batches that were trained on."""
+        self.ended = 0
+        """Epochs that were gone through."""
+        strand.memo[MEMO] = strand.counter = self
+
+    def is_of(self, container: Any) -> bool:
+        """Whether these are of the training whose callbacks this list calls."""
+        if self._container is None:
+            self._container = weakref.ref(container)
+        return self._container() is container
+
+    def begin(self, container: Any) -> None:
+        """Training begins; a `History` that was used before has epochs already."""
+        history = _history(container)
+        self._names = {name: len(values) for name, values in (history or {}).items()}
+
+    def batch(self, number: int, logs: Any) -> None:
+        strand = self._strand()
+        if strand is None or not isinstance(logs, dict):
+            return
+        step = self.begun + number
+        self.count = max(self.count, step + 1)
+        for name, value in _flat(logs):
+            record = self._batches.get(name)
+            if record is None:
+                record = self._batches[name] = strand.series(f"train/{name}.batch").record
+            record(step, value)
+
+    def end(self, container: Any, epoch: int, logs: Any) -> None:
+        """An epoch has ended: what `History` has of it, or, without one, what the callbacks were told."""
+        strand = self._strand()
+        if strand is None:
+            return
+        self.begun, self.ended = self.count, self.ended + 1
+        history = _history(container)
+        if history is None:
+            found = dict(_flat(logs)) if isinstance(logs, dict) else {}
+        else:
+            found = {name: values[-1] for name, values in history.items() if len(values) > self._names.get(name, 0)}
+            self._names = {name: len(values) for name, values in history.items()}
+        for name, value in found.items():
+            if isinstance(value, (int, float)):
+                strand.series(_series(str(name))).record(epoch, float(value))
+
+
+def of(strand: Strand) -> Epochs | None:
+    """Those of a training of Keras's."""
+    return strand.memo.get(MEMO)
+
+
+def _series(name: str) -> str:
+    if name in RATES:
+        return "learning_rate"
+    return f"valid/{name[4:]}" if name.startswith("val_") else f"train/{name}"
+
+
+def _history(container: Any) -> dict[str, list[Any]] | None:
+    history = getattr(getattr(container, "_history", None), "history", None)
+    return history if isinstance(history, dict) else None
+
+
+def _flat(logs: dict[str, Any]) -> list[tuple[str, float]]:
+    """The numbers among what a batch has brought, where they lie in the memory of a device by copies, which Keras has
+    made and waited for itself."""
+    found = []
+    for name, value in logs.items():
+        if isinstance(value, dict):
+            found += _flat(value)
+            continue
+        if hasattr(value, "detach"):
+            value = value.detach()
+        try:
+            found.append((str(name), float(value)))
+        except (TypeError, ValueError):
+            continue
+    return found
+
+
+def training_begun(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`CallbackList.on_train_begin` has been called."""
+    strand, container = strand_inside(), args[0]
+    if strand is None:
+        return
+    epochs = of(strand)
+    if epochs is None:
+        if strand.framework != "sklearn" or strand.kind != "fit":  # a wrapper for scikit-learn
+            return
+        epochs = Epochs(strand)
+    if epochs.is_of(container):
+        epochs.begin(container)
+        remember(container, strand, note=epochs)
+    else:
+        strand.gap("epochs of the models", "several models were trained within this one: those of the first are here")
+
+
+def batch_ended(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`CallbackList._on_train_batch_end` has been called, perhaps in a thread of Keras's."""
+    epochs = note_of(args[0])
+    if isinstance(epochs, Epochs):
+        epochs.batch(int(args[1]), args[2] if len(args) > 2 else kwargs.get("logs"))
+
+
+def epoch_ended(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`CallbackList.on_epoch_end` has been called."""
+    epochs = note_of(args[0])
+    if isinstance(epochs, Epochs):
+        epochs.end(args[0], int(args[1]), args[2] if len(args) > 2 else kwargs.get("logs"))

@@ -1,0 +1,113 @@
+"""What a model has learned, what it is made of, and the files that it is kept in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from autotrack import Strand, hookimpl
+from autotrack.plugin_api import artifact, loaded, model_digest, strand_inside, strand_of
+from autotrack_keras.epochs import of as epochs_of
+
+BUDGET = 0.5
+"""Seconds that the identity of the weights in a file may take."""
+LAYERS = 100
+"""Layers that are listed."""
+
+
+def is_model(obj: Any) -> bool:
+    module = sys.modules.get("keras.src.models.model")
+    return module is not None and isinstance(obj, module.Model)
+
+
+@hookimpl
+def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
+    """The weights in their order, without their names, which differ between two models that are built alike; neither
+    the optimizer's nor the seeds of random layers."""
+    return (lambda: {"keras": weights_of(obj)}) if is_model(obj) else None
+
+
+def weights_of(model: Any) -> list[Any]:
+    return [array_of(variable.value) for variable in model.weights]
+
+
+def array_of(tensor: Any) -> Any:
+    """A tensor of a backend as an array of numpy's."""
+    import numpy
+
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach()
+        tensor = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+        return tensor.cpu().numpy()
+    return numpy.asarray(tensor)
+
+
+@hookimpl
+def autotrack_model(obj: Any) -> int | None:
+    """Number of weights."""
+    return int(obj.count_params()) if is_model(obj) and obj.built else None
+
+
+def describe(strand: Strand, model: Any) -> None:
+    """Layers and sizes of a model that is built, and its identity; it is not kept."""
+    if not model.built:
+        return
+    cls = f"{type(model).__module__}.{type(model).__qualname__}"
+    strand.fitted(cls, model_digest(model, BUDGET), int(model.count_params()))
+    trainable = sum(_size(variable) for variable in model.trainable_weights)
+    layers = [f"{layer.name} ({type(layer).__name__})" for layer in model.layers[:LAYERS]]
+    strand.summaries({"layers": layers, "trainable_parameters": trainable})
+
+
+def _size(variable: Any) -> int:
+    size = 1
+    for length in variable.shape:
+        size *= int(length)
+    return size
+
+
+def written(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`save_model` or `save_weights` has been called, by the program or by a callback of a training."""
+    model, path = _model_and_path(args, kwargs)
+    if path is None or not is_model(model):
+        return
+    known = strand_of(model)
+    inside = strand_inside()
+    strand = inside if inside is not None and epochs_of(inside) is not None else known
+    epochs = epochs_of(strand) if strand is not None else None
+    artifact(
+        path, "written", kind="model", strand=strand, model=model_digest(model, BUDGET),
+        step=epochs.count if epochs is not None else None,
+    )  # fmt: skip
+
+
+def weights_read(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`load_weights` has been called."""
+    model, path = _model_and_path(args, kwargs)
+    if path is not None and is_model(model):
+        _came_from(model, path)
+
+
+def model_read(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`load_model` has been called."""
+    path = _path(args[0] if args else kwargs.get("filepath"))
+    if path is not None and is_model(result):
+        _came_from(result, path)
+
+
+def _came_from(model: Any, path: str) -> None:
+    digest, inside = model_digest(model, BUDGET), strand_inside()
+    artifact(path, "read", kind="model", model=digest, strand=inside)
+    if inside is None:
+        loaded(model, digest, path, type(model).__name__)
+
+
+def _model_and_path(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, str | None]:
+    model = args[0] if args else kwargs.get("model")
+    return model, _path(args[1] if len(args) > 1 else kwargs.get("filepath"))
+
+
+def _path(path: Any) -> str | None:
+    return os.fsdecode(path) if isinstance(path, (str, os.PathLike)) else None

@@ -1,0 +1,240 @@
+"""What is patched, and what a training and an evaluation say."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator, Iterable
+from typing import Any
+
+from autotrack import Call, Opening, Patch, Strand, hookimpl
+from autotrack.plugin_api import SELF_TOLD, begin, made, note_of, remember, strand_for, strand_of
+from autotrack_keras import data, epochs, models
+from autotrack_sklearn.splits import named_split
+
+Observation = Generator[None, Any, None]
+
+DATA = ("x", "y", "sample_weight", "validation_data", "callbacks", "verbose")
+"""Arguments of `fit` that are no parameters of the training."""
+PACKAGES = ("keras", "keras._tf_keras.keras")
+"""Under which the functions that write and read files are bound."""
+BATCH = 32
+PLAIN = (int, float, str, bool)
+
+
+@hookimpl
+def autotrack_patches() -> Iterable[Patch]:
+    model = "keras.src.models.model:Model"
+    yield Patch(f"{model}.fit", observe=observe_fit, opens=opens_fit, subclasses=True)
+    yield Patch(f"{model}.evaluate", observe=observe_evaluate, subclasses=True)
+    yield Patch(f"{model}.predict", returned=predicted, subclasses=True)
+    yield Patch(f"{model}.train_on_batch", returned=trained_on_batch, subclasses=True)
+    calls = "keras.src.callbacks.callback_list:CallbackList"
+    yield Patch(f"{calls}.on_train_begin", after=epochs.training_begun)
+    yield Patch(f"{calls}._on_train_batch_end", after=epochs.batch_ended)
+    yield Patch(f"{calls}.on_epoch_end", after=epochs.epoch_ended)
+    told = {
+        "save_model": models.written, "save_weights": models.written, "load_weights": models.weights_read,
+        "load_model": models.model_read,
+    }  # fmt: skip
+    for name, after in told.items():
+        yield Patch(f"keras.src.saving.saving_api:{name}", after=after)
+        bound = [f"{package}.{module}:{name}" for package in PACKAGES for module in ("saving", "models")]
+        yield Patch(*bound, after=after, optional=True)
+
+
+def opens_fit(call: Call) -> Opening:
+    return Opening("fit", _name(call.instance), call.instance)
+
+
+def _name(model: Any) -> str:
+    """The class of a model; of one that is put together of layers, the name that the program gave it, if any."""
+    cls = type(model).__name__
+    return (
+        cls if model.name.rstrip("0123456789_") in ("functional", "sequential", cls.lower()) else f"{cls}({model.name})"
+    )
+
+
+def observe_fit(call: Call, strand: Strand) -> Observation:
+    model = call.instance
+    strand.memo[SELF_TOLD] = True
+    _tell_compiled(strand, model)
+    x, y, weights = (call.get(name) for name in ("x", "y", "sample_weight"))
+    settings = {name: value for name in _settings(call) if (value := call.get(name)) not in (None, 0, 0.0)}
+    if "batch_size" not in settings and hasattr(x, "shape"):
+        settings["batch_size"] = BATCH
+    settings.setdefault("epochs", 1)
+    strand.params(settings, source="fit")
+    callbacks = call.get("callbacks")
+    listed = _listed(callbacks)
+    _tell_callbacks(strand, listed)
+    data.tell(strand, "train", x, y, weights)
+    held_out = call.get("validation_data")
+    if isinstance(held_out, tuple) and 1 <= len(held_out) <= 3:
+        data.tell(strand, "valid", *held_out)
+    elif held_out is not None:
+        data.tell(strand, "valid", held_out)
+    told = epochs.Epochs(strand)
+    yield
+    found: dict[str, Any] = {"epochs": told.ended, "steps": told.count}
+    for callback in listed:
+        for name in ("best_epoch", "stopped_epoch", "best"):
+            value = vars(callback).get(name) if hasattr(callback, "monitor") else None
+            if isinstance(value, (int, float)) and value:
+                found[f"{type(callback).__name__}.{name}"] = value
+    strand.summaries(found)
+    models.describe(strand, model)
+
+
+def _settings(call: Call) -> list[str]:
+    names = call.place.parameters(call.function, call.instance)
+    return [name for name in dict.fromkeys((*names, *call.kwargs)) if name not in DATA]
+
+
+def _tell_compiled(strand: Strand, model: Any) -> None:
+    """What `compile` was given, the settings of the optimizer as they are now."""
+    compiled = getattr(getattr(model, "_compile_config", None), "config", None)
+    given = dict(compiled) if isinstance(compiled, dict) else {}
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and hasattr(optimizer, "get_config"):
+        strand.params({"optimizer": type(optimizer).__name__}, source="optimizer")
+        if type(optimizer).__module__.startswith("keras."):
+            config = {name: value for name, value in optimizer.get_config().items() if value is not None}
+            strand.params({name: _as_given(value) for name, value in _flat(config)}, source="optimizer")
+    given.pop("optimizer", None)
+    strand.params({name: _described(value) for name, value in given.items() if value is not None}, source="compile")
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Settings, those of a schedule one by one."""
+    for name, value in config.items():
+        if isinstance(value, dict) and "class_name" in value:
+            yield f"{prefix}{name}", value["class_name"]
+            yield from _flat(value.get("config") or {}, f"{prefix}{name}.")
+        elif not (prefix == "" and name == "name"):
+            yield f"{prefix}{name}", value
+
+
+def _as_given(value: Any) -> Any:
+    """A number of 32 bits in the digits that it was given by: 0.001 rather than 0.0010000000474974513."""
+    import numpy
+
+    return float(str(numpy.float32(value))) if type(value) is float and numpy.float32(value) == value else value
+
+
+def _described(value: Any) -> Any:
+    """A loss or metric by its name, or its class, or that of a function; those in lists and dicts too."""
+    if isinstance(value, dict):
+        return {str(name): _described(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_described(entry) for entry in value]
+    if value is None or isinstance(value, PLAIN):
+        return value
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    inner = getattr(callbacks, "callbacks", callbacks)
+    given = inner if isinstance(inner, (list, tuple)) else [inner] if inner is not None else []
+    return [callback for callback in given if hasattr(callback, "__dict__")]
+
+
+def _tell_callbacks(strand: Strand, callbacks: list[Any]) -> None:
+    """Callbacks by their classes, and what their constructors were given, as far as they have kept it."""
+    settings: dict[str, Any] = {}
+    for callback in callbacks:
+        name = type(callback).__name__
+        settings.setdefault("callbacks", []).append(name)
+        held = vars(callback)
+        for argument in inspect.signature(type(callback).__init__).parameters:
+            if isinstance(held.get(argument), PLAIN):
+                settings[f"{name}.{argument}"] = held[argument]
+    strand.params(settings, source="fit")
+
+
+def observe_evaluate(call: Call) -> Observation:
+    """Scores of a model, of the run that trained it."""
+    model, x, y = call.instance, call.get("x"), call.get("y")
+    result = yield
+    strand = strand_for(model, "keras", _name(model))
+    if strand is None:
+        return
+    split = named_split(call, strand.role_of(x) if hasattr(x, "shape") else None, "y", "x") or "test"
+    strand.evaluated(split, x, y)
+    for name, value in _scores(model, result):
+        series = strand.series(f"{split}/{name}" if split != "train" else f"train/{name}.evaluated", origin="metric")
+        series.record(series.next_step, value)
+        series.next_step += 1
+
+
+def _scores(model: Any, result: Any) -> list[tuple[str, float]]:
+    """What `evaluate` or `train_on_batch` has returned, by name: in the order of the metrics' results."""
+    if isinstance(result, dict):
+        return epochs._flat(result)
+    values = result if isinstance(result, (list, tuple)) else [result]
+    names = _names_of(model, len(values))
+    return [(name, float(value)) for name, value in zip(names, values, strict=False) if hasattr(value, "__float__")]
+
+
+def _names_of(model: Any, count: int) -> list[str]:
+    names: list[str] = []
+    for metric in model.metrics:
+        inner = getattr(metric, "metrics", None)
+        if inner is not None and type(metric).__module__.startswith("keras."):
+            names += [str(name) for name in metric.result()] if hasattr(metric, "result") else []
+        else:
+            names.append(str(metric.name))
+    return names if len(names) == count else ["loss", *(f"metric[{at}]" for at in range(count - 1))]
+
+
+def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """A prediction is known by the model that made it, and for which data.  One of a single row is left alone."""
+    features = args[0] if args else kwargs.get("x")
+    if getattr(features, "shape", (0,))[:1] == (1,):
+        return
+    strand = strand_of(model)
+    role = strand.role_of(features) if strand is not None and hasattr(features, "shape") else None
+    made(result, model, strand, role=role, features=features)
+
+
+class Batches:
+    """What is noted of a model that is trained batch by batch."""
+
+    __slots__ = ("count", "prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self.count, self.prefix = 0, prefix
+
+
+def trained_on_batch(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`train_on_batch` has returned: models that are trained so in turns are one training."""
+    told = note_of(model)
+    if not isinstance(told, Batches) or strand_of(model) is None:
+        strand = _open(model)
+        if strand is None:
+            return
+        told = note_of(model)
+    strand = strand_of(model)
+    assert strand is not None
+    for name, value in _scores(model, result):
+        strand.series(f"{told.prefix}train/{name}").record(told.count, value)
+    told.count += 1
+
+
+class _Open:
+    strand: Strand | None = None
+
+
+def _open(model: Any) -> Strand | None:
+    known = _Open.strand
+    if known is not None and known.recording and known.goes_on:
+        strand, prefix = known, f"{model.name}."
+    else:
+        cls = f"{type(model).__module__}.{type(model).__qualname__}"
+        begun = begin("keras", _name(model), cls, returned=True)
+        if begun is None:
+            return None
+        strand, prefix = begun, ""
+        _Open.strand = strand
+    _tell_compiled(strand, model)
+    remember(model, strand, note=Batches(prefix))
+    return strand

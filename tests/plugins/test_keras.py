@@ -1,0 +1,377 @@
+"""The plugin of Keras, on the backend of TensorFlow, and in programs of their own on that of PyTorch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # which is said at each import, with the time
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+import numpy
+import tensorflow
+from sklearn.metrics import mean_squared_error
+
+import autotrack
+from autotrack import events
+from autotrack.identity import arrays
+from autotrack.testing import PluginContract, Recording, recording, run_program
+
+__all__ = ["recording"]
+
+X = (numpy.arange(120.0).reshape(40, 3) % 7.0).astype("float32")
+Y = (X[:, :1] * 2.0 + X[:, 1:2]).astype("float32")
+
+
+def built(units: int = 4, **compiled: Any) -> Any:
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units, activation="relu"), keras.layers.Dense(1)])
+    model.compile(**{"optimizer": keras.optimizers.SGD(0.01), "loss": "mse", "metrics": ["mae"], **compiled})
+    return model
+
+
+def fitted(**given: Any) -> tuple[Any, Any]:
+    model = built()
+    return model, model.fit(X, Y, **{"epochs": 2, "batch_size": 10, "verbose": 0, **given})
+
+
+class Acting(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.act = act
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.act()
+
+
+def raising(error: BaseException) -> Any:
+    def act() -> None:
+        raise error
+
+    return Acting(act)
+
+
+PROGRAM = """
+import os
+os.environ.setdefault('KERAS_BACKEND', 'tensorflow')
+import numpy, keras
+keras.utils.set_random_seed(1)
+X = numpy.arange(60, dtype='float32').reshape(20, 3) % 7
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+model.compile(keras.optimizers.SGD(0.01), 'mse')
+history = model.fit(X, X[:, :1], epochs=2, batch_size=5, verbose=0)
+print(history.history['loss'], model.get_weights()[0].tolist())
+"""
+
+
+class TestKeras(PluginContract):
+    framework = "keras"
+    program = PROGRAM
+    targets = (
+        "keras.src.models.model:Model.fit",
+        "keras.src.models.model:Model.evaluate",
+        "keras.src.models.model:Model.predict",
+    )
+    hot_targets = (
+        "keras.src.saving.saving_api:save_model",
+        "keras.src.saving.saving_api:load_model",
+    )
+
+    def test_forked_child_is_recorded_once(self, tmp_path: Path) -> None:
+        """On the backend of PyTorch: what TensorFlow has started does not live on in a child."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("KERAS_BACKEND", "torch")
+            patched.setenv("OMP_NUM_THREADS", "1")
+            super().test_forked_child_is_recorded_once(tmp_path)
+
+    def train(self) -> Any:
+        model, history = fitted()
+        return history.history, [weight.tolist() for weight in model.get_weights()]
+
+    def train_failing(self, error: BaseException) -> None:
+        fitted(callbacks=[raising(error)])
+
+    def train_nested(self) -> Any:
+        return fitted(callbacks=[Acting(lambda: fitted(epochs=1))])
+
+    def train_odd(self) -> None:
+        built().fit((pair for pair in [(X, Y)]), epochs=1, verbose=0)
+
+    def train_mutating(self) -> str:
+        given = X.copy()
+        before = arrays.digest(given)
+
+        def change() -> None:
+            given[0, 0] += 1.0
+
+        built().fit(given, Y, epochs=2, verbose=0, callbacks=[Acting(change)])
+        return before
+
+    def train_interleaved(self) -> list[tuple[str, float]]:
+        first, second = (built(units) for units in (2, 5))
+        for model in (first, second):
+            model.fit(X, Y, epochs=1, verbose=0)
+        errors = {id(model): mean_squared_error(Y, model.predict(X + 0.5, verbose=0)) for model in (second, first)}
+        return [("test/mean_squared_error", errors[id(first)]), ("test/mean_squared_error", errors[id(second)])]
+
+    def count_calls(self) -> int:
+        calls = []
+
+        def rate(epoch: int, before: float) -> float:
+            calls.append(epoch)
+            return 0.01
+
+        model, _ = fitted(callbacks=[keras.callbacks.LearningRateScheduler(rate)])
+        model.evaluate(X, Y, verbose=0)
+        return len(calls)
+
+
+def values(strand: Any) -> dict[str, list[float]]:
+    return {name: [value for _, value in points] for name, points in strand.points.items()}
+
+
+def epochs(strand: Any) -> dict[str, list[float]]:
+    return {name: points for name, points in values(strand).items() if not name.endswith(".batch")}
+
+
+def named(history: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The names of the record for those of `History`."""
+    return {
+        f"valid/{name[4:]}" if name.startswith("val_") else name if name == "learning_rate" else f"train/{name}": found
+        for name, found in history.items()
+    }
+
+
+def summary(strand: Any) -> dict[str, Any]:
+    return {name: value for event in strand.of(events.StrandSummary) for name, value in event.values.items()}
+
+
+# Training
+
+
+def test_the_epochs_are_those_of_history(recording: Recording) -> None:
+    stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=0, min_delta=1e9, start_from_epoch=1)
+    plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=0, min_delta=1e9)
+    callbacks = [stop, plateau]
+    _, history = fitted(epochs=5, validation_data=(X + 1.0, Y), callbacks=callbacks)
+    (strand,) = recording.strands()
+    assert epochs(strand) == named(history.history)
+    assert len(history.history["loss"]) == 3
+    assert callbacks == [stop, plateau]
+    assert summary(strand)["epochs"] == 3
+    known = {
+        "optimizer": "SGD", "learning_rate": 0.01, "loss": "mse", "metrics": ["mae"], "epochs": 5, "batch_size": 10,
+        "callbacks": ["EarlyStopping", "ReduceLROnPlateau"], "EarlyStopping.patience": 0,
+        "ReduceLROnPlateau.factor": 0.5,
+    }  # fmt: skip
+    assert known.items() <= strand.params.items()
+    train, valid = strand.datasets.values()
+    assert [part.id for part in train.dataset.parts] == [arrays.digest(X), arrays.digest(Y)]
+    assert (valid.role, valid.dataset.parts[0].id) == ("valid", arrays.digest(X + 1.0))
+    (model,) = strand.of(events.StrandModel)
+    assert (model.parameters, summary(strand)["layers"][1].partition(" ")[2]) == (21, "(Dense)")
+
+
+def test_the_batches_are_those_that_callbacks_are_told(recording: Recording) -> None:
+    told: list[float] = []
+
+    class Told(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            told.append(logs["loss"])
+
+    fitted(callbacks=[Told()])
+    fitted()
+    seen, unseen = recording.strands()
+    assert seen.points["train/loss.batch"] == list(enumerate(told))
+    assert sorted(unseen.points["train/loss.batch"]) == list(enumerate(told))
+
+
+def test_no_callback_is_added(recording: Recording) -> None:
+    called = []
+
+    class Look(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
+        def on_train_begin(self, logs: Any = None) -> None:
+            called.append([type(one) for one in sys._getframe(1).f_locals["self"].callbacks])
+
+    fitted(callbacks=[Look()])
+    autotrack.disable()
+    fitted(callbacks=[Look()])
+    assert called[0] == called[1]
+
+
+@pytest.mark.parametrize("form", ["list", "list given by position", "CallbackList", "History used twice"])
+def test_callbacks_in_every_form(recording: Recording, form: str) -> None:
+    history = keras.callbacks.History()
+    model = built()
+    given: Any = [history]
+    if form == "CallbackList":
+        given = keras.callbacks.CallbackList([history], model=model, epochs=2, steps=4)
+    if form == "list given by position":
+        model.fit(X, Y, 10, 2, 0, given)
+    else:
+        model.fit(X, Y, batch_size=10, epochs=2, verbose=0, callbacks=given)
+    if form == "History used twice":
+        model.fit(X, Y, batch_size=10, epochs=4, initial_epoch=2, verbose=0, callbacks=given)
+        first, second = recording.strands()
+        assert values(first)["train/loss"] + values(second)["train/loss"] == history.history["loss"]
+        assert [step for step, _ in second.points["train/loss"]] == [2, 3]
+        assert second.params["initial_epoch"] == 2
+    else:
+        (strand,) = recording.strands()
+        assert values(strand)["train/loss"] == history.history["loss"]
+    assert isinstance(given, keras.callbacks.CallbackList) or given == [history]
+
+
+def test_several_outputs(recording: Recording) -> None:
+    inputs = {name: keras.Input((3,), name=name) for name in ("left", "right")}
+    joined = keras.layers.Concatenate()(list(inputs.values()))
+    outputs = {name: keras.layers.Dense(1, name=name)(joined) for name in ("one", "two")}
+    model = keras.Model(inputs, outputs, name="branches")
+    model.compile(
+        "adam", {"one": "mse", "two": keras.losses.MeanAbsoluteError()}, loss_weights={"one": 1.0, "two": 0.5}
+    )
+    data = {"left": X, "right": X + 1.0}
+    history = model.fit(data, {"one": Y, "two": Y + 1.0}, epochs=1, verbose=0)
+    (strand,) = recording.strands()
+    assert epochs(strand) == named(history.history)
+    assert strand.name == "Functional(branches)"
+    assert strand.params["loss"] == {"one": "mse", "two": "MeanAbsoluteError"}
+    (found,) = strand.datasets.values()
+    assert sorted(part.name for part in found.dataset.parts) == ["x['left']", "x['right']", "y['one']", "y['two']"]
+    assert found.dataset.method == "whole"
+
+
+def test_a_step_of_the_programs_own(recording: Recording) -> None:
+    class Own(keras.Model):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tensorflow.GradientTape() as tape:
+                loss = tensorflow.reduce_mean((self(x) - y) ** 2)
+            grads = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(grads, self.trainable_variables, strict=True))
+            return {"own": loss}
+
+    model = Own()
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)))
+    history = model.fit(X, Y, epochs=2, verbose=0)
+    (strand,) = recording.strands()
+    assert values(strand)["train/own"] == history.history["own"]
+    assert strand.params["learning_rate"] == "ExponentialDecay"
+    assert strand.params["learning_rate.decay_rate"] == 0.5
+
+
+def test_batches_by_hand(recording: Recording) -> None:
+    model, other = built(), built(5)
+    losses = [model.train_on_batch(X[at : at + 10], Y[at : at + 10])[0] for at in (0, 10, 20)]
+    second = [other.train_on_batch(X, Y, return_dict=True)["loss"] for _ in range(2)]
+    (strand,) = recording.strands()
+    assert values(strand)["train/loss"] == [float(loss) for loss in losses]
+    assert values(strand)[f"{other.name}.train/loss"] == [float(loss) for loss in second]
+
+
+# Data
+
+
+def dataset(recording: Recording, data: Any, **given: Any) -> Any:
+    built().fit(data, epochs=1, verbose=0, **given)
+    autotrack.disable()
+    return recording.strands()[-1].datasets[0].dataset
+
+
+def test_a_pipeline_is_known_by_what_it_begins_with(recording: Recording) -> None:
+    data = tensorflow.data.Dataset.from_tensor_slices((X, Y)).map(lambda x, y: (x, y)).shuffle(40).batch(10)
+    found = dataset(recording, data)
+    assert found.kind == "tensorflow.data.Dataset"
+    assert {part.id for part in found.parts} == {arrays.digest(X), arrays.digest(Y)}
+    assert "TensorSpec" in summary(recording.strands()[0])["train.element_spec"]
+
+
+def test_a_pipeline_of_files(recording: Recording, tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("".join(",".join(map(str, [*row, row[0]])) + "\n" for row in X.tolist()))
+
+    def parse(line: Any) -> Any:
+        numbers = tensorflow.strings.to_number(tensorflow.strings.split(line, ","))
+        return numbers[:3], numbers[3:]
+
+    found = dataset(recording, tensorflow.data.TextLineDataset(str(path)).map(parse).batch(10))
+    assert (found.method, found.id is not None) == ("manifest", True)
+
+
+def test_tensors_and_generators(recording: Recording) -> None:
+    built().fit(tensorflow.constant(X), tensorflow.constant(Y), epochs=1, verbose=0)
+    built().fit(((X, Y) for _ in range(2)), epochs=1, steps_per_epoch=2, verbose=0)
+    tensors, generator = recording.strands()
+    assert tensors.datasets[0].dataset.parts[0].id == arrays.digest(X)
+    assert (generator.datasets[0].dataset.kind, generator.datasets[0].dataset.id) == ("generator", None)
+    assert len(generator.gaps) == 1
+
+
+# Evaluation and files
+
+
+def test_scores_are_those_of_the_run(recording: Recording) -> None:
+    model, _ = fitted()
+    X_test = X + 0.5
+    loss, mae = model.evaluate(X_test, Y, verbose=0)
+    again = model.evaluate(X, Y, verbose=0, return_dict=True)
+    error = mean_squared_error(Y, model.predict(X_test, verbose=0))
+    (strand,) = recording.strands()
+    found = epochs(strand)
+    assert (found["test/loss"], found["test/mae"]) == ([loss], [mae])
+    assert found["train/loss.evaluated"] == [again["loss"]]
+    assert found["test/mean_squared_error"] == [error]
+    assert [data.role for data in strand.datasets.values()] == ["train", "test"]
+
+
+def test_files_have_the_weights_identity(recording: Recording, tmp_path: Path) -> None:
+    best = keras.callbacks.ModelCheckpoint(str(tmp_path / "at-{epoch}.keras"))
+    model, _ = fitted(callbacks=[best])
+    model.save(tmp_path / "a.keras")
+    keras.saving.save_model(model, tmp_path / "b.keras")
+    model.save_weights(str(tmp_path / "c.weights.h5"))
+    again = keras.models.load_model(tmp_path / "b.keras")
+    other = built()
+    other.load_weights(str(tmp_path / "c.weights.h5"))
+    (strand,) = recording.strands()
+    (told,) = strand.of(events.StrandModel)
+    found = [event for event in recording.events() if isinstance(event, events.ArtifactSeen) and event.kind == "model"]
+    assert [(Path(event.path).name, event.mode, event.step) for event in found] == [
+        ("at-1.keras", "written", 4),
+        ("at-2.keras", "written", 8),
+        ("a.keras", "written", 8),
+        ("b.keras", "written", 8),
+        ("c.weights.h5", "written", 8),
+        ("b.keras", "read", None),
+        ("c.weights.h5", "read", None),
+    ]
+    assert found[0].model != told.id
+    assert {event.model for event in found[1:]} == {told.id}
+    assert {event.strand for event in found if event.mode == "written"} == {strand.id}
+    loss = again.evaluate(X + 0.5, Y, verbose=0)[0]
+    assert values(recording.strands()[0])["test/loss"] == [loss]
+    assert [weight.tolist() for weight in other.get_weights()] == [weight.tolist() for weight in model.get_weights()]
+
+
+def test_on_pytorch(tmp_path: Path) -> None:
+    plain = run_program(PROGRAM, tmp_path, tracked=False, env={"KERAS_BACKEND": "torch"})
+    done = run_program(PROGRAM, tmp_path, env={"KERAS_BACKEND": "torch"})
+    assert (done.returncode, done.stdout) == (0, plain.stdout), done.stderr
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    assert str(values(strand)["train/loss"]) in done.stdout
+    assert set(strand.points) == {"train/loss", "train/loss.batch"}
+    assert len(strand.points["train/loss.batch"]) == 8
+    assert strand.started.framework == "keras"
