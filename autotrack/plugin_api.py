@@ -3,6 +3,7 @@ prediction, files, identities."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 import weakref
@@ -53,6 +54,7 @@ __all__ = [
     "extension",
     "goes_on",
     "is_model",
+    "kept_settings",
     "know_generator",
     "later",
     "like",
@@ -70,6 +72,7 @@ __all__ = [
     "seed_called",
     "settings_around",
     "split_of",
+    "state_digest",
     "strand_around",
     "strand_for",
     "strand_for_loaded",
@@ -112,6 +115,21 @@ def is_model(obj: Any) -> bool:
     return hooks.call("autotrack_state", obj=obj) is not None
 
 
+def state_digest(state: Mapping[str, Any]) -> str:
+    """The identity of a model by what it has learned: see the hook `autotrack_state`."""
+    return models.state_digest(state)
+
+
+def kept_settings(obj: Any) -> dict[str, Any]:
+    """What the constructor of an object was given, as far as it has kept it under the same name: numbers and words."""
+    try:
+        arguments = inspect.signature(type(obj).__init__).parameters
+    except (TypeError, ValueError):
+        return {}
+    held = getattr(obj, "__dict__", {})
+    return {name: held[name] for name in arguments if isinstance(held.get(name), (int, float, str))}
+
+
 def streams_digest(framework: str, parts: Mapping[str, Any]) -> str:
     """The identity of a model by its parts, however long that takes: for the recorder.  An array among them may be a
     `Streamed`, which is read as it is digested."""
@@ -135,14 +153,14 @@ def data_held(
     manifests.Holdings(strand, role, kind, held, paths, method, kinds or {})
 
 
-def data_source(features: Any, labels: Any = None, weights: Any = None) -> Source | None:
-    """What a framework's own container of data is being made of; None where nothing is recorded.  To be told to
-    `settle` once the container is made, and to be noted of it (`remember(container, None, note=source)`): trainings
-    `use` it then."""
+def data_source(features: Any, labels: Any = None, weights: Any = None, **others: Any) -> Source | None:
+    """What a framework's own container of data is being made of, `others` by name; None where nothing is recorded.  To
+    be told to `settle` once the container is made, and to be noted of it (`remember(container, None, note=source)`):
+    trainings `use` it then."""
     from autotrack.identity.source import Source
 
     job = context.Current.job
-    return Source(job, features, labels, weights) if job is not None else None
+    return Source(job, features, labels, weights, others) if job is not None else None
 
 
 def data_profiled(strand: Strand, profile: DataProfiled) -> None:

@@ -261,15 +261,16 @@ class Strand(context.Place):
         weights: Any = None,
         name: str | None = None,
         kind: str | None = None,
+        others: Mapping[str, Any] | None = None,
     ) -> None:
         """Data that is used as `train`, `valid`, `test` or `predict`: features, and labels and sample weights
-        where there are any; `kind`: what the program has where these are arrays of it.  Digested here when that takes
-        under a millisecond, else beside the call.
+        where there are any, and `others` by name; `kind`: what the program has where these are arrays of it.  Digested
+        here when that takes under a millisecond, else beside the call.
         """
         from autotrack.identity import data as identity
         from autotrack.identity import profiles
 
-        description = identity.describe(data, labels, weights, name, kind)
+        description = identity.describe(data, labels, weights, name, kind, others)
         number = self.described(role, description)
         for identified, given in description.digested:
             profiles.of(self.job).later(identified, given)

@@ -13,7 +13,20 @@ from dataclasses import asdict
 from autotrack.extension import compiled
 from benchmarks.measure import Result
 
-NAMES = ("startup", "point", "fit", "job", "identity", "memory", "system", "ingest", "listing", "loop")
+NAMES = (
+    "startup",
+    "point",
+    "fit",
+    "job",
+    "identity",
+    "memory",
+    "system",
+    "ingest",
+    "listing",
+    "loop",
+    "boosting",
+    "deep",
+)
 
 
 def main() -> int:

@@ -27,17 +27,17 @@ def run() -> Iterator[Result]:
         autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
         try:
             model = LogisticRegression(max_iter=4)
-            yield _compare("fit: LogisticRegression on digits", lambda: model.fit(X, y), rounds=60, times=1, budget=3.0)
+            yield compare("fit: LogisticRegression on digits", lambda: model.fit(X, y), rounds=60, times=1, budget=3.0)
             search = GridSearchCV(model, {"C": [0.1, 1.0, 10.0, 100.0]}, cv=3)
-            found = _compare("fit: GridSearchCV, 12 fits", lambda: search.fit(X, y), rounds=12, times=1, budget=None)
+            found = compare("fit: GridSearchCV, 12 fits", lambda: search.fit(X, y), rounds=12, times=1, budget=None)
             yield replace(found, budget=round(5.0 + 0.02 * (found.untracked or 0.0), 2))
             row = X[:1]
-            yield _compare("predict: one row", lambda: model.predict(row), rounds=40, times=200, budget=0.010)
+            yield compare("predict: one row", lambda: model.predict(row), rounds=40, times=200, budget=0.010)
         finally:
             autotrack.disable()
 
 
-def _compare(name: str, call: Callable[[], object], *, rounds: int, times: int, budget: float | None) -> Result:
+def compare(name: str, call: Callable[[], object], *, rounds: int, times: int, budget: float | None) -> Result:
     """Tracking is switched off between by taking the job away, which leaves every patch in place; the cost of
     the patches themselves is in the one-row prediction, which has nothing else."""
     job = context.Current.job

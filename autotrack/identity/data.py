@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ PASS_SECONDS = 0.1
 """Of data that lies in memory as numbers: to go through it once, as the call does many times."""
 QUICK_SECONDS = 0.005
 SCHEMA_LIMIT = 1_000
+PARTS = ("features", "labels", "weights")
+"""Which part is which is told by its place; of others by its name."""
 
 
 class Description:
@@ -49,7 +51,7 @@ class Description:
         features = self.parts[0][2]
         if len(self.parts) == 1:
             return changed(features, name=self.name)
-        ids = [part.id for _, _, part in self.parts]
+        ids = [part.id if part.id is None or what in PARTS else f"{what} {part.id}" for what, _, part in self.parts]
         known = [id for id in ids if id is not None]
         methods = {part.method for _, _, part in self.parts}
         whole = len(known) == len(ids)
@@ -64,14 +66,20 @@ class Description:
 
 
 def describe(
-    features: Any, labels: Any = None, weights: Any = None, name: str | None = None, kind: str | None = None
+    features: Any,
+    labels: Any = None,
+    weights: Any = None,
+    name: str | None = None,
+    kind: str | None = None,
+    others: Mapping[str, Any] | None = None,
 ) -> Description:
     """Describe the data of a call, of another `kind` where it is not what the program has; digests what is quickly
-    digested."""
+    digested.  `others`: what else a training is given for each row, by name."""
     described = Description()
     described.kind = kind
     described.name = name
-    for what, data in (("features", features), ("labels", labels), ("weights", weights)):
+    given = {"features": features, "labels": labels, "weights": weights, **(others or {})}
+    for what, data in given.items():
         if what != "features" and (data is None or isinstance(data, (int, float))):
             continue
         add(described, what, data)

@@ -7,10 +7,11 @@ content.  It does not depend on the file or the pickle protocol; the same weight
 from __future__ import annotations
 
 import io
+import math
 import os
 import pickle
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import xxhash
@@ -141,6 +142,13 @@ def model_digest(model: Any, deadline: float) -> str:
     return elements.named(walk.state.hexdigest())
 
 
+def state_digest(state: Mapping[str, Any]) -> str:
+    """The identity of a model whose plugin says what it has learned."""
+    walk = _Walk(math.inf)
+    walk.state_of(state)
+    return elements.named(walk.state.hexdigest())
+
+
 class _Walk:
     """Feeds a digest with everything that a model is made of."""
 
@@ -172,6 +180,10 @@ class _Walk:
         self._path[id(value)] = len(self._path)
         self._walk(value)
         del self._path[id(value)]
+
+    def state_of(self, state: Mapping[str, Any]) -> None:
+        self._mark("state")
+        self.value(dict(state))
 
     def _walk(self, value: Any) -> None:
         if isinstance(value, dict) and type(value) is dict:
@@ -206,8 +218,7 @@ class _Walk:
             pass
         state = hooks.call("autotrack_state", obj=value)
         if state is not None:
-            self._mark("state")
-            self.value(dict(state()))
+            self.state_of(state())
             return
         parts = value.__reduce_ex__(4)
         if isinstance(parts, str):

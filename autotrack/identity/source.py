@@ -4,6 +4,7 @@ that uses it.  Nothing of the data is kept alive."""
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from autotrack import events
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 class Source:
     """Features, labels and weights that a container is being made of."""
 
-    def __init__(self, job: Job, features: Any, labels: Any, weights: Any) -> None:
+    def __init__(self, job: Job, features: Any, labels: Any, weights: Any, others: Mapping[str, Any]) -> None:
         self._job = job
-        description = self._description = identity.describe(features, labels, weights)
+        self.settings: dict[str, Any] = {}
+        """What the container was told to make of the data, which is a parameter of what is trained on it."""
+        description = self._description = identity.describe(features, labels, weights, others=others)
         self._users: list[tuple[weakref.ref[Strand], str, int]] = []
         self._beside: identity.Beside | None = None
         for identified, given in description.digested:
@@ -43,13 +46,13 @@ class Source:
             self._beside.settle(seconds)
 
     def put(self, what: str, data: Any) -> None:
-        """Other `labels` or `weights` are put into the container."""
+        """Other `labels`, `weights` or whatever else are put into the container."""
         described = identity.Description()
         identity.add(described, what, data)
         self._references[what] = _weak(data)
         put = [(name, None, part) for name, _, part in described.parts]
         kept = [entry for entry in self._description.parts if entry[0] != what]
-        self._description.parts = sorted([*kept, *put], key=lambda entry: _ORDER.index(entry[0]))
+        self._description.parts = sorted([*kept, *put], key=lambda entry: _ORDER.get(entry[0], len(_ORDER)))
         self._users.clear()
 
     def part(self, rows: Any) -> Source:
@@ -58,6 +61,7 @@ class Source:
 
         part = object.__new__(Source)
         part._job, part._users, part._beside, part._references = self._job, [], None, {}
+        part.settings = self.settings
         part._description = identity.Description()
         chosen = numpy.asarray(rows)
         picked = arrays.digest(chosen)
@@ -76,12 +80,12 @@ class Source:
         ]
         return part
 
-    def used(self, strand: Strand, role: str, container: Any) -> None:
-        """A training uses the container, in this role: told once."""
+    def used(self, strand: Strand, role: str, container: Any, name: str | None = None) -> None:
+        """A training uses the container, in this role, and under this name: told once."""
         if any(reference() is strand for reference, *_ in self._users):
             return
         description = identity.Description()
-        description.gaps = self._description.gaps
+        description.gaps, description.name = self._description.gaps, name
         references = self._references
         description.parts = [
             (what, references.get(what, _nothing)(), part) for what, _, part in self._description.parts
@@ -103,7 +107,7 @@ class Source:
                 strand.gap(what, why)
 
 
-_ORDER = ("features", "labels", "weights")
+_ORDER = {"features": 0, "labels": 1, "weights": 2}
 
 
 def _nothing() -> None:

@@ -22,7 +22,7 @@ class File:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def used(self, strand: Strand, role: str, container: Any) -> None:
+    def used(self, strand: Strand, role: str, container: Any, name: str | None = None) -> None:
         known = strand.memo.setdefault("files of data", set())
         if self._path not in known:
             known.add(self._path)
@@ -38,11 +38,15 @@ def file_of(path: Any) -> File | None:
     return File(found)
 
 
-def tell(strand: Strand, role: str, container: Any, *, rows: int | None = None, why: str = "") -> None:
-    """A training uses a container; `rows` and `why` where it is not known what that was made of."""
+def tell(
+    strand: Strand, role: str, container: Any, *, name: str | None = None, rows: int | None = None, why: str = ""
+) -> None:
+    """A training uses a container, under a name; `rows` and `why` where it is not known what that was made of."""
     source = note_of(container)
     if hasattr(source, "used"):
-        source.used(strand, role, container)
+        source.used(strand, role, container, name)
+        if role == "train" and getattr(source, "settings", None):
+            strand.params(source.settings, source="data")
     else:
         strand.data_seen(role, kind_of(container), rows=rows, why=why)
 
@@ -77,5 +81,5 @@ def tell_sets(strand: Strand, features: Any, given: Any, names: list[str], weigh
     for at, (name, (data, labels)) in enumerate(zip(names, sets, strict=False)):
         if data is not features:
             weight = weights[at] if isinstance(weights, (list, tuple)) and at < len(weights) else None
-            strand.data(prefixes.get(name, "valid"), data, labels=labels, weights=weight)
+            strand.data(prefixes.get(name, "valid"), data, labels=labels, weights=weight, name=name)
     return prefixes

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from autotrack import Strand
-from autotrack.plugin_api import artifact, model_digest
+from autotrack.plugin_api import artifact, kept_settings, model_digest
 
 BUDGET = 0.1
 """Seconds that the identity of a model may take."""
@@ -33,9 +33,7 @@ def tell_callbacks(strand: Strand, callbacks: Any) -> None:
     names = [getattr(callback, "__qualname__", type(callback).__name__).partition(".")[0] for callback in given]
     settings: dict[str, Any] = {"callbacks": names}
     for name, callback in zip(names, given, strict=True):
-        for setting, value in getattr(callback, "__dict__", {}).items():
-            if setting[:1] != "_" and type(value) in (int, float, str, bool):
-                settings[f"{name.lstrip('_')}.{setting}"] = value
+        settings.update({f"{name.lstrip('_')}.{setting}": value for setting, value in kept_settings(callback).items()})
     strand.params(settings, source="fit")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Generator, Iterable
 from typing import Any
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
-from autotrack.plugin_api import SELF_TOLD, begin, made, note_of, remember, strand_for, strand_of
+from autotrack.plugin_api import SELF_TOLD, begin, kept_settings, made, note_of, remember, strand_for, strand_of
 from autotrack_keras import data, epochs, models
 from autotrack_sklearn.splits import named_split
 
@@ -144,10 +143,7 @@ def _tell_callbacks(strand: Strand, callbacks: list[Any]) -> None:
     for callback in callbacks:
         name = type(callback).__name__
         settings.setdefault("callbacks", []).append(name)
-        held = vars(callback)
-        for argument in inspect.signature(type(callback).__init__).parameters:
-            if isinstance(held.get(argument), PLAIN):
-                settings[f"{name}.{argument}"] = held[argument]
+        settings.update({f"{name}.{setting}": value for setting, value in kept_settings(callback).items()})
     strand.params(settings, source="fit")
 
 

@@ -8,7 +8,16 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from autotrack import Call, Strand, hookimpl
-from autotrack.plugin_api import artifact, loaded, made, model_digest, remember, strand_of
+from autotrack.plugin_api import (
+    artifact,
+    loaded,
+    made,
+    model_digest,
+    remember,
+    state_digest,
+    strand_inside,
+    strand_of,
+)
 from autotrack_boosting import told
 from autotrack_boosting.rounds import rounds_made
 
@@ -31,7 +40,14 @@ def booster_of(model: Any) -> Any:
 def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
     """The trees up to the best round, as they are in every file; not the settings of the training."""
     booster = booster_of(obj)
-    return None if booster is None else lambda: {"lightgbm": booster.model_to_string().partition(END)[0]}
+    return None if booster is None else lambda: _state(booster)
+
+
+def _state(booster: Any, **rounds: Any) -> dict[str, Any]:
+    import numpy
+
+    text = booster.model_to_string(**rounds).partition(END)[0]
+    return {"lightgbm": numpy.frombuffer(text.encode(errors="surrogateescape"), numpy.uint8)}
 
 
 def report(strand: Strand, model: Any) -> None:
@@ -53,12 +69,17 @@ def report(strand: Strand, model: Any) -> None:
     strand.summaries(found)
 
 
-def observe_save(call: Call) -> Observation:
-    model, path = call.instance, call.get("filename")
-    digest = model_digest(model, told.BUDGET) if call.get("num_iteration") is None else None
-    yield
-    if isinstance(path, (str, os.PathLike)):
-        artifact(os.fsdecode(path), "written", kind="model", strand=strand_of(model), model=digest)
+def saved(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`Booster.save_model` has been called, perhaps by a callback in the midst of a training."""
+    given = dict(zip(("filename", "num_iteration", "start_iteration"), args[1:], strict=False)) | kwargs
+    booster, path = args[0], given.pop("filename", None)
+    if not isinstance(path, (str, os.PathLike)):
+        return
+    given.pop("importance_type", None)
+    strand = strand_of(booster) or strand_inside()
+    step = rounds_made(strand) if strand is not None else None
+    digest = state_digest(_state(booster, **given))
+    artifact(os.fsdecode(path), "written", kind="model", strand=strand, model=digest, step=step or None)
 
 
 def observe_made(call: Call) -> Observation:

@@ -17,6 +17,15 @@ Observation = Generator[None, Any, None]
 SHARE = 0.02
 """Share of the training that keeping the model may take."""
 ROUNDS = 100
+COUNTS = frozenset(
+    """
+    num_iterations num_iteration n_iter num_tree num_trees num_round num_rounds nrounds num_boost_round n_estimators
+    max_iter
+    """.split()
+)
+"""Parameters of a booster that say the number of rounds, before the argument does."""
+OTHERS = ("group", "init_score")
+"""Arguments of `fit` that are data, too."""
 SETTINGS = ("fobj", "feval", "folds", "nfold", "stratified", "shuffle", "metrics", "seed", "fpreproc")
 """Arguments of `train` and `cv` that are parameters of the training."""
 DATA = (
@@ -38,12 +47,13 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch("lightgbm.engine:_agg_cv_result", after=rounds.folds_evaluated)
     yield Patch(f"{booster}.update", after=rounds.updated)
     yield Patch(f"{booster}.reset_parameter", after=rounds.parameters_reset)
+    yield Patch(f"{booster}.add_valid", after=rounds.set_added)
     yield Patch("lightgbm.basic:Dataset.construct", observe=datasets.observe_construct)
     for name in datasets.PUT:
         yield Patch(f"lightgbm.basic:Dataset.{name}", observe=datasets.observe_put)
     yield Patch(f"{booster}.predict", returned=models.predicted)
     yield Patch(f"{booster}.__init__", observe=models.observe_made)
-    yield Patch(f"{booster}.save_model", observe=models.observe_save)
+    yield Patch(f"{booster}.save_model", after=models.saved)
 
 
 def opens_train(call: Call) -> Opening:
@@ -68,9 +78,11 @@ def _name(call: Call) -> str:
 
 def _tell(call: Call, strand: Strand) -> None:
     """Parameters of `train` and `cv`."""
-    strand.params(params_of(call.get("params")), source="estimator")
+    params = params_of(call.get("params"))
+    strand.params(params, source="estimator")
     settings = {name: argument(call, name) for name in SETTINGS}
-    settings["num_boost_round"] = argument(call, "num_boost_round", ROUNDS)
+    if not params.keys() & COUNTS:
+        settings["num_boost_round"] = argument(call, "num_boost_round", ROUNDS)
     strand.params({name: value for name, value in settings.items() if value is not None}, source="fit")
     tell_callbacks(strand, argument(call, "callbacks"))
     tell_model(strand, argument(call, "init_model"), "init_model")
@@ -88,7 +100,9 @@ def observe_train(call: Call, strand: Strand) -> Observation:
     ]
     prefixes = prefixes_of([(name, data is train) for name, data in known])
     pending = [datasets.tell(strand, "train", train)]
-    pending += [datasets.tell(strand, prefixes.get(name, "valid"), data) for name, data in known if data is not train]
+    pending += [
+        datasets.tell(strand, prefixes.get(name, "valid"), data, name) for name, data in known if data is not train
+    ]
     Rounds(strand, prefixes)
     booster = yield
     for source in pending:
@@ -114,7 +128,9 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     strand.params_of(model)
     strand.params({name: value for name, value in call.kwargs.items() if name not in DATA}, source="fit")
     tell_callbacks(strand, argument(call, "callbacks"))
-    strand.data("train", features, labels=call.get("y"), weights=argument(call, "sample_weight"))
+    others = {name: value for name in OTHERS if (value := argument(call, name)) is not None}
+    weights = argument(call, "sample_weight")
+    strand.data("train", features, labels=call.get("y"), weights=weights, others=others)
     given, names = argument(call, "eval_set"), argument(call, "eval_names")
     if given is None and argument(call, "eval_X") is not None:
         X, y = (argument(call, name) for name in ("eval_X", "eval_y"))
@@ -128,7 +144,7 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     ]
     prefixes = tell_sets(strand, features, sets, names, argument(call, "eval_sample_weight"))
     tell_model(strand, argument(call, "init_model"), "init_model")
-    Rounds(strand, prefixes)
+    Rounds(strand, prefixes or None)
     yield
     strand.model(model, budget=SHARE * call.seconds)
     models.report(strand, model)

@@ -12,7 +12,14 @@ from autotrack_boosting.data import argument
 
 Observation = Generator[None, Any, None]
 
-PUT = {"set_label": "labels", "set_weight": "weights"}
+OTHERS = ("base_margin", "group", "qid", "label_lower_bound", "label_upper_bound", "feature_weights")
+PUT = {
+    "set_label": "labels", "set_weight": "weights", "set_base_margin": "base_margin", "set_group": "group",
+    "set_float_info": "", "set_uint_info": "",
+}  # fmt: skip
+"""What is put by which method; by those without a name, what their first argument says."""
+FIELDS = {"label": "labels", "weight": "weights"}
+SETTINGS = ("missing", "feature_types", "enable_categorical", "max_bin")
 
 
 def observe_matrix(call: Call) -> Observation:
@@ -27,9 +34,12 @@ def observe_matrix(call: Call) -> Observation:
     shape = getattr(data, "shape", None)
     if isinstance(shape, tuple) and shape[:1] == (1,):  # made in a hurry, to be predicted for
         return
-    source = data_source(data, argument(call, "label"), argument(call, "weight"))
+    others = {name: value for name in OTHERS if (value := argument(call, name)) is not None}
+    source = data_source(data, argument(call, "label"), argument(call, "weight"), **others)
+    settings = {f"DMatrix.{name}": value for name in SETTINGS if (value := argument(call, name)) not in (None, False)}
     yield
     if source is not None:
+        source.settings = settings
         source.settle(containers.SHARE * call.seconds)
         remember(matrix, None, note=source)
 
@@ -38,8 +48,10 @@ def observe_put(call: Call) -> Observation:
     """Labels or weights that are set of a matrix that is there."""
     source, name = note_of(call.instance), call.name.rpartition(".")[2]
     yield
-    if hasattr(source, "put"):
-        source.put(PUT[name], call.args[0] if call.args else next(iter(call.kwargs.values())))
+    given = [*call.args, *call.kwargs.values()]
+    if hasattr(source, "put") and given:
+        field = PUT[name] or FIELDS.get(str(given[0]), str(given[0]))
+        source.put(field, given[-1])
 
 
 def observe_slice(call: Call) -> Observation:
@@ -49,8 +61,8 @@ def observe_slice(call: Call) -> Observation:
         remember(part, None, note=source.part(call.get("rindex")))
 
 
-def tell(strand: Strand, role: str, matrix: Any) -> None:
-    """A training uses a matrix."""
+def tell(strand: Strand, role: str, matrix: Any, name: str | None = None) -> None:
+    """A training uses a matrix, under a name."""
     made = hasattr(matrix, "handle")
     why = "what it was made of is not known" if made else "it is no matrix of XGBoost's"
-    containers.tell(strand, role, matrix, rows=int(matrix.num_row()) if made else None, why=why)
+    containers.tell(strand, role, matrix, name=name, rows=int(matrix.num_row()) if made else None, why=why)

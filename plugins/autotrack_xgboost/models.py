@@ -9,14 +9,12 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from autotrack import Call, Strand, hookimpl
-from autotrack.plugin_api import artifact, loaded, made, model_digest, remember, strand_of
+from autotrack.plugin_api import artifact, loaded, made, model_digest, remember, strand_inside, strand_of
 from autotrack_boosting import told
 from autotrack_boosting.rounds import rounds_made
+from autotrack_xgboost.rounds import Given
 
 Observation = Generator[None, Any, None]
-
-WRAPPED = "scikit_learn"
-"""The attribute in which a file keeps what the scikit-learn API needs."""
 
 
 def booster_of(model: Any) -> Any:
@@ -37,14 +35,17 @@ def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
 
 
 def _state(booster: Any) -> dict[str, Any]:
-    if booster.attr(WRAPPED) is not None:
+    import numpy
+
+    attributes = booster.attributes()
+    if attributes:  # notes that anybody may add, and what a file keeps for the scikit-learn API
         booster = booster.copy()
-        booster.set_attr(**{WRAPPED: None})
-    return {"xgboost": bytes(booster.save_raw("ubj"))}
+        booster.set_attr(**dict.fromkeys(attributes))
+    return {"xgboost": numpy.frombuffer(booster.save_raw("ubj"), numpy.uint8)}
 
 
-def report(strand: Strand, model: Any) -> None:
-    """How far a training went, and what it found."""
+def report(strand: Strand, model: Any, *, stops: bool) -> None:
+    """How far a training went, and what it found; `stops`: whether it may have stopped early."""
     booster = booster_of(model)
     if booster is None:
         return
@@ -52,7 +53,7 @@ def report(strand: Strand, model: Any) -> None:
     found: dict[str, Any] = {"rounds": rounds_made(strand)}
     for name, number in (("best_iteration", int), ("best_score", float)):
         value = booster.attr(name)
-        if value is not None:
+        if value is not None and stops:  # else it is that of the model that this one goes on from
             found[name] = number(value)
     linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
     kind = getattr(model, "importance_type", None)
@@ -64,13 +65,23 @@ def report(strand: Strand, model: Any) -> None:
     strand.summaries(found)
 
 
-def observe_save(call: Call) -> Observation:
-    model, path = call.instance, call.get("fname")
-    digest = model_digest(model, told.BUDGET)
-    yield
-    if isinstance(path, (str, os.PathLike)):
-        strand = strand_of(model) or strand_of(booster_of(model))
-        artifact(os.path.expanduser(os.fspath(path)), "written", kind="model", strand=strand, model=digest)
+def saved(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`Booster.save_model` has been called, perhaps by a callback in the midst of a training."""
+    booster, path = args[0], args[1] if len(args) > 1 else kwargs.get("fname")
+    if not isinstance(path, (str, os.PathLike)):
+        return
+    strand = strand_of(booster) or strand_inside()
+    digest = model_digest(booster, told.BUDGET)
+    step = rounds_made(strand) if strand is not None else None
+    name = os.path.expanduser(os.fsdecode(path))
+    artifact(name, "written", kind="model", strand=strand, model=digest, step=step or None)
+
+
+def copied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """A copy of a booster, or some of its rounds: of the same training."""
+    strand = strand_of(args[0])
+    if strand is not None:
+        remember(result, strand)
 
 
 def observe_load(call: Call) -> Observation:
@@ -83,6 +94,8 @@ def observe_made(call: Call) -> Observation:
     """A booster that is made of a file."""
     path = call.get("model_file")
     yield
+    if path is None:
+        remember(call.instance, None, note=Given(told.params_of(call.get("params"))))
     _came_from(call.instance, path)
 
 

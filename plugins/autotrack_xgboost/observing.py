@@ -20,8 +20,13 @@ SETTINGS = (
     "metrics", "seed", "shuffle", "folds", "fpreproc",
 )  # fmt: skip
 """Arguments of `train` and `cv` that are parameters of the training."""
-DATA = ("X", "y", "sample_weight", "eval_set", "sample_weight_eval_set", "xgb_model", "callbacks")
-"""Arguments of `fit` that are none."""
+OTHERS = ("base_margin", "group", "qid", "feature_weights")
+"""Arguments of `fit` that are data, too."""
+DATA = (
+    "X", "y", "sample_weight", "eval_set", "sample_weight_eval_set", "base_margin_eval_set", "eval_group", "eval_qid",
+    "xgb_model", "callbacks", *OTHERS,
+)  # fmt: skip
+"""Arguments of `fit` that are no parameters."""
 
 
 @hookimpl
@@ -32,16 +37,23 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch("xgboost.training:cv", "xgboost:cv", observe=observe_cv, opens=opens_cv)
     yield Patch("xgboost.sklearn:XGBModel.fit", observe=observe_fit, opens=opens_fit, subclasses=True, optional=True)
     yield Patch("xgboost.callback:CallbackContainer._update_history", after=rounds.evaluated)
-    yield Patch("xgboost.core:Booster.set_param", after=rounds.parameter_set)
+    yield Patch("xgboost.callback:CallbackContainer.before_iteration", after=rounds.round_begins)
+    booster = "xgboost.core:Booster"
+    yield Patch(f"{booster}.set_param", after=rounds.parameter_set)
+    for name in ("update", "boost"):
+        yield Patch(f"{booster}.{name}", after=rounds.updated)
+    yield Patch(f"{booster}.eval_set", after=rounds.evaluated_by_hand)
     yield Patch("xgboost.core:DMatrix.__init__", observe=matrices.observe_matrix, subclasses=True)
     for name in matrices.PUT:
         yield Patch(f"xgboost.core:DMatrix.{name}", observe=matrices.observe_put)
     yield Patch("xgboost.core:DMatrix.slice", observe=matrices.observe_slice)
     for name in ("predict", "inplace_predict"):
-        yield Patch(f"xgboost.core:Booster.{name}", returned=models.predicted)
-    yield Patch("xgboost.core:Booster.__init__", observe=models.observe_made)
-    for owner in ("xgboost.core:Booster", "xgboost.sklearn:XGBModel"):
-        yield Patch(f"{owner}.save_model", observe=models.observe_save)
+        yield Patch(f"{booster}.{name}", returned=models.predicted)
+    yield Patch(f"{booster}.__init__", observe=models.observe_made)
+    yield Patch(f"{booster}.save_model", after=models.saved)
+    for name in ("copy", "__copy__", "__deepcopy__", "__getitem__"):
+        yield Patch(f"{booster}.{name}", after=models.copied)
+    for owner in (booster, "xgboost.sklearn:XGBModel"):
         yield Patch(f"{owner}.load_model", observe=models.observe_load)
 
 
@@ -80,18 +92,19 @@ def observe_train(call: Call, strand: Strand) -> Observation:
     prefixes = prefixes_of([(name, matrix is train) for matrix, name in evals])
     for matrix, name in evals:
         if matrix is not train:
-            matrices.tell(strand, prefixes.get(name, "valid"), matrix)
+            matrices.tell(strand, prefixes.get(name, "valid"), matrix, name)
     tell_model(strand, argument(call, "xgb_model"), "xgb_model")
     Rounds(strand, prefixes)
+    stops = argument(call, "early_stopping_rounds") or _stops(argument(call, "callbacks"))
     booster = yield
     strand.model(booster, budget=SHARE * call.seconds)
-    models.report(strand, booster)
+    models.report(strand, booster, stops=bool(stops))
 
 
 def observe_cv(call: Call, strand: Strand) -> Observation:
     _tell(call, strand)
     matrices.tell(strand, "train", call.get("dtrain"))
-    made = Rounds(strand, {})
+    made = Rounds(strand, {}, folds=True)
     result = yield
     kept = len(next(iter(result.values()), ())) if isinstance(result, dict) else len(result)
     strand.summaries({"rounds": made.count, **({"best_iteration": kept - 1} if kept < made.count else {})})
@@ -102,11 +115,20 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     strand.params_of(model)
     strand.params({name: value for name, value in call.kwargs.items() if name not in DATA}, source="fit")
     tell_callbacks(strand, getattr(model, "callbacks", None))
-    strand.data("train", features, labels=call.get("y"), weights=argument(call, "sample_weight"))
+    others = {name: value for name in OTHERS if (value := argument(call, name)) is not None}
+    weights = argument(call, "sample_weight")
+    strand.data("train", features, labels=call.get("y"), weights=weights, others=others)
     names = [f"validation_{at}" for at in range(len(pairs(argument(call, "eval_set"))))]
     prefixes = tell_sets(strand, features, argument(call, "eval_set"), names, argument(call, "sample_weight_eval_set"))
     tell_model(strand, argument(call, "xgb_model"), "xgb_model")
-    Rounds(strand, prefixes)
+    Rounds(strand, prefixes or None)
     yield
     strand.model(model, budget=SHARE * call.seconds)
-    models.report(strand, model)
+    stops = getattr(model, "early_stopping_rounds", None) or _stops(getattr(model, "callbacks", None))
+    models.report(strand, model, stops=bool(stops))
+
+
+def _stops(callbacks: Any) -> bool:
+    """Whether one of these callbacks stops early."""
+    given = callbacks if isinstance(callbacks, (list, tuple)) else ()
+    return any("EarlyStopping" in {cls.__name__ for cls in type(callback).__mro__} for callback in given)

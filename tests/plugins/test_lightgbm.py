@@ -40,6 +40,7 @@ def raising(error: BaseException) -> Any:
 
 class TestTrain(PluginContract):
     framework = "lightgbm"
+    fragile = True
     program = (
         f"{CALM}import numpy, lightgbm\n"
         "X = numpy.arange(200.0).reshape(100, 2)\n"
@@ -51,10 +52,10 @@ class TestTrain(PluginContract):
         "lightgbm:train",
         "lightgbm:cv",
         "lightgbm.basic:Booster.predict",
-        "lightgbm.basic:Booster.save_model",
         "lightgbm.basic:Dataset.construct",
         "lightgbm.basic:Dataset.set_label",
     )
+    hot_targets = ("lightgbm.basic:Booster.save_model", "lightgbm.basic:Booster.update")
 
     def train(self) -> Any:
         return lightgbm.train(dict(SETTINGS), lightgbm.Dataset(X, Y), 3).predict(X).tolist()
@@ -102,6 +103,7 @@ class TestTrain(PluginContract):
 
 class TestFit(PluginContract):
     framework = "lightgbm"
+    fragile = True
     program = (
         f"{CALM}import numpy, lightgbm\n"
         "X = numpy.arange(200.0).reshape(100, 2)\n"
@@ -241,7 +243,7 @@ def test_a_pipeline_has_the_rounds_of_its_last_step(recording: Recording) -> Non
     pipeline = make_pipeline(StandardScaler(), lightgbm.LGBMRegressor(n_estimators=3, n_jobs=1, verbosity=-1))
     pipeline.fit(X, Y, lgbmregressor__eval_set=[(X, Y)])
     (strand,) = recording.strands()
-    assert series(strand)["valid_0/l2"] == pipeline[-1].evals_result_["valid_0"]["l2"]
+    assert series(strand)["valid/l2"] == pipeline[-1].evals_result_["valid_0"]["l2"]
 
 
 def test_candidates_of_a_search_have_none(recording: Recording) -> None:
@@ -282,6 +284,54 @@ def test_a_list_of_callbacks_used_twice(recording: Recording) -> None:
     assert [len(strand.points["train/l2"]) for strand in recording.strands()] == [2, 3]
 
 
+def test_rounds_by_hand(recording: Recording) -> None:
+    train = lightgbm.Dataset(X, Y)
+    booster = lightgbm.Booster({"metric": "l2", **SETTINGS}, train)
+    booster.add_valid(lightgbm.Dataset(X + 0.5, Y, reference=train), "test")
+    told = []
+    for _ in range(3):
+        booster.update()
+        told.append([*booster.eval_train(), *booster.eval_valid()])
+    autotrack.disable()
+    (strand,) = recording.strands()
+    assert series(strand) == {
+        f"{name}/l2": [entry[at][2] for entry in told] for at, name in enumerate(("train", "test"))
+    }
+    assert {"num_leaves": 4}.items() <= strand.params.items()
+
+
+def test_a_set_that_joins_late(recording: Recording) -> None:
+    train = lightgbm.Dataset(X, Y)
+    late = lightgbm.Dataset(X + 0.5, Y, reference=train)
+
+    def join(env: Any) -> None:
+        if env.iteration == 2:
+            env.model.add_valid(late, "late")
+
+    lightgbm.train({"metric": "l2", **SETTINGS}, train, 5, valid_sets=[train], callbacks=[join])
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["late/l2"]] == [3, 4]
+    assert [data.role for data in strand.datasets.values()] == ["train", "valid"]
+
+
+def test_models_that_are_saved_while_they_train(recording: Recording, tmp_path: Path) -> None:
+    def save(env: Any) -> None:
+        env.model.save_model(tmp_path / f"{env.iteration}.txt")
+
+    booster = lightgbm.train(dict(SETTINGS), lightgbm.Dataset(X, Y), 3, callbacks=[save])
+    booster.save_model(tmp_path / "tail.txt", start_iteration=1)
+    lightgbm.Booster(model_file=tmp_path / "tail.txt")
+    (strand,) = recording.strands()
+    *written, read = [
+        event for event in recording.events() if isinstance(event, events.ArtifactSeen) and event.kind == "model"
+    ]
+    assert {event.strand for event in written} == {strand.id}
+    assert [event.step for event in written] == [1, 2, 3, 3]
+    assert len({event.model for event in written}) == 4
+    assert read.model == written[-1].model
+    assert strand.of(events.StrandModel)[0].id == written[2].model
+
+
 # Data
 
 
@@ -304,6 +354,18 @@ def test_a_data_set_is_known_by_what_it_is_made_of(recording: Recording) -> None
     assert dataset(recording, data) == found
     data.set_label(Y + 1.0)
     assert [part.id for part in dataset(recording, data).parts[:2]] == [arrays.digest(X), arrays.digest(Y + 1.0)]
+
+
+def test_whatever_else_a_training_is_given(recording: Recording) -> None:
+    ids = [
+        dataset(recording, lightgbm.Dataset(X, Y, **given)).id
+        for given in ({}, {"init_score": Y}, {"init_score": Y + 1.0}, {"group": [100, 100]})
+    ]
+    assert len(set(ids)) == len(ids)
+    lightgbm.train({**SETTINGS, "num_iterations": 2}, lightgbm.Dataset(X, Y, params={"max_bin": 10}))
+    params = recording.strands()[-1].params
+    assert (params["num_iterations"], params["Dataset.max_bin"]) == (2, 10)
+    assert "num_boost_round" not in params
 
 
 def test_rows_of_a_data_set(recording: Recording) -> None:

@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import autotrack
 from autotrack import events
 from autotrack.identity import arrays
 from autotrack.testing import PluginContract, Recording, recorded, recording, run_program
@@ -48,6 +49,7 @@ def raising(error: BaseException) -> Any:
 
 class TestTrain(PluginContract):
     framework = "xgboost"
+    fragile = True
     program = (
         "import os; os.environ['OMP_NUM_THREADS'] = '1'\n"  # GNU's OpenMP hangs in a child that was forked after it ran
         "import numpy, xgboost\n"
@@ -59,10 +61,10 @@ class TestTrain(PluginContract):
         "xgboost:train",
         "xgboost:cv",
         "xgboost.core:Booster.predict",
-        "xgboost.core:Booster.save_model",
         "xgboost.core:DMatrix.__init__",
         "xgboost.core:DMatrix.set_label",
     )
+    hot_targets = ("xgboost.core:Booster.save_model", "xgboost.core:Booster.set_param")
 
     def train(self) -> Any:
         return xgboost.train(SETTINGS, xgboost.DMatrix(X, Y), 3).predict(xgboost.DMatrix(X)).tolist()
@@ -112,6 +114,7 @@ class TestTrain(PluginContract):
 
 class TestFit(PluginContract):
     framework = "xgboost"
+    fragile = True
     program = (
         "import os; os.environ['OMP_NUM_THREADS'] = '1'\n"
         "import numpy, xgboost\n"
@@ -122,7 +125,7 @@ class TestFit(PluginContract):
     targets = (
         "xgboost:XGBRegressor.fit",
         "xgboost:XGBClassifier.fit",
-        "xgboost:XGBRegressor.save_model",
+        "xgboost:XGBRegressor.load_model",
         "xgboost:XGBRegressor.predict",
     )
 
@@ -264,7 +267,7 @@ def test_a_pipeline_has_the_rounds_of_its_last_step(recording: Recording) -> Non
     pipeline = make_pipeline(StandardScaler(), xgboost.XGBRegressor(n_estimators=3, n_jobs=1))
     pipeline.fit(X, Y, xgbregressor__eval_set=[(X, Y)], xgbregressor__verbose=False)
     (strand,) = recording.strands()
-    assert series(strand)["validation_0/rmse"] == pipeline[-1].evals_result()["validation_0"]["rmse"]
+    assert series(strand)["valid/rmse"] == pipeline[-1].evals_result()["validation_0"]["rmse"]
 
 
 def test_candidates_of_a_search_have_none(recording: Recording) -> None:
@@ -293,8 +296,7 @@ def test_what_callbacks_change(recording: Recording) -> None:
     rates = xgboost.callback.LearningRateScheduler([0.5, 0.25, 0.25, 0.125])
     xgboost.train(SETTINGS, xgboost.DMatrix(X, Y), 4, callbacks=[rates])
     (strand,) = recording.strands()
-    changed = strand.points["learning_rate"]
-    assert sorted({value for _, value in changed}, reverse=True)[-2:] == [0.25, 0.125]
+    assert strand.points["learning_rate"] == [(1, 0.5), (2, 0.25), (4, 0.125)]  # set once a round is made
     assert strand.params["callbacks"] == ["LearningRateScheduler"]
 
 
@@ -307,6 +309,42 @@ def test_a_list_of_callbacks_used_twice(recording: Recording) -> None:
     assert len(callbacks) == 1
     assert len(seen) == 5
     assert [len(strand.points["train/rmse"]) for strand in recording.strands()] == [2, 3]
+
+
+def test_rounds_by_hand(recording: Recording) -> None:
+    train, test = xgboost.DMatrix(X, Y), xgboost.DMatrix(X + 0.5, Y)
+    booster = xgboost.Booster(SETTINGS, [train, test])
+    told = []
+    for number in range(3):
+        booster.update(train, number)
+        told.append(booster.eval_set([(train, "train"), (test, "eval")], number))
+    autotrack.disable()
+    (strand,) = recording.strands()
+    found = series(strand)
+    assert set(found) == {"train/rmse", "valid/rmse"}
+    assert found["train/rmse"] == [float(text.split()[1].partition(":")[2]) for text in told]
+    assert {"max_depth": 2}.items() <= strand.params.items()
+
+
+def test_models_that_are_saved_while_they_train(recording: Recording, tmp_path: Path) -> None:
+    check = xgboost.callback.TrainingCheckPoint(tmp_path, interval=2)
+    booster = xgboost.train(SETTINGS, xgboost.DMatrix(X, Y), 5, callbacks=[check])
+    booster[:2].save_model(tmp_path / "part.json")
+    (strand,) = recording.strands()
+    found = [event for event in recording.events() if isinstance(event, events.ArtifactSeen) and event.kind == "model"]
+    assert {event.strand for event in found} == {strand.id}
+    assert [Path(event.path).suffix for event in found] == [".ubj", ".ubj", ".json"]
+    assert len({event.model for event in found}) == 3
+
+
+def test_a_class_of_the_programs_own(recording: Recording) -> None:
+    class Own(xgboost.XGBRegressor):  # type: ignore[misc]
+        def fit(self, X: Any, y: Any) -> Any:
+            return super().fit(X, y, eval_set=[(X + 1.0, y)], verbose=False)
+
+    Own(n_estimators=2, n_jobs=1).fit(X, Y)
+    (strand,) = recording.strands()
+    assert (strand.name, list(strand.points)) == ("Own", ["valid/rmse"])
 
 
 # Data
@@ -338,6 +376,18 @@ def test_what_is_set_of_a_matrix_later(recording: Recording) -> None:
     assert [part.parts[1].id for part in (first, second)] == [arrays.digest(Y), arrays.digest(Y + 1.0)]
 
 
+def test_whatever_else_a_training_is_given(recording: Recording) -> None:
+    ids = [
+        dataset(recording, xgboost.DMatrix(X, Y, **given)).id
+        for given in ({}, {"base_margin": Y}, {"base_margin": Y + 1.0}, {"label_lower_bound": Y}, {"group": [10, 10]})
+    ]
+    assert len(set(ids)) == len(ids)
+    data = xgboost.DMatrix(X, Y, missing=3.0)
+    data.set_float_info("label", Y + 1.0)
+    assert dataset(recording, data).parts[1].id == arrays.digest(Y + 1.0)
+    assert recording.strands()[-1].params["DMatrix.missing"] == 3.0
+
+
 def test_rows_of_a_matrix(recording: Recording) -> None:
     data = xgboost.DMatrix(X, Y)
     parts = [dataset(recording, data.slice(rows)) for rows in ([0, 1, 2], [0, 1, 2], [3, 4])]
@@ -359,8 +409,6 @@ def test_a_file_as_input(recording: Recording, tmp_path: Path) -> None:
     path.write_text("".join(f"{label} 0:{row[0]} 1:{row[1]}\n" for row, label in zip(X, Y, strict=True)))
     data = xgboost.DMatrix(f"{path}?format=libsvm")
     xgboost.train(SETTINGS, data, 1)
-    import autotrack
-
     autotrack.disable()
     (strand,) = recording.strands()
     (found,) = strand.datasets.values()
