@@ -157,10 +157,11 @@ def like(data: Any, *, ranking: bool = False, numeric: bool = False) -> Tie | No
     found: list[tuple[Prediction, str]] = []
     compared = 0
     for prediction in reversed(tuple(_kept.values())):
-        if prediction.copy is None or len(prediction.copy) != len(values):
+        array = prediction.copy
+        if array is None or len(array) != len(values) or array.ndim > 2 or not array.size:
             continue
         compared += 1
-        if _may_follow(glanced, prediction.copy[glance]):
+        if _may_follow(glanced, array[glance]):
             how = _follows(numpy, values, prediction, ranking, numeric)
             if how is not None:
                 found.append((prediction, how))

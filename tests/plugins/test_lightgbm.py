@@ -437,3 +437,14 @@ def test_predictions_know_their_data(recording: Recording, rows: int) -> None:
     (strand,) = recording.strands()
     scores = [points for name, points in strand.points.items() if "mean_squared_error" in name]
     assert scores == ([] if rows == 1 else [[(0, errors[0])]])
+
+
+def test_a_prediction_without_values_is_no_ones(recording: Recording) -> None:
+    booster = lightgbm.train(dict(SETTINGS), lightgbm.Dataset(X, Y), 3)
+    leaves = booster.predict(X, start_iteration=3, pred_leaf=True)
+    assert leaves.shape == (len(X), 0)
+    error = mean_squared_error(Y, booster.predict(X).copy())
+    assert mean_squared_error(Y, Y[::-1]) > error
+    (strand,) = recording.strands()
+    scores = [points for name, points in strand.points.items() if "mean_squared_error" in name]
+    assert scores == [[(0, error)]]
