@@ -134,7 +134,8 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     given, names = argument(call, "eval_set"), argument(call, "eval_names")
     if given is None and argument(call, "eval_X") is not None:
         X, y = (argument(call, name) for name in ("eval_X", "eval_y"))
-        given = list(zip(X, y, strict=False)) if isinstance(X, tuple) else [(X, y)]
+        several = isinstance(X, tuple)
+        given = list(zip(X, y if isinstance(y, tuple) else (), strict=False)) if several else [(X, y)]
     elif isinstance(given, tuple):  # one pair
         given = [given]
     names = list(names) if isinstance(names, (list, tuple)) else []

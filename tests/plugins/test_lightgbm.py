@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,16 @@ def test_a_model_of_the_scikit_learn_api(recording: Recording) -> None:
     train, valid = strand.datasets.values()
     assert [part.id for part in train.dataset.parts] == [arrays.digest(features), arrays.digest(labels)]
     assert (valid.role, valid.dataset.rows) == ("valid", 169)
+
+
+@pytest.mark.parametrize("labels", [None, Y])
+def test_sets_without_labels_of_their_own(recording: Recording, labels: Any) -> None:
+    if "eval_X" not in inspect.signature(lightgbm.LGBMRegressor.fit).parameters:
+        pytest.skip("version 4.7 has brought eval_X")
+    with pytest.raises(ValueError, match="eval_X"):
+        lightgbm.LGBMRegressor(n_jobs=1).fit(X, Y, eval_X=(X,), eval_y=labels)
+    (strand,) = recording.strands()
+    assert strand.status == "failed"
 
 
 def test_a_pipeline_has_the_rounds_of_its_last_step(recording: Recording) -> None:
