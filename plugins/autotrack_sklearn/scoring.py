@@ -24,7 +24,7 @@ def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
     features = args[0] if args else kwargs.get("X")
     shape = getattr(features, "shape", None)
     rows = shape[0] if isinstance(shape, tuple) and shape else len(features) if isinstance(features, list) else 0
-    if rows == 1:
+    if isinstance(rows, int) and rows == 1:  # of a lazy table it is no number
         return
     strand = strand_of(model)
     split = split_of(model, strand, features, None) if strand is not None else None

@@ -319,6 +319,35 @@ def test_lists_that_are_scored_are_recorded_once(recording: Recording) -> None:
     assert set(strand.points) == {"test/accuracy"}
 
 
+class Lazy:
+    """A table whose length is not known yet, as Dask's are."""
+
+    class Length:
+        def __eq__(self, other: object) -> Any:
+            return self
+
+        def __bool__(self) -> bool:
+            raise TypeError("it is not known yet")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+        self.shape = (self.Length(), rows.shape[1])
+
+
+class OfLazy(LinearRegression):  # type: ignore[misc]
+    def predict(self, X: Any) -> Any:
+        return super().predict(X.rows)
+
+
+def test_data_whose_length_is_not_known_yet(recording: Recording) -> None:
+    X = np.arange(40.0).reshape(20, 2) % 7
+    model = OfLazy().fit(X, X[:, 0])
+    error = metrics.mean_squared_error(X[:, 1], model.predict(Lazy(X)))
+    assert list(last(recording).points.values()) == [[(0, error)]]
+
+
 def test_every_output_of_several_is_known(recording: Recording) -> None:
     targets = np.stack([Y > 0, Y > 1], axis=1).astype(int)
     model = MultiOutputClassifier(GaussianNB()).fit(X[::2], targets[::2])
