@@ -57,6 +57,8 @@ def _masked(numpy: Any, data: Any) -> str:
 
 SAMPLED = 1024
 """Elements that a sample takes."""
+SAMPLED_COLUMNS = 64
+"""Columns of a table that they are of."""
 
 
 def sample(data: Any) -> str | None:
@@ -80,6 +82,8 @@ def _sample(data: Any) -> str | None:
         taken = data.flat[numpy.linspace(0, data.size - 1, min(SAMPLED, data.size)).astype(numpy.intp)]
         return elements.array(numpy.ascontiguousarray(taken))
     if pandas is not None and isinstance(data, (pandas.DataFrame, pandas.Series)) and len(data):
+        if data.ndim == 2 and data.shape[1] > SAMPLED_COLUMNS:
+            data = data.iloc[:, :: data.shape[1] // SAMPLED_COLUMNS]
         rows = max(SAMPLED // (data.shape[1] if data.ndim == 2 else 1), 1)
         return _digest(data.iloc[:: max(len(data) // rows, 1)])
     if isinstance(data, (list, tuple)) and data:
