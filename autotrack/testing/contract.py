@@ -25,7 +25,6 @@ import autotrack
 from autotrack import Registration, events, plugins
 from autotrack.testing.recordings import Recording, recorded, run_program
 
-
 FRAGILE_ATTEMPTS = 5
 
 

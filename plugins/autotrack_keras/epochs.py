@@ -51,7 +51,7 @@ class Epochs:
             return
         step = self.begun + number
         self.count = max(self.count, step + 1)
-        for name, value in _flat(logs):
+        for name, value in numbers(logs):
             record = self._batches.get(name)
             if record is None:
                 record = self._batches[name] = strand.series(f"train/{name}.batch").record
@@ -65,7 +65,7 @@ class Epochs:
         self.begun, self.ended = self.count, self.ended + 1
         history = _history(container)
         if history is None:
-            found = dict(_flat(logs)) if isinstance(logs, dict) else {}
+            found = dict(numbers(logs)) if isinstance(logs, dict) else {}
         else:
             found = {name: values[-1] for name, values in history.items() if len(values) > self._names.get(name, 0)}
             self._names = {name: len(values) for name, values in history.items()}
@@ -90,13 +90,13 @@ def _history(container: Any) -> dict[str, list[Any]] | None:
     return history if isinstance(history, dict) else None
 
 
-def _flat(logs: dict[str, Any]) -> list[tuple[str, float]]:
+def numbers(logs: dict[str, Any]) -> list[tuple[str, float]]:
     """The numbers among what a batch has brought, where they lie in the memory of a device by copies, which Keras has
     made and waited for itself."""
     found = []
     for name, value in logs.items():
         if isinstance(value, dict):
-            found += _flat(value)
+            found += numbers(value)
             continue
         if hasattr(value, "detach"):
             value = value.detach()

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from autotrack import Strand, hookimpl
-from autotrack.plugin_api import artifact, loaded, model_digest, strand_inside, strand_of
+from autotrack.plugin_api import Streamed, artifact, loaded, model_digest, strand_inside, strand_of
 from autotrack_keras.epochs import of as epochs_of
 
 BUDGET = 0.5
 """Seconds that the identity of the weights in a file may take."""
+LEAST, SHARE = 0.02, 0.02
+"""Seconds, and share of a training, that the identity of what it has trained may take."""
 LAYERS = 100
 """Layers that are listed."""
 
@@ -29,8 +31,21 @@ def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
     return (lambda: {"keras": weights_of(obj)}) if is_model(obj) else None
 
 
-def weights_of(model: Any) -> list[Any]:
-    return [array_of(variable.value) for variable in model.weights]
+def weights_of(model: Any) -> list[Streamed]:
+    """One after the other had from where they lie, as they are digested."""
+    return [_streamed(variable) for variable in model.weights]
+
+
+def _streamed(variable: Any) -> Streamed:
+    import numpy
+
+    named = str(variable.dtype)
+    dtype = numpy.dtype("float32" if named == "bfloat16" else named)
+
+    def pieces() -> list[Any]:
+        return [numpy.ascontiguousarray(array_of(variable.value), dtype).reshape(-1).view(numpy.uint8)]
+
+    return Streamed(dtype, tuple(int(length) for length in variable.shape), pieces)
 
 
 def array_of(tensor: Any) -> Any:
@@ -50,12 +65,12 @@ def autotrack_model(obj: Any) -> int | None:
     return int(obj.count_params()) if is_model(obj) and obj.built else None
 
 
-def describe(strand: Strand, model: Any) -> None:
-    """Layers and sizes of a model that is built, and its identity; it is not kept."""
+def describe(strand: Strand, model: Any, seconds: float) -> None:
+    """Layers and sizes of a model that was trained for some seconds, and its identity; it is not kept."""
     if not model.built:
         return
     cls = f"{type(model).__module__}.{type(model).__qualname__}"
-    strand.fitted(cls, model_digest(model, BUDGET), int(model.count_params()))
+    strand.fitted(cls, model_digest(model, min(BUDGET, LEAST + SHARE * seconds)), int(model.count_params()))
     trainable = sum(_size(variable) for variable in model.trainable_weights)
     layers = [f"{layer.name} ({type(layer).__name__})" for layer in model.layers[:LAYERS]]
     strand.summaries({"layers": layers, "trainable_parameters": trainable})

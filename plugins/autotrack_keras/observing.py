@@ -81,7 +81,7 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
             if isinstance(value, (int, float)) and value:
                 found[f"{type(callback).__name__}.{name}"] = value
     strand.summaries(found)
-    models.describe(strand, model)
+    models.describe(strand, model, call.seconds)
 
 
 def _settings(call: Call) -> list[str]:
@@ -165,7 +165,7 @@ def observe_evaluate(call: Call) -> Observation:
 def _scores(model: Any, result: Any) -> list[tuple[str, float]]:
     """What `evaluate` or `train_on_batch` has returned, by name: in the order of the metrics' results."""
     if isinstance(result, dict):
-        return epochs._flat(result)
+        return epochs.numbers(result)
     values = result if isinstance(result, (list, tuple)) else [result]
     names = _names_of(model, len(values))
     return [(name, float(value)) for name, value in zip(names, values, strict=False) if hasattr(value, "__float__")]
