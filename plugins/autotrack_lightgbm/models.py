@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from autotrack import Call, Strand, hookimpl
 from autotrack.plugin_api import (
     artifact,
     loaded,
-    made,
     model_digest,
     remember,
     state_digest,
@@ -19,27 +17,21 @@ from autotrack.plugin_api import (
     strand_of,
 )
 from autotrack_boosting import told
+from autotrack_boosting.models import booster_of
 from autotrack_boosting.rounds import rounds_made
 
 Observation = Generator[None, Any, None]
+
+MODULE = "lightgbm.basic"
 
 END = "end of trees"
 """What follows in the text of a model are importances, which come from the trees, and settings of the training."""
 
 
-def booster_of(model: Any) -> Any:
-    """The booster that a model is, or has; None where it has none."""
-    basic = sys.modules.get("lightgbm.basic")
-    if basic is None:
-        return None
-    held = getattr(model, "__dict__", {}).get("_Booster", model)
-    return held if isinstance(held, basic.Booster) else None
-
-
 @hookimpl
 def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
     """The trees up to the best round, as they are in every file; not the settings of the training."""
-    booster = booster_of(obj)
+    booster = booster_of(obj, MODULE)
     return None if booster is None else lambda: _state(booster)
 
 
@@ -52,7 +44,7 @@ def _state(booster: Any, **rounds: Any) -> dict[str, Any]:
 
 def report(strand: Strand, model: Any) -> None:
     """How far a training went, and what it found."""
-    booster = booster_of(model)
+    booster = booster_of(model, MODULE)
     if booster is None:
         return
     remember(booster, strand)
@@ -90,13 +82,3 @@ def observe_made(call: Call) -> Observation:
         digest = model_digest(call.instance, told.BUDGET)
         artifact(os.fsdecode(path), "read", kind="model", model=digest)
         loaded(call.instance, digest, os.fsdecode(path), type(call.instance).__name__)
-
-
-def predicted(booster: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """A prediction is known by the model that made it, and for which data.  One of a single row is left alone."""
-    features = args[0] if args else kwargs.get("data")
-    if getattr(result, "shape", (1,))[0] == 1:
-        return
-    strand = strand_of(booster)
-    role = strand.role_of(features) if strand is not None else None
-    made(result, booster, strand, role=role, features=features)

@@ -8,6 +8,7 @@ from typing import Any
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack_boosting.data import SHARE as SETTLING
 from autotrack_boosting.data import argument, pairs, tell_sets
+from autotrack_boosting.models import name_of, predicted
 from autotrack_boosting.rounds import Rounds, prefixes_of
 from autotrack_boosting.told import params_of, tell_callbacks, tell_model
 from autotrack_lightgbm import datasets, models, rounds
@@ -51,7 +52,7 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch("lightgbm.basic:Dataset.construct", observe=datasets.observe_construct)
     for name in datasets.PUT:
         yield Patch(f"lightgbm.basic:Dataset.{name}", observe=datasets.observe_put)
-    yield Patch(f"{booster}.predict", returned=models.predicted)
+    yield Patch(f"{booster}.predict", returned=predicted)
     yield Patch(f"{booster}.__init__", observe=models.observe_made)
     yield Patch(f"{booster}.save_model", after=models.saved)
 
@@ -73,7 +74,7 @@ def _name(call: Call) -> str:
     params = params_of(call.get("params"))
     named = (params[name] for name in ("objective", "objective_type", "app", "application", "loss") if name in params)
     objective = argument(call, "fobj") or next(named, "regression")
-    return f"Booster({getattr(objective, '__name__', objective)})"
+    return name_of(objective)
 
 
 def _tell(call: Call, strand: Strand) -> None:

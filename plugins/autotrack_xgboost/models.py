@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from autotrack import Call, Strand, hookimpl
-from autotrack.plugin_api import artifact, loaded, made, model_digest, remember, strand_inside, strand_of
+from autotrack.plugin_api import artifact, loaded, model_digest, remember, strand_inside, strand_of
 from autotrack_boosting import told
+from autotrack_boosting.models import booster_of
 from autotrack_boosting.rounds import rounds_made
 from autotrack_xgboost.rounds import Given
 
 Observation = Generator[None, Any, None]
 
-
-def booster_of(model: Any) -> Any:
-    """The booster that a model is, or has; None where it has none."""
-    core = sys.modules.get("xgboost.core")
-    if core is None:
-        return None
-    held = getattr(model, "__dict__", {}).get("_Booster", model)
-    return held if isinstance(held, core.Booster) else None
+MODULE = "xgboost.core"
 
 
 @hookimpl
 def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
     """The trees or weights, and what goes with them into every file; not the settings of the training, which files of
     XGBoost's leave out."""
-    booster = booster_of(obj)
+    booster = booster_of(obj, MODULE)
     return None if booster is None else lambda: _state(booster)
 
 
@@ -46,7 +39,7 @@ def _state(booster: Any) -> dict[str, Any]:
 
 def report(strand: Strand, model: Any, *, stops: bool) -> None:
     """How far a training went, and what it found; `stops`: whether it may have stopped early."""
-    booster = booster_of(model)
+    booster = booster_of(model, MODULE)
     if booster is None:
         return
     remember(booster, strand)
@@ -103,15 +96,5 @@ def _came_from(model: Any, path: Any) -> None:
     if isinstance(path, (str, os.PathLike)):
         path, digest = os.path.expanduser(os.fspath(path)), model_digest(model, told.BUDGET)
         artifact(path, "read", kind="model", model=digest)
-        for known in {id(known): known for known in (model, booster_of(model)) if known is not None}.values():
+        for known in {id(known): known for known in (model, booster_of(model, MODULE)) if known is not None}.values():
             loaded(known, digest, path, type(model).__name__)
-
-
-def predicted(booster: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """A prediction is known by the model that made it, and for which data.  One of a single row is left alone."""
-    features = args[0] if args else kwargs.get("data")
-    if getattr(result, "shape", (1,))[0] == 1:
-        return
-    strand = strand_of(booster)
-    role = strand.role_of(features) if strand is not None else None
-    made(result, booster, strand, role=role, features=features)

@@ -7,6 +7,7 @@ from typing import Any
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack_boosting.data import argument, pairs, tell_sets
+from autotrack_boosting.models import name_of, predicted
 from autotrack_boosting.rounds import Rounds, prefixes_of
 from autotrack_boosting.told import params_of, tell_callbacks, tell_model
 from autotrack_xgboost import matrices, models, rounds
@@ -40,15 +41,15 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch("xgboost.callback:CallbackContainer.before_iteration", after=rounds.round_begins)
     booster = "xgboost.core:Booster"
     yield Patch(f"{booster}.set_param", after=rounds.parameter_set)
-    for name in ("update", "boost"):
-        yield Patch(f"{booster}.{name}", after=rounds.updated)
+    yield Patch(f"{booster}.update", after=rounds.updated)
+    yield Patch(f"{booster}.boost", after=rounds.boosted)
     yield Patch(f"{booster}.eval_set", after=rounds.evaluated_by_hand)
     yield Patch("xgboost.core:DMatrix.__init__", observe=matrices.observe_matrix, subclasses=True)
     for name in matrices.PUT:
         yield Patch(f"xgboost.core:DMatrix.{name}", observe=matrices.observe_put)
     yield Patch("xgboost.core:DMatrix.slice", observe=matrices.observe_slice)
     for name in ("predict", "inplace_predict"):
-        yield Patch(f"{booster}.{name}", returned=models.predicted)
+        yield Patch(f"{booster}.{name}", returned=predicted)
     yield Patch(f"{booster}.__init__", observe=models.observe_made)
     yield Patch(f"{booster}.save_model", after=models.saved)
     for name in ("copy", "__copy__", "__deepcopy__", "__getitem__"):
@@ -72,7 +73,7 @@ def opens_fit(call: Call) -> Opening:
 def _name(call: Call) -> str:
     """`Booster(binary:logistic)`: by the objective, the program's own function by its name."""
     objective = argument(call, "obj") or params_of(call.get("params")).get("objective") or "reg:squarederror"
-    return f"Booster({getattr(objective, '__name__', objective)})"
+    return name_of(objective)
 
 
 def _tell(call: Call, strand: Strand) -> None:

@@ -47,7 +47,14 @@ def parameter_set(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) ->
 
 
 def updated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """`Booster.update` or `boost` has been called: by the program itself where no training is observed."""
+    """`Booster.update` has been called: by the program itself where no training is observed."""
+    objective = args[3] if len(args) > 3 else kwargs.get("fobj")
+    if objective is None:  # else it has called `boost`
+        boosted(args, kwargs, result)
+
+
+def boosted(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`Booster.boost` has been called, or what does the same."""
     rounds = _by_hand(args[0], args[1] if len(args) > 1 else kwargs.get("dtrain"))
     if rounds is not None:
         rounds.count += 1

@@ -326,6 +326,17 @@ def test_rounds_by_hand(recording: Recording) -> None:
     assert {"max_depth": 2}.items() <= strand.params.items()
 
 
+def test_an_objective_by_hand(recording: Recording) -> None:
+    data = xgboost.DMatrix(X, Y)
+    booster = xgboost.Booster(SETTINGS, [data])
+    for number in range(3):
+        booster.update(data, number, lambda guess, data: (guess - data.get_label(), numpy.ones_like(guess)))
+        booster.eval(data, "train", number)
+    autotrack.disable()
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["train/rmse"]] == [0, 1, 2]
+
+
 def test_models_that_are_saved_while_they_train(recording: Recording, tmp_path: Path) -> None:
     check = xgboost.callback.TrainingCheckPoint(tmp_path, interval=2)
     booster = xgboost.train(SETTINGS, xgboost.DMatrix(X, Y), 5, callbacks=[check])
