@@ -153,7 +153,8 @@ slots_prepare(Slots *self, PyObject *size)
         Py_ssize_t end = wanted < held.len - next ? next + wanted : held.len;
         Py_BEGIN_ALLOW_THREADS
         for (at = (at + PAGE - 1) / PAGE * PAGE; at < end; at += PAGE) {
-            atomic_fetch_or((_Atomic unsigned char *)held.buf + at, 0);
+            unsigned char empty = 0;
+            atomic_compare_exchange_strong((_Atomic unsigned char *)held.buf + at, &empty, 0);
         }
         Py_END_ALLOW_THREADS
         self->ready = at;

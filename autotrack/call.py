@@ -45,6 +45,14 @@ class Call:
             return default
         return self.args[at] if at < len(self.args) else default
 
+    def given(self, name: str, default: Any = None) -> Any:
+        """As `get`, also of a function that takes those arguments by position which are named after a `*`."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        names = self.place.parameters(self.function, self.instance, keywords=True)
+        at = names.index(name) if name in names else len(self.args)
+        return self.args[at] if at < len(self.args) else default
+
     def __getitem__(self, name: str) -> Any:
         """As `get`; raises KeyError where the argument was not given."""
         value = self.get(name, FAILED)

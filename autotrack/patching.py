@@ -109,20 +109,22 @@ class Site(Switch):
         self.patch, self.plugin, self.name, self.meter = patch, plugin, name, meter
         self._parameters: dict[Any, list[str]] = {}
 
-    def parameters(self, function: Any, instance: Any) -> list[str]:
-        """The names of the function's positional parameters, the instance not among them."""
+    def parameters(self, function: Any, instance: Any, *, keywords: bool = False) -> list[str]:
+        """The names of the function's positional parameters, the instance not among them, and of those that can't be
+        given by position."""
         raw = getattr(function, "__func__", function)
-        names = self._parameters.get(raw)
+        names = self._parameters.get((raw, keywords))
         if names is None:
             try:
                 signature = inspect.signature(raw)
             except (TypeError, ValueError):
                 return []
             positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            names = [parameter.name for parameter in signature.parameters.values() if parameter.kind in positional]
+            kinds = (*positional, inspect.Parameter.KEYWORD_ONLY) if keywords else positional
+            names = [parameter.name for parameter in signature.parameters.values() if parameter.kind in kinds]
             if raw is not function and getattr(function, "__self__", None) is not None:  # of a class method too
                 names = names[1:]
-            self._parameters[raw] = names
+            self._parameters[raw, keywords] = names
         return names
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from autotrack import Call, Strand
+from autotrack import Strand
 from autotrack.plugin_api import artifact, data_held, note_of
 from autotrack_boosting.rounds import prefixes_of
 
@@ -54,18 +54,6 @@ def tell(
 def kind_of(container: Any) -> str:
     kind = type(container)
     return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
-
-
-def argument(call: Call, name: str, default: Any = None) -> Any:
-    """An argument of a call, also where the function takes those by position that are named after a `*`."""
-    given = call.get(name, default)
-    if given is not default:
-        return given
-    import inspect
-
-    names = list(inspect.signature(call.function).parameters)
-    at = names.index(name) if name in names else len(call.args)
-    return call.args[at] if at < len(call.args) else default
 
 
 def pairs(given: Any) -> list[tuple[Any, Any]]:

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import artifact, kept_settings, model_digest
 
 BUDGET = 0.1
-"""Seconds that the identity of a model may take."""
+"""Seconds that the identity of a model may take, as far as it is known before how long it will."""
 FEATURES = 1_000
 """Features of which importances are recorded."""
+
+
+class Pace:
+    """How long the identities of boosters take: they are had in one piece, in which nothing can be stopped."""
+
+    def __init__(self) -> None:
+        self._each = 0.0
+        """Seconds a round, of the last one."""
+
+    def digest(self, strand: Strand | None, rounds: int, take: Callable[[], str | None]) -> str | None:
+        """What `take` says is the identity of a booster of so many rounds; None, and a gap, where that would go over
+        the budget."""
+        if self._each * rounds > BUDGET:
+            if strand is not None:
+                strand.gap("identity of saved models", f"it would take more than {BUDGET:g} s")
+            return None
+        begun = time.perf_counter()
+        found = take()
+        self._each = (time.perf_counter() - begun) / max(rounds, 1)
+        return found
 
 
 def params_of(given: Any) -> dict[str, Any]:

@@ -32,12 +32,7 @@ def tell(strand: Strand, role: str, x: Any, y: Any = None, weights: Any = None) 
     if all(_flatten(name, value, held, DEEP) for name, value in (("x", x), ("y", y), ("sample_weight", weights))):
         data_held(strand, role, _kind(x), held, method="whole")
         return
-    length = len(x) if hasattr(x, "__len__") else None
-    strand.data_seen(role, _kind(x), why=f"it makes its batches as it is asked for them{_of(length)}")
-
-
-def _of(batches: int | None) -> str:
-    return f": {batches:,} of them an epoch" if batches is not None else ""
+    strand.data_seen(role, _kind(x), why="it makes its batches as it is asked for them")
 
 
 def _kind(data: Any) -> str:
@@ -106,15 +101,17 @@ def _tell_pipeline(strand: Strand, role: str, data: Any) -> None:
 def _leaf(source: Any, held: dict[str, Any], paths: list[str]) -> None:
     """What a pipeline begins with: tensors, or names of files."""
     named = getattr(source, "_filenames", None)  # tensors, or a pipeline of them
-    for tensor in (
-        getattr(source, "_tensors", None) or getattr(named, "_tensors", None) or ((named,) if named is not None else ())
-    ):
+    tensors = getattr(source, "_tensors", None) or getattr(named, "_tensors", None)
+    for tensor in tensors or ([named] if named is not None else []):
+        texts = str(getattr(getattr(tensor, "dtype", None), "name", "")) == "string"
+        if texts and (len(tensor.shape) != 1 or tensor.shape[0] > FILES):
+            continue
         array = _array(tensor)
         if array is None:
             continue
-        texts = array.reshape(-1)[:FILES].tolist() if array.dtype.kind == "O" else []
-        names = [os.fsdecode(text) for text in texts if isinstance(text, (str, bytes))]
-        if named is not None or (names and os.path.exists(names[0])):
-            paths.extend(names)
-        elif not texts:
+        if not texts:
             held[f"tensors[{len(held)}]"] = array
+            continue
+        names = [os.fsdecode(text) for text in array.tolist() if isinstance(text, (str, bytes))]
+        if named is not None or (names and os.path.isfile(names[0])):
+            paths.extend(names)

@@ -6,6 +6,7 @@ brought is read where Keras has read it itself, after it, in the thread in which
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any
 
@@ -19,7 +20,7 @@ RATES = ("learning_rate", "lr")
 class Epochs:
     """How far a training is, and what its epochs and batches have brought."""
 
-    __slots__ = ("_batches", "_container", "_names", "_strand", "begun", "count", "ended")
+    __slots__ = ("_batches", "_container", "_lock", "_names", "_strand", "begun", "count", "ended", "spent")
 
     def __init__(self, strand: Strand) -> None:
         self._strand = weakref.ref(strand)
@@ -32,6 +33,9 @@ class Epochs:
         """Batches that were trained on."""
         self.ended = 0
         """Epochs that were gone through."""
+        self.spent = 0.0
+        """Seconds that the identities of saved weights have taken."""
+        self._lock = threading.Lock()
         strand.memo[MEMO] = strand.counter = self
 
     def is_of(self, container: Any) -> bool:
@@ -49,13 +53,14 @@ class Epochs:
         strand = self._strand()
         if strand is None or not isinstance(logs, dict):
             return
-        step = self.begun + number
-        self.count = max(self.count, step + 1)
-        for name, value in numbers(logs):
-            record = self._batches.get(name)
-            if record is None:
-                record = self._batches[name] = strand.series(f"train/{name}.batch").record
-            record(step, value)
+        step, found = self.begun + number, numbers(logs)
+        with self._lock:
+            self.count = max(self.count, step + 1)
+            for name, value in found:
+                record = self._batches.get(name)
+                if record is None:
+                    record = self._batches[name] = strand.series(f"train/{name}.batch").record
+                record(step, value)
 
     def end(self, container: Any, epoch: int, logs: Any) -> None:
         """An epoch has ended: what `History` has of it, or, without one, what the callbacks were told."""

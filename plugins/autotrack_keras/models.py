@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -92,10 +93,14 @@ def written(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     inside = strand_inside()
     strand = inside if inside is not None and epochs_of(inside) is not None else known
     epochs = epochs_of(strand) if strand is not None else None
-    artifact(
-        path, "written", kind="model", strand=strand, model=model_digest(model, BUDGET),
-        step=epochs.count if epochs is not None else None,
-    )  # fmt: skip
+    begun, budget = time.perf_counter(), BUDGET
+    if strand is not None and strand is inside and epochs is not None:
+        budget = min(BUDGET, LEAST + SHARE * (begun - strand.began) - epochs.spent)
+    digest = model_digest(model, budget) if budget > 0 else None
+    step = epochs.count if epochs is not None else None
+    artifact(path, "written", kind="model", strand=strand, model=digest, step=step)
+    if epochs is not None:
+        epochs.spent += time.perf_counter() - begun
 
 
 def weights_read(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:

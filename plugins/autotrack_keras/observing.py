@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Generator, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack.plugin_api import SELF_TOLD, begin, kept_settings, made, note_of, remember, strand_for, strand_of
@@ -27,6 +28,7 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch(f"{model}.evaluate", observe=observe_evaluate, subclasses=True)
     yield Patch(f"{model}.predict", returned=predicted, subclasses=True)
     yield Patch(f"{model}.train_on_batch", returned=trained_on_batch, subclasses=True)
+    yield Patch("keras.src.trainers.trainer:Trainer._flatten_metrics_in_order", after=flattened)
     calls = "keras.src.callbacks.callback_list:CallbackList"
     yield Patch(f"{calls}.on_train_begin", after=epochs.training_begun)
     yield Patch(f"{calls}._on_train_batch_end", after=epochs.batch_ended)
@@ -56,9 +58,11 @@ def _name(model: Any) -> str:
 def observe_fit(call: Call, strand: Strand) -> Observation:
     model = call.instance
     strand.memo[SELF_TOLD] = True
+    told = epochs.Epochs(strand)
     _tell_compiled(strand, model)
     x, y, weights = (call.get(name) for name in ("x", "y", "sample_weight"))
-    settings = {name: value for name in _settings(call) if (value := call.get(name)) not in (None, 0, 0.0)}
+    given = {name: call.get(name) for name in _settings(call)}
+    settings = {name: value for name, value in given.items() if value is not None and not _is_zero(value)}
     if "batch_size" not in settings and hasattr(x, "shape"):
         settings["batch_size"] = BATCH
     settings.setdefault("epochs", 1)
@@ -72,7 +76,6 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
         data.tell(strand, "valid", *held_out)
     elif held_out is not None:
         data.tell(strand, "valid", held_out)
-    told = epochs.Epochs(strand)
     yield
     found: dict[str, Any] = {"epochs": told.ended, "steps": told.count}
     for callback in listed:
@@ -82,6 +85,11 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
                 found[f"{type(callback).__name__}.{name}"] = value
     strand.summaries(found)
     models.describe(strand, model, call.seconds)
+
+
+def _is_zero(value: Any) -> bool:
+    """Whether it says that something is not done, as Keras's own defaults do; `shuffle=False` is no such thing."""
+    return type(value) in (int, float) and not value
 
 
 def _settings(call: Call) -> list[str]:
@@ -171,15 +179,28 @@ def _scores(model: Any, result: Any) -> list[tuple[str, float]]:
     return [(name, float(value)) for name, value in zip(names, values, strict=False) if hasattr(value, "__float__")]
 
 
+_orders: dict[int, tuple[weakref.ref[Any], list[str]]] = {}
+"""Models by their id, and the names of what they return as a list, in that order."""
+ORDERS = 1_000
+
+
+def flattened(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`Trainer._flatten_metrics_in_order` has put what it has by name into a list: first the metrics, as they are in
+    the model, then what is left, by name."""
+    model, logs = args[0], args[1] if len(args) > 1 else kwargs.get("logs")
+    if not isinstance(logs, dict):
+        return
+    listed = [str(part.name) for metric in model.metrics for part in getattr(metric, "metrics", None) or [metric]]
+    names = [name for name in listed if name in logs]
+    if len(_orders) > ORDERS:
+        _orders.clear()
+    _orders[id(model)] = weakref.ref(model), names + sorted(name for name in logs if name not in listed)
+
+
 def _names_of(model: Any, count: int) -> list[str]:
-    names: list[str] = []
-    for metric in model.metrics:
-        inner = getattr(metric, "metrics", None)
-        if inner is not None and type(metric).__module__.startswith("keras."):
-            names += [str(name) for name in metric.result()] if hasattr(metric, "result") else []
-        else:
-            names.append(str(metric.name))
-    return names if len(names) == count else ["loss", *(f"metric[{at}]" for at in range(count - 1))]
+    reference, names = _orders.get(id(model), (None, []))
+    known = reference is not None and reference() is model and len(names) == count
+    return names if known else ["loss", *(f"metric[{at}]" for at in range(count - 1))]
 
 
 def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
@@ -193,44 +214,40 @@ def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
 
 
 class Batches:
-    """What is noted of a model that is trained batch by batch."""
+    """What is noted of a model that is trained batch by batch: its strand, and how many steps it has made.  Models that
+    are trained so in turns are one training."""
 
-    __slots__ = ("count", "prefix")
+    __slots__ = ("count", "joined", "name", "number", "strand")
+    last: ClassVar[Batches | None] = None
+    """Of the model that was trained last."""
+    begun: ClassVar[int] = 0
 
-    def __init__(self, prefix: str) -> None:
-        self.count, self.prefix = 0, prefix
+    def __init__(self, strand: Strand, name: str) -> None:
+        Batches.begun += 1
+        self.strand, self.name, self.number = strand, name, Batches.begun
+        self.count, self.joined = 0, False
+
+    def goes_on(self) -> None:
+        """It is trained on: a model that was begun since, and trained last, is trained beside it."""
+        other, Batches.last = Batches.last, self
+        if other is None or other.number <= self.number or other.joined or not other.strand.recording:
+            return
+        other.joined = True
+        other.strand.join(self.strand, other.name)
 
 
 def trained_on_batch(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-    """`train_on_batch` has returned: models that are trained so in turns are one training."""
+    """`train_on_batch` has returned."""
     told = note_of(model)
-    if not isinstance(told, Batches) or strand_of(model) is None:
-        strand = _open(model)
+    if not isinstance(told, Batches) or not told.strand.recording:
+        cls = f"{type(model).__module__}.{type(model).__qualname__}"
+        strand = begin("keras", _name(model), cls, returned=True)
         if strand is None:
             return
-        told = note_of(model)
-    strand = strand_of(model)
-    assert strand is not None
+        told = Batches(strand, model.name)
+        _tell_compiled(strand, model)
+        remember(model, strand, note=told)
+    told.goes_on()
     for name, value in _scores(model, result):
-        strand.series(f"{told.prefix}train/{name}").record(told.count, value)
+        told.strand.series(f"train/{name}").record(told.count, value)
     told.count += 1
-
-
-class _Open:
-    strand: Strand | None = None
-
-
-def _open(model: Any) -> Strand | None:
-    known = _Open.strand
-    if known is not None and known.recording and known.goes_on:
-        strand, prefix = known, f"{model.name}."
-    else:
-        cls = f"{type(model).__module__}.{type(model).__qualname__}"
-        begun = begin("keras", _name(model), cls, returned=True)
-        if begun is None:
-            return None
-        strand, prefix = begun, ""
-        _Open.strand = strand
-    _tell_compiled(strand, model)
-    remember(model, strand, note=Batches(prefix))
-    return strand

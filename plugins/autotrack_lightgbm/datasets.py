@@ -52,9 +52,11 @@ def describe(dataset: Any) -> Any:
 
 def observe_construct(call: Call) -> Observation:
     source: Any = describe(call.instance) if call.instance.__dict__.get("_handle") is None else None
-    yield
-    if hasattr(source, "settle"):
-        source.settle(containers.SHARE * call.seconds)
+    try:
+        yield
+    finally:
+        if hasattr(source, "settle"):
+            source.settle(containers.SHARE * call.seconds)
 
 
 def observe_put(call: Call) -> Observation:

@@ -23,6 +23,7 @@ from autotrack_boosting.rounds import rounds_made
 Observation = Generator[None, Any, None]
 
 MODULE = "lightgbm.basic"
+_pace = told.Pace()
 
 END = "end of trees"
 """What follows in the text of a model are importances, which come from the trees, and settings of the training."""
@@ -70,7 +71,7 @@ def saved(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     given.pop("importance_type", None)
     strand = strand_of(booster) or strand_inside()
     step = rounds_made(strand) if strand is not None else None
-    digest = state_digest(_state(booster, **given))
+    digest = _pace.digest(strand, booster.num_trees(), lambda: state_digest(_state(booster, **given)))
     artifact(os.fsdecode(path), "written", kind="model", strand=strand, model=digest, step=step or None)
 
 

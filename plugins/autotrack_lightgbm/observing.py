@@ -7,7 +7,7 @@ from typing import Any
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack_boosting.data import SHARE as SETTLING
-from autotrack_boosting.data import argument, pairs, tell_sets
+from autotrack_boosting.data import pairs, tell_sets
 from autotrack_boosting.models import name_of, predicted
 from autotrack_boosting.rounds import Rounds, prefixes_of
 from autotrack_boosting.told import params_of, tell_callbacks, tell_model
@@ -73,7 +73,7 @@ def _name(call: Call) -> str:
     """`Booster(binary)`: by the objective, the program's own function by its name."""
     params = params_of(call.get("params"))
     named = (params[name] for name in ("objective", "objective_type", "app", "application", "loss") if name in params)
-    objective = argument(call, "fobj") or next(named, "regression")
+    objective = call.given("fobj") or next(named, "regression")
     return name_of(objective)
 
 
@@ -81,18 +81,18 @@ def _tell(call: Call, strand: Strand) -> None:
     """Parameters of `train` and `cv`."""
     params = params_of(call.get("params"))
     strand.params(params, source="estimator")
-    settings = {name: argument(call, name) for name in SETTINGS}
+    settings = {name: call.given(name) for name in SETTINGS}
     if not params.keys() & COUNTS:
-        settings["num_boost_round"] = argument(call, "num_boost_round", ROUNDS)
+        settings["num_boost_round"] = call.given("num_boost_round", ROUNDS)
     strand.params({name: value for name, value in settings.items() if value is not None}, source="fit")
-    tell_callbacks(strand, argument(call, "callbacks"))
-    tell_model(strand, argument(call, "init_model"), "init_model")
+    tell_callbacks(strand, call.given("callbacks"))
+    tell_model(strand, call.given("init_model"), "init_model")
 
 
 def observe_train(call: Call, strand: Strand) -> Observation:
     _tell(call, strand)
-    train, sets = call.get("train_set"), argument(call, "valid_sets")
-    names = argument(call, "valid_names")
+    train, sets = call.get("train_set"), call.given("valid_sets")
+    names = call.given("valid_names")
     sets = list(sets) if isinstance(sets, (list, tuple)) else [sets] if sets is not None else []
     names = [names] if isinstance(names, str) else list(names) if isinstance(names, (list, tuple)) else []
     known = [
@@ -105,10 +105,12 @@ def observe_train(call: Call, strand: Strand) -> Observation:
         datasets.tell(strand, prefixes.get(name, "valid"), data, name) for name, data in known if data is not train
     ]
     Rounds(strand, prefixes)
-    booster = yield
-    for source in pending:
-        if source is not None:
-            source.settle(SETTLING * call.seconds)
+    try:
+        booster = yield
+    finally:
+        for source in pending:
+            if source is not None:
+                source.settle(SETTLING * call.seconds)
     strand.model(booster, budget=SHARE * call.seconds)
     models.report(strand, booster)
 
@@ -117,9 +119,11 @@ def observe_cv(call: Call, strand: Strand) -> Observation:
     _tell(call, strand)
     pending = datasets.tell(strand, "train", call.get("train_set"))
     made = Rounds(strand, {}, folds=True)
-    result = yield
-    if pending is not None:
-        pending.settle(SETTLING * call.seconds)
+    try:
+        result = yield
+    finally:
+        if pending is not None:
+            pending.settle(SETTLING * call.seconds)
     kept = next((len(values) for values in result.values() if isinstance(values, list)), made.count)
     strand.summaries({"rounds": made.count, **({"best_iteration": kept} if kept < made.count else {})})
 
@@ -128,13 +132,13 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     model, features = call.instance, call.get("X")
     strand.params_of(model)
     strand.params({name: value for name, value in call.kwargs.items() if name not in DATA}, source="fit")
-    tell_callbacks(strand, argument(call, "callbacks"))
-    others = {name: value for name in OTHERS if (value := argument(call, name)) is not None}
-    weights = argument(call, "sample_weight")
+    tell_callbacks(strand, call.given("callbacks"))
+    others = {name: value for name in OTHERS if (value := call.given(name)) is not None}
+    weights = call.given("sample_weight")
     strand.data("train", features, labels=call.get("y"), weights=weights, others=others)
-    given, names = argument(call, "eval_set"), argument(call, "eval_names")
-    if given is None and argument(call, "eval_X") is not None:
-        X, y = (argument(call, name) for name in ("eval_X", "eval_y"))
+    given, names = call.given("eval_set"), call.given("eval_names")
+    if given is None and call.given("eval_X") is not None:
+        X, y = (call.given(name) for name in ("eval_X", "eval_y"))
         several = isinstance(X, tuple)
         given = list(zip(X, y if isinstance(y, tuple) else (), strict=False)) if several else [(X, y)]
     elif isinstance(given, tuple):  # one pair
@@ -144,8 +148,8 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     names += [
         "training" if data is features else f"valid_{at}" for at, (data, _) in enumerate(sets) if at >= len(names)
     ]
-    prefixes = tell_sets(strand, features, sets, names, argument(call, "eval_sample_weight"))
-    tell_model(strand, argument(call, "init_model"), "init_model")
+    prefixes = tell_sets(strand, features, sets, names, call.given("eval_sample_weight"))
+    tell_model(strand, call.given("init_model"), "init_model")
     Rounds(strand, prefixes or None)
     yield
     strand.model(model, budget=SHARE * call.seconds)

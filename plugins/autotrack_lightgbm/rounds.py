@@ -22,7 +22,8 @@ def evaluated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Non
     trained = getattr(booster, "_train_data_name", "training")
     rounds.name([(trained, True), *((str(name), False) for name in booster.name_valid_sets)])
     for entry in result:
-        rounds.add(str(entry[0]), str(entry[1]), entry[2])
+        if rounds.length(str(entry[0]), str(entry[1])) < rounds.count:  # else a callback has asked once more
+            rounds.add(str(entry[0]), str(entry[1]), entry[2])
 
 
 def folds_evaluated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:

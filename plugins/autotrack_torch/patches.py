@@ -12,22 +12,33 @@ from autotrack_torch import checkpoints, deferred, distributed, loaders, loop, n
 from autotrack_torch import training as trainings
 from autotrack_torch.loop import Torch
 
+PARTS = (trainings, optimizers, loop, loaders, checkpoints, deferred, norms, scalars)
+
 
 def _forget() -> None:
-    for part in (trainings, optimizers, loop, loaders, checkpoints, deferred, norms, scalars):
+    for part in PARTS:
         part.forget()
 
 
 class _Forks:
-    """A child that is forked in the midst of a training begins one of its own where it trains on."""
+    """A child that is forked in the midst of a training begins one of its own where it trains on.  What lies on a
+    device, or is pinned for one, can't be let go of there: it is kept."""
 
     followed = False
+    kept: list[Any] = []
 
     @classmethod
     def follow(cls) -> None:
         if not cls.followed and hasattr(os, "register_at_fork"):
             cls.followed = True
-            os.register_at_fork(after_in_child=_forget)
+            os.register_at_fork(after_in_child=cls._forked)
+
+    @classmethod
+    def _forked(cls) -> None:
+        cls.kept.append(trainings.in_thread())
+        for part in PARTS:
+            if part is not deferred:
+                part.forget()
 
 
 @hookimpl

@@ -8,7 +8,6 @@ from typing import Any
 from autotrack import Call, Strand
 from autotrack.plugin_api import data_source, note_of, remember
 from autotrack_boosting import data as containers
-from autotrack_boosting.data import argument
 
 Observation = Generator[None, Any, None]
 
@@ -34,13 +33,16 @@ def observe_matrix(call: Call) -> Observation:
     shape = getattr(data, "shape", None)
     if isinstance(shape, tuple) and shape[:1] == (1,):  # made in a hurry, to be predicted for
         return
-    others = {name: value for name in OTHERS if (value := argument(call, name)) is not None}
-    source = data_source(data, argument(call, "label"), argument(call, "weight"), **others)
-    settings = {f"DMatrix.{name}": value for name in SETTINGS if (value := argument(call, name)) not in (None, False)}
-    yield
+    others = {name: value for name in OTHERS if (value := call.given(name)) is not None}
+    source = data_source(data, call.given("label"), call.given("weight"), **others)
+    told = {f"DMatrix.{name}": call.given(name) for name in SETTINGS}
+    try:
+        yield
+    finally:
+        if source is not None:
+            source.settle(containers.SHARE * call.seconds)
     if source is not None:
-        source.settings = settings
-        source.settle(containers.SHARE * call.seconds)
+        source.settings = {name: value for name, value in told.items() if value is not None and value is not False}
         remember(matrix, None, note=source)
 
 

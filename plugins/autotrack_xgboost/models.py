@@ -17,6 +17,7 @@ from autotrack_xgboost.rounds import Given
 Observation = Generator[None, Any, None]
 
 MODULE = "xgboost.core"
+_pace = told.Pace()
 
 
 @hookimpl
@@ -64,7 +65,7 @@ def saved(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     if not isinstance(path, (str, os.PathLike)):
         return
     strand = strand_of(booster) or strand_inside()
-    digest = model_digest(booster, told.BUDGET)
+    digest = _pace.digest(strand, booster.num_boosted_rounds(), lambda: model_digest(booster, told.BUDGET))
     step = rounds_made(strand) if strand is not None else None
     name = os.path.expanduser(os.fsdecode(path))
     artifact(name, "written", kind="model", strand=strand, model=digest, step=step or None)

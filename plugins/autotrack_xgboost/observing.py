@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
-from autotrack_boosting.data import argument, pairs, tell_sets
+from autotrack_boosting.data import pairs, tell_sets
 from autotrack_boosting.models import name_of, predicted
 from autotrack_boosting.rounds import Rounds, prefixes_of
 from autotrack_boosting.told import params_of, tell_callbacks, tell_model
@@ -72,31 +72,31 @@ def opens_fit(call: Call) -> Opening:
 
 def _name(call: Call) -> str:
     """`Booster(binary:logistic)`: by the objective, the program's own function by its name."""
-    objective = argument(call, "obj") or params_of(call.get("params")).get("objective") or "reg:squarederror"
+    objective = call.given("obj") or params_of(call.get("params")).get("objective") or "reg:squarederror"
     return name_of(objective)
 
 
 def _tell(call: Call, strand: Strand) -> None:
     """Parameters of `train` and `cv`."""
     strand.params(params_of(call.get("params")), source="estimator")
-    settings = {name: argument(call, name) for name in SETTINGS}
-    settings["num_boost_round"] = argument(call, "num_boost_round", 10)
+    settings = {name: call.given(name) for name in SETTINGS}
+    settings["num_boost_round"] = call.given("num_boost_round", 10)
     strand.params({name: value for name, value in settings.items() if value is not None}, source="fit")
-    tell_callbacks(strand, argument(call, "callbacks"))
+    tell_callbacks(strand, call.given("callbacks"))
 
 
 def observe_train(call: Call, strand: Strand) -> Observation:
     _tell(call, strand)
     train = call.get("dtrain")
     matrices.tell(strand, "train", train)
-    evals = [(matrix, str(name)) for matrix, name in pairs(argument(call, "evals"))]
+    evals = [(matrix, str(name)) for matrix, name in pairs(call.given("evals"))]
     prefixes = prefixes_of([(name, matrix is train) for matrix, name in evals])
     for matrix, name in evals:
         if matrix is not train:
             matrices.tell(strand, prefixes.get(name, "valid"), matrix, name)
-    tell_model(strand, argument(call, "xgb_model"), "xgb_model")
+    tell_model(strand, call.given("xgb_model"), "xgb_model")
     Rounds(strand, prefixes)
-    stops = argument(call, "early_stopping_rounds") or _stops(argument(call, "callbacks"))
+    stops = call.given("early_stopping_rounds") or _stops(call.given("callbacks"))
     booster = yield
     strand.model(booster, budget=SHARE * call.seconds)
     models.report(strand, booster, stops=bool(stops))
@@ -116,12 +116,12 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     strand.params_of(model)
     strand.params({name: value for name, value in call.kwargs.items() if name not in DATA}, source="fit")
     tell_callbacks(strand, getattr(model, "callbacks", None))
-    others = {name: value for name in OTHERS if (value := argument(call, name)) is not None}
-    weights = argument(call, "sample_weight")
+    others = {name: value for name in OTHERS if (value := call.given(name)) is not None}
+    weights = call.given("sample_weight")
     strand.data("train", features, labels=call.get("y"), weights=weights, others=others)
-    names = [f"validation_{at}" for at in range(len(pairs(argument(call, "eval_set"))))]
-    prefixes = tell_sets(strand, features, argument(call, "eval_set"), names, argument(call, "sample_weight_eval_set"))
-    tell_model(strand, argument(call, "xgb_model"), "xgb_model")
+    names = [f"validation_{at}" for at in range(len(pairs(call.given("eval_set"))))]
+    prefixes = tell_sets(strand, features, call.given("eval_set"), names, call.given("sample_weight_eval_set"))
+    tell_model(strand, call.given("xgb_model"), "xgb_model")
     Rounds(strand, prefixes or None)
     yield
     strand.model(model, budget=SHARE * call.seconds)

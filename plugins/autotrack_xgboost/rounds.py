@@ -72,7 +72,7 @@ def evaluated_by_hand(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     rounds: Rounds | None = strand.memo.get(MEMO) if strand.goes_on else None
     if rounds is not None:
         rounds.name([(name, role == "train") for name, role in sets])
-    for entry in result.split()[1:]:
+    for entry in result.split("\t")[1:]:
         name, _, value = entry.rpartition(":")
         data, _, metric = name.partition("-")
         if rounds is not None:

@@ -13,19 +13,21 @@ from autotrack.journal import read
 from autotrack.journal.points import FIRST_WINDOW, RECORD, Points, header, pack_record, tail
 
 pytestmark = pytest.mark.skipif(compiled is None, reason="only what is compiled sees to pages ahead")
+SMAPS = Path("/proc/self/smaps")
 
 
 def resident(path: str) -> int:
     """Bytes of a file's mappings whose pages this process may write to without asking the kernel."""
     size, ours = 0, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
+    for line in SMAPS.read_text().splitlines():
         if "-" in line.partition(" ")[0]:
             ours = line.endswith(path)
-        elif ours and line.startswith("Private_Dirty:"):
+        elif ours and line.startswith(("Private_Clean:", "Private_Dirty:")):
             size += 1024 * int(line.split()[1])
     return size
 
 
+@pytest.mark.skipif(not SMAPS.exists(), reason="the kernel does not say which pages are there")
 def test_pages_are_ready_before_they_are_written_to(tmp_path: Path) -> None:
     path = str(tmp_path / "x.points")
     points = Points(path, mapped=True)
@@ -58,16 +60,18 @@ def test_what_is_written_while_pages_are_made_ready_is_there(tmp_path: Path) -> 
 
     beside = threading.Thread(target=prepare)
     beside.start()
-    for step in range(count):
-        while True:
-            buffer, offsets = window = points.window
-            try:
-                pack_record(buffer, next(offsets), step / 7, step / 3, step, tail(1 + step % 5))
-                break
-            except (struct.error, ValueError):
-                assert points.advance(window)
-    over.set()
-    beside.join()
+    try:
+        for step in range(count):
+            while True:
+                buffer, offsets = window = points.window
+                try:
+                    pack_record(buffer, next(offsets), step / 7, step / 3, step, tail(1 + step % 5))
+                    break
+                except (struct.error, ValueError):
+                    assert points.advance(window)
+    finally:
+        over.set()
+        beside.join()
     points.close()
     records = read.read_points(path).records
     assert records["step"].tolist() == list(range(count))

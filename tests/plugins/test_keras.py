@@ -275,11 +275,43 @@ def test_a_step_of_the_programs_own(recording: Recording) -> None:
 
 def test_batches_by_hand(recording: Recording) -> None:
     model, other = built(), built(5)
-    losses = [model.train_on_batch(X[at : at + 10], Y[at : at + 10])[0] for at in (0, 10, 20)]
+    told = [model.train_on_batch(X[at : at + 10], Y[at : at + 10]) for at in (0, 10, 20)]
     second = [other.train_on_batch(X, Y, return_dict=True)["loss"] for _ in range(2)]
-    (strand,) = recording.strands()
-    assert values(strand)["train/loss"] == [float(loss) for loss in losses]
-    assert values(strand)[f"{other.name}.train/loss"] == [float(loss) for loss in second]
+    first, after = recording.strands()
+    assert values(first) == {
+        "train/loss": [float(loss) for loss, _ in told],
+        "train/mae": [float(error) for _, error in told],
+    }
+    assert values(after)["train/loss"] == [float(loss) for loss in second]
+    assert not after.of(events.StrandJoined)
+    model.train_on_batch(X, Y)  # in turns: one training of both
+    (joined,) = recording.strands()[1].of(events.StrandJoined)
+    assert (joined.into, joined.name) == (first.id, other.name)
+
+
+def test_nothing_of_the_programs_is_asked_or_lost(recording: Recording) -> None:
+    calls = []
+
+    class Own(keras.metrics.MeanSquaredError):  # type: ignore[misc,name-defined]
+        def result(self) -> Any:
+            calls.append(1)
+            return super().result()
+
+    model = built(metrics=[Own(name="own")], run_eagerly=True)
+    model.fit(X, Y, epochs=1, batch_size=20, shuffle=False, verbose=0)
+    model.train_on_batch(X, Y)
+    model.evaluate(X, Y, verbose=0)
+    tracked = len(calls)
+    autotrack.disable()
+    model = built(metrics=[Own(name="own")], run_eagerly=True)
+    model.fit(X, Y, epochs=1, batch_size=20, shuffle=False, verbose=0)
+    model.train_on_batch(X, Y)
+    model.evaluate(X, Y, verbose=0)
+    assert len(calls) == 2 * tracked
+    fit, by_hand = recording.strands()
+    assert fit.params["shuffle"] is False
+    assert "train/own" in fit.points
+    assert {"train/own", "test/own"} <= set(by_hand.points)
 
 
 # Data

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import pickle
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -377,6 +379,17 @@ def test_whatever_else_a_training_is_given(recording: Recording) -> None:
     params = recording.strands()[-1].params
     assert (params["num_iterations"], params["Dataset.max_bin"]) == (2, 10)
     assert "num_boost_round" not in params
+
+
+def test_data_of_a_training_that_fails_is_let_go_of(recording: Recording) -> None:
+    table = pandas.DataFrame({"a": pandas.Categorical(["x", "y"] * 20_000), "b": numpy.arange(40_000.0)})
+    known = weakref.ref(table)
+    with pytest.raises(lightgbm.basic.LightGBMError):
+        lightgbm.train(dict(SETTINGS), lightgbm.Dataset(table, Y), 1)
+    del table
+    autotrack.disable()
+    gc.collect()
+    assert known() is None
 
 
 def test_rows_of_a_data_set(recording: Recording) -> None:

@@ -317,11 +317,12 @@ def test_rounds_by_hand(recording: Recording) -> None:
     told = []
     for number in range(3):
         booster.update(train, number)
-        told.append(booster.eval_set([(train, "train"), (test, "eval")], number))
+        told.append(booster.eval_set([(train, "train"), (test, "my eval")], number))
     autotrack.disable()
     (strand,) = recording.strands()
     found = series(strand)
     assert set(found) == {"train/rmse", "valid/rmse"}
+    assert len(found["valid/rmse"]) == 3
     assert found["train/rmse"] == [float(text.split()[1].partition(":")[2]) for text in told]
     assert {"max_depth": 2}.items() <= strand.params.items()
 
@@ -393,10 +394,26 @@ def test_whatever_else_a_training_is_given(recording: Recording) -> None:
         for given in ({}, {"base_margin": Y}, {"base_margin": Y + 1.0}, {"label_lower_bound": Y}, {"group": [10, 10]})
     ]
     assert len(set(ids)) == len(ids)
+    dataset(recording, xgboost.DMatrix(X, Y, missing=0))
+    assert recording.strands()[-1].params["DMatrix.missing"] == 0
     data = xgboost.DMatrix(X, Y, missing=3.0)
     data.set_float_info("label", Y + 1.0)
     assert dataset(recording, data).parts[1].id == arrays.digest(Y + 1.0)
     assert recording.strands()[-1].params["DMatrix.missing"] == 3.0
+
+
+def test_labels_that_are_put_in_while_the_rest_is_digested(recording: Recording) -> None:
+    table = pandas.DataFrame({"a": [f"text {number}" for number in range(20_000)], "b": numpy.arange(20_000.0)})
+    data = xgboost.DMatrix(table.assign(a=table["a"].astype("category")), enable_categorical=True)
+    labels = numpy.arange(20_000.0)
+    data.set_label(labels)
+    xgboost.train({"tree_method": "hist", **SETTINGS}, data, 1)
+    autotrack.disable()
+    (strand,) = recording.strands()
+    (found,) = strand.datasets.values()
+    assert [part.name for part in found.dataset.parts] == ["features", "labels"]
+    assert found.dataset.parts[1].id == arrays.digest(labels)
+    assert found.dataset.parts[0].id is not None
 
 
 def test_rows_of_a_matrix(recording: Recording) -> None:
