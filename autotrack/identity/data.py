@@ -202,9 +202,19 @@ class Beside:
         self._sample = _samples(self._data)
         """Taken before the call, which may have changed the data before the first whole digest is begun."""
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
+        """Have the first digest taken; whether there is anybody to take it, before anything is recorded."""
+        if self._job.recorder is None:
+            return False
+        self._job.recorder.later("digest of training data", self._digest_first)
+        return True
+
+    def begin_late(self) -> bool:
+        """As `begin`, after the call: of what is left of the data."""
+        begun = self.begin()
         if self._job.recorder is not None:
-            self._job.recorder.later("digest of training data", self._digest_first)
+            self._job.recorder.later("digest of training data", self._compare_late)
+        return begun
 
     def _digest_first(self) -> None:
         try:

@@ -26,11 +26,12 @@ class Source:
         self._users: list[tuple[weakref.ref[Strand], str, int, str | None]] = []
         self._references = {what: _weak(data) for what, data, _ in description.parts}
         self._beside: identity.Beside | None = None
+        self._begun = False
         if labels is not None:  # else it may be one of many that are predicted for
             self._profile(description.digested)
         if description.pending:
             self._beside = identity.Beside(job, description, lambda _: self._digested(description), self._gap)
-            self._beside.begin()
+            self._begun = self._beside.begin()
         self._gaps = description.gaps
         self._parts = {what: part for what, _, part in description.parts}
         self._put: set[str] = set()
@@ -93,6 +94,8 @@ class Source:
         description = self._description(name)
         number = strand.described(role, description, container)
         self._users.append((weakref.ref(strand), role, number, name))
+        if self._beside is not None and not self._begun:
+            self._begun = self._beside.begin_late()
         if self._description(name).dataset != description.dataset:  # known since, on the recorder's thread
             self._report()
         if "labels" not in self._parts:

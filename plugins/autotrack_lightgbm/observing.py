@@ -51,7 +51,7 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch(f"{booster}.add_valid", after=rounds.set_added)
     yield Patch("lightgbm.basic:Dataset.construct", observe=datasets.observe_construct)
     for name in datasets.PUT:
-        yield Patch(f"lightgbm.basic:Dataset.{name}", observe=datasets.observe_put)
+        yield Patch(f"lightgbm.basic:Dataset.{name}", observe=datasets.observe_put, optional=name == "set_position")
     yield Patch(f"{booster}.predict", returned=predicted)
     yield Patch(f"{booster}.__init__", observe=models.observe_made)
     yield Patch(f"{booster}.save_model", after=models.saved)

@@ -339,13 +339,13 @@ def test_an_objective_by_hand(recording: Recording) -> None:
 
 
 def test_models_that_are_saved_while_they_train(recording: Recording, tmp_path: Path) -> None:
-    check = xgboost.callback.TrainingCheckPoint(tmp_path, interval=2)
+    check = xgboost.callback.TrainingCheckPoint(tmp_path, "model", False, 2)
     booster = xgboost.train(SETTINGS, xgboost.DMatrix(X, Y), 5, callbacks=[check])
     booster[:2].save_model(tmp_path / "part.json")
     (strand,) = recording.strands()
     found = [event for event in recording.events() if isinstance(event, events.ArtifactSeen) and event.kind == "model"]
     assert {event.strand for event in found} == {strand.id}
-    assert [Path(event.path).suffix for event in found] == [".ubj", ".ubj", ".json"]
+    assert [Path(event.path).stem for event in found] == ["model_2", "model_4", "part"]
     assert len({event.model for event in found}) == 3
 
 
@@ -404,7 +404,8 @@ def test_whatever_else_a_training_is_given(recording: Recording) -> None:
 
 def test_labels_that_are_put_in_while_the_rest_is_digested(recording: Recording) -> None:
     table = pandas.DataFrame({"a": [f"text {number}" for number in range(20_000)], "b": numpy.arange(20_000.0)})
-    data = xgboost.DMatrix(table.assign(a=table["a"].astype("category")), enable_categorical=True)
+    held = table.assign(a=table["a"].astype("category"))  # what is gone by then can't be digested
+    data = xgboost.DMatrix(held, enable_categorical=True)
     labels = numpy.arange(20_000.0)
     data.set_label(labels)
     xgboost.train({"tree_method": "hist", **SETTINGS}, data, 1)
