@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
-from autotrack.capture.callsite import call_at, calls_around
+from autotrack.capture.around import attributes, objects_around
+from autotrack.capture.callsite import call_at, calls_around, text_of
 from autotrack.capture.seeds import know as know_generator
 from autotrack.capture.seeds import note as seed_called
 from autotrack.capture.shown import variables
@@ -28,7 +29,7 @@ from autotrack.manual import here
 from autotrack.plugins import hooks
 from autotrack.predictions import Prediction, Tie, like, made
 from autotrack.predictions import of as prediction_of
-from autotrack.printed.words import name_of
+from autotrack.printed.words import name_of, series_name
 from autotrack.shield import raised_by_signal_handler
 from autotrack.strand import BEGUN, Strand
 from autotrack.trained import note_of, remember, role_of, strand_of
@@ -45,6 +46,7 @@ __all__ = [
     "Streamed",
     "Tie",
     "artifact",
+    "attributes",
     "begin",
     "call_at",
     "data_held",
@@ -62,6 +64,7 @@ __all__ = [
     "made",
     "model_digest",
     "note_of",
+    "objects_around",
     "on_record",
     "pack_record",
     "passing",
@@ -70,6 +73,7 @@ __all__ = [
     "remember",
     "role_of",
     "seed_called",
+    "series_name",
     "settings_around",
     "split_of",
     "state_digest",
@@ -80,6 +84,7 @@ __all__ = [
     "strand_inside",
     "strand_of",
     "streams_digest",
+    "text_of",
     "variables",
 ]
 

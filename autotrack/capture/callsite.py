@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 KEPT = 1_000
 """Call sites that are remembered."""
+LONGEST = 60
+"""Characters of an expression that is a name."""
 DEEPEST = 100
 """Calls within one another that are looked at."""
 
@@ -81,3 +83,9 @@ def call_at(frame: FrameType) -> ast.Call | None:
     except (SyntaxError, ValueError):
         return None
     return node if isinstance(node, ast.Call) else None
+
+
+def text_of(expression: ast.expr) -> str:
+    """The source of an expression as a name: on one line, and not `self.` before an attribute."""
+    text = " ".join(ast.unparse(expression).split()).removeprefix("self.")
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -230,3 +230,16 @@ _SETTINGS = frozenset(
 def is_setting(name: str) -> bool:
     """Whether the name of a series speaks of what a program has set rather than found."""
     return not _SETTINGS.isdisjoint(name.rpartition("/")[2].split("_"))
+
+
+def series_name(logged: str, split: str = "") -> str:
+    """The name of the series of what a program logs: `valid/loss` for `val_loss`, `val/loss` and `loss/val`; in a
+    `split` that is known otherwise, `train/acc` for `acc`."""
+    for mark in ("/", "_"):
+        parts = logged.split(mark)
+        for at in (0, -1) if len(parts) > 1 else ():
+            found = name_of(parts[at]).split if parts[at].isalpha() else ""
+            if found:
+                del parts[at]
+                return f"{found}/{mark.join(parts)}"
+    return f"{split}/{logged}" if split else logged

@@ -9,7 +9,8 @@ from inspect import unwrap
 from typing import Any
 
 from autotrack import Patch, Registration, Strand, hookimpl
-from autotrack_torch import checkpoints, loop, naming, scalars
+from autotrack.plugin_api import series_name
+from autotrack_torch import checkpoints, loop, scalars
 from autotrack_torch.loop import Torch
 from autotrack_torch.training import in_thread
 
@@ -70,7 +71,7 @@ def logged(accelerator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], resu
     _tell_configurations(strand)
     training = in_thread().training
     for given, value in _numbers("", values):
-        name = naming.series_name(given)
+        name = series_name(given)
         if name in _COUNTERS and strand.has(name, other_than=ORIGIN):
             continue
         at = step if step is not None else training.steps if training is not None else 0

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from autotrack import Strand
+from autotrack.plugin_api import series_name
 from autotrack_lightning.fits import split_of
 from autotrack_lightning.losses import Told, is_on_record, steps_of, told_of
-from autotrack_torch import evaluations, naming, scalars
+from autotrack_torch import evaluations, scalars
 from autotrack_torch.training import of_parameters
 
 ORIGIN = "lightning"
@@ -39,7 +40,7 @@ def metrics_logged(connector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         plain, _, loader = logged.partition(_LOADER)
         meta, each_step = known.get(plain, (None, False))
         name = meta.name if meta is not None else plain
-        series = naming.series_name(name, split) + (f"{_LOADER}{loader}" if loader else "")
+        series = series_name(name, split) + (f"{_LOADER}{loader}" if loader else "")
         if split == "train" and each_step and is_on_record(series, value, told, name):
             continue
         scalars.log(strand, _named(strand, series, meta, each_step, split), at, value, ORIGIN)
@@ -75,7 +76,7 @@ def logger_called(logger: Any, args: tuple[Any, ...], kwargs: dict[str, Any], re
         return
     told: dict[str, int] = strand.memo.setdefault("lightning, loggers", {})
     for logged, value in metrics.items():
-        name = naming.series_name(str(logged))
+        name = series_name(str(logged))
         if logged in _COUNTERS or _is_rate(name) or told.setdefault(name, id(logger)) != id(logger):
             continue  # several loggers are told the same
         at = int(step) if step is not None else strand.series(name, origin=ORIGIN).next_step

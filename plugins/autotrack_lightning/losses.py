@@ -7,8 +7,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from autotrack.plugin_api import strand_of
-from autotrack_torch import deferred, loop, naming, withheld
+from autotrack.plugin_api import series_name, strand_of
+from autotrack_torch import deferred, loop, withheld
 from autotrack_torch.training import in_thread
 
 
@@ -121,7 +121,7 @@ def _logged_as(logged: list[tuple[str, Any]], loss: Any) -> str:
 
 
 def _plain(logged: str) -> str:
-    return naming.series_name(logged, "train").removeprefix("train/")
+    return series_name(logged, "train").removeprefix("train/")
 
 
 def _is_same(value: Any, loss: Any) -> bool:

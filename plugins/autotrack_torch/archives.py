@@ -20,8 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-from autotrack.plugin_api import Streamed, streams_digest
-from autotrack_torch.datasets import attributes
+from autotrack.plugin_api import Streamed, attributes, streams_digest
 
 DEPTH = 4
 """Levels of a checkpoint in which a model is looked for."""

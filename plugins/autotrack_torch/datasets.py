@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from autotrack.plugin_api import attributes
+
 ATTRIBUTES = 100
 """Attributes that are looked at."""
 FILES = 200_000
@@ -146,15 +148,6 @@ def length(dataset: Any) -> int | None:
 
 
 _NOTHING = frozenset(("RESUME", "PRECALL", "CACHE", "PUSH_NULL", "NOT_TAKEN"))
-
-
-def attributes(dataset: Any) -> dict[str, Any] | None:
-    """What an object holds, whatever its class makes of the name of an attribute."""
-    try:
-        space = object.__getattribute__(dataset, "__dict__")
-    except AttributeError:
-        return None
-    return space if type(space) is dict else None
 
 
 def _part_of_folder(space: dict[str, Any], prefix: str, found: Found) -> bool:

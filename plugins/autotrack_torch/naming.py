@@ -7,12 +7,10 @@ from types import CodeType, FrameType
 from typing import Any
 
 from autotrack import libraries
-from autotrack.plugin_api import call_at, split_of
+from autotrack.plugin_api import call_at, text_of
 
 DEPTH = 30
 """Frames above a backward pass that are looked at."""
-LONGEST = 60
-"""Characters of a name."""
 
 HANDING = frozenset(("accelerate", "lightning", "lightning_fabric", "pytorch_lightning"))
 """Libraries whose functions compute the gradients of a loss that they are given."""
@@ -48,19 +46,6 @@ def giving(frame: FrameType) -> FrameType:
 
 def package_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__")).partition(".")[0]
-
-
-def series_name(logged: str, split: str = "") -> str:
-    """The name of the series of what a program logs: `valid/loss` for `val_loss`, `val/loss` and `loss/val`; in a
-    `split` that is known otherwise, `train/acc` for `acc`."""
-    for mark in ("/", "_"):
-        parts = logged.split(mark)
-        for at in (0, -1) if len(parts) > 1 else ():
-            found = split_of(parts[at]) if parts[at].isalpha() else ""
-            if found:
-                del parts[at]
-                return f"{found}/{mark.join(parts)}"
-    return f"{split}/{logged}" if split else logged
 
 
 def names_of(frame: FrameType, count: int, *, handed: bool = False) -> list[str]:
@@ -119,5 +104,4 @@ def _name(given: ast.expr | None) -> str | None:
             return _name(given.args[0])
         if given.func.attr in _ITSELF:
             return _name(given.func.value)
-    text = " ".join(ast.unparse(given).split()).removeprefix("self.")
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text_of(given)

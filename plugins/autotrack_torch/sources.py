@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
-from autotrack.plugin_api import data_held, split_of, variables
+from autotrack.plugin_api import attributes, data_held, split_of, variables
 from autotrack_torch import datasets, optimizers
 from autotrack_torch.naming import is_library
 from autotrack_torch.training import Training
@@ -166,7 +166,7 @@ class _Values:
 
     def get(self, name: str) -> Any:
         if name.startswith("self."):
-            return (datasets.attributes(self._local.get("self")) or {}).get(name[5:])
+            return (attributes(self._local.get("self")) or {}).get(name[5:])
         return self._local.get(name, self._global.get(name))
 
     def is_data(self, name: str) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from autotrack import Call
-from autotrack.plugin_api import on_record, split_of
-from autotrack_torch import evaluations, naming, scalars
+from autotrack.plugin_api import on_record, series_name, split_of
+from autotrack_torch import evaluations, scalars
 from autotrack_torch.training import in_thread
 
 Observation = Generator[None, Any, None]
@@ -63,7 +63,7 @@ def _record(trainer: Any, logs: Mapping[str, Any], split: str, *, evaluated: boo
             whole[f"eval_{logged}" if trained_on else logged] = value
             on_record(logged, value)
         else:
-            name = naming.series_name(logged, split)
+            name = series_name(logged, split)
             scalars.log(strand, f"{name}.eval" if trained_on and name == "train/loss" else name, step, value, ORIGIN)
     if whole:
         strand.summaries(whole)
