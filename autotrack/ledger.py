@@ -132,12 +132,16 @@ class Ledger:
         """Names that the user's modules bound while recording was on."""
         for module in _user_modules():
             for name, value in list(vars(module).items()):
-                kind = type(value)
-                if kind in _WRAPPERS or (kind is FunctionType and is_ours(value)):
+                if _is_wrapper(value):
                     setattr(module, name, getattr(value, "__wrapped__", value))
 
 
 _WRAPPERS = (ObservedFunction,) if compiled is None else (ObservedFunction, compiled.Followed)
+
+
+def _is_wrapper(value: Any) -> bool:
+    kind = type(value)
+    return kind in _WRAPPERS or (kind is FunctionType and is_ours(value))
 
 
 def observed(original: Any, site: Site) -> Any:
@@ -193,7 +197,7 @@ _IMMUTABLE = 1 << 8
 
 
 def _replaceable(owner: type, raw: Any) -> bool:
-    if isinstance(raw, (ObservedFunction, property)) or raw is None or owner.__flags__ & _IMMUTABLE:
+    if isinstance(raw, property) or _is_wrapper(raw) or raw is None or owner.__flags__ & _IMMUTABLE:
         return False
     return callable(raw) or hasattr(raw, "__get__")
 

@@ -20,7 +20,7 @@ SOURCES = 100
 def tell(strand: Strand, role: str, x: Any, y: Any = None, weights: Any = None) -> None:
     """Data as `fit` and `evaluate` take it."""
     if _is_pipeline(x):
-        _tell_pipeline(strand, role, x)
+        tell_pipeline(strand, role, x)
         return
     given = [part for part in (x, y, weights) if part is not None]
     arrays = [_array(part) for part in given]
@@ -77,7 +77,7 @@ def _is_pipeline(data: Any) -> bool:
     return module is not None and isinstance(data, module.DatasetV2)
 
 
-def _tell_pipeline(strand: Strand, role: str, data: Any) -> None:
+def tell_pipeline(strand: Strand, role: str, data: Any) -> None:
     held: dict[str, Any] = {}
     paths: list[str] = []
     waiting, seen = [data], 0

@@ -25,6 +25,19 @@ def is_model(obj: Any) -> bool:
     return module is not None and isinstance(obj, module.Model)
 
 
+def name_of(model: Any) -> str:
+    """The class of a model; of one that is put together of layers, the name that the program gave it, if any."""
+    cls = type(model).__name__
+    made = model.name.rstrip("0123456789_")
+    return cls if made in ("functional", "sequential", to_snake_case(cls), cls.lower()) else f"{cls}({model.name})"
+
+
+def to_snake_case(name: str) -> str:
+    """A class by the name that Keras gives to objects of it: `my_model` for `MyModel`, `gan` for `GAN`.  Source:
+    `keras.src.utils.naming.to_snake_case`."""
+    return str(sys.modules["keras.src.utils.naming"].to_snake_case(name))
+
+
 @hookimpl
 def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
     """The weights in their order, without their names, which differ between two models that are built alike; neither

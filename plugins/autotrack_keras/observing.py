@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack.plugin_api import SELF_TOLD, begin, kept_settings, made, note_of, remember, strand_for, strand_of
 from autotrack_keras import data, epochs, models
+from autotrack_keras.compiled import tell_compiled
 from autotrack_sklearn.splits import named_split
 
 Observation = Generator[None, Any, None]
@@ -18,7 +19,6 @@ DATA = ("x", "y", "sample_weight", "validation_data", "callbacks", "verbose")
 PACKAGES = ("keras", "keras._tf_keras.keras")
 """Under which the functions that write and read files are bound."""
 BATCH = 32
-PLAIN = (int, float, str, bool)
 
 
 @hookimpl
@@ -44,22 +44,14 @@ def autotrack_patches() -> Iterable[Patch]:
 
 
 def opens_fit(call: Call) -> Opening:
-    return Opening("fit", _name(call.instance), call.instance)
-
-
-def _name(model: Any) -> str:
-    """The class of a model; of one that is put together of layers, the name that the program gave it, if any."""
-    cls = type(model).__name__
-    return (
-        cls if model.name.rstrip("0123456789_") in ("functional", "sequential", cls.lower()) else f"{cls}({model.name})"
-    )
+    return Opening("fit", models.name_of(call.instance), call.instance)
 
 
 def observe_fit(call: Call, strand: Strand) -> Observation:
     model = call.instance
     strand.memo[SELF_TOLD] = True
     told = epochs.Epochs(strand)
-    _tell_compiled(strand, model)
+    tell_compiled(strand, model)
     x, y, weights = (call.get(name) for name in ("x", "y", "sample_weight"))
     given = {name: call.get(name) for name in _settings(call)}
     settings = {name: value for name, value in given.items() if value is not None and not _is_zero(value)}
@@ -97,48 +89,6 @@ def _settings(call: Call) -> list[str]:
     return [name for name in dict.fromkeys((*names, *call.kwargs)) if name not in DATA]
 
 
-def _tell_compiled(strand: Strand, model: Any) -> None:
-    """What `compile` was given, the settings of the optimizer as they are now."""
-    compiled = getattr(getattr(model, "_compile_config", None), "config", None)
-    given = dict(compiled) if isinstance(compiled, dict) else {}
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and hasattr(optimizer, "get_config"):
-        strand.params({"optimizer": type(optimizer).__name__}, source="optimizer")
-        if type(optimizer).__module__.startswith("keras."):
-            config = {name: value for name, value in optimizer.get_config().items() if value is not None}
-            strand.params({name: _as_given(value) for name, value in _flat(config)}, source="optimizer")
-    given.pop("optimizer", None)
-    strand.params({name: _described(value) for name, value in given.items() if value is not None}, source="compile")
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Settings, those of a schedule one by one."""
-    for name, value in config.items():
-        if isinstance(value, dict) and "class_name" in value:
-            yield f"{prefix}{name}", value["class_name"]
-            yield from _flat(value.get("config") or {}, f"{prefix}{name}.")
-        elif not (prefix == "" and name == "name"):
-            yield f"{prefix}{name}", value
-
-
-def _as_given(value: Any) -> Any:
-    """A number of 32 bits in the digits that it was given by: 0.001 rather than 0.0010000000474974513."""
-    import numpy
-
-    return float(str(numpy.float32(value))) if type(value) is float and numpy.float32(value) == value else value
-
-
-def _described(value: Any) -> Any:
-    """A loss or metric by its name, or its class, or that of a function; those in lists and dicts too."""
-    if isinstance(value, dict):
-        return {str(name): _described(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_described(entry) for entry in value]
-    if value is None or isinstance(value, PLAIN):
-        return value
-    return getattr(value, "__name__", type(value).__name__)
-
-
 def _listed(callbacks: Any) -> list[Any]:
     inner = getattr(callbacks, "callbacks", callbacks)
     given = inner if isinstance(inner, (list, tuple)) else [inner] if inner is not None else []
@@ -159,7 +109,7 @@ def observe_evaluate(call: Call) -> Observation:
     """Scores of a model, of the run that trained it."""
     model, x, y = call.instance, call.get("x"), call.get("y")
     result = yield
-    strand = strand_for(model, "keras", _name(model))
+    strand = strand_for(model, "keras", models.name_of(model))
     if strand is None:
         return
     split = named_split(call, strand.role_of(x) if hasattr(x, "shape") else None, "y", "x") or "test"
@@ -241,11 +191,11 @@ def trained_on_batch(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], 
     told = note_of(model)
     if not isinstance(told, Batches) or not told.strand.recording:
         cls = f"{type(model).__module__}.{type(model).__qualname__}"
-        strand = begin("keras", _name(model), cls, returned=True)
+        strand = begin("keras", models.name_of(model), cls, returned=True)
         if strand is None:
             return
         told = Batches(strand, model.name)
-        _tell_compiled(strand, model)
+        tell_compiled(strand, model)
         remember(model, strand, note=told)
     told.goes_on()
     for name, value in _scores(model, result):

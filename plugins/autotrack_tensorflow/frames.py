@@ -1,0 +1,135 @@
+"""Where in the program's own code TensorFlow is called, and what is written there."""
+
+from __future__ import annotations
+
+import ast
+import threading
+from types import FrameType
+from typing import Any
+
+from autotrack.plugin_api import call_at, objects_around, text_of
+
+_THEIRS = frozenset(("tensorflow", "keras", "autotrack", "autotrack_tensorflow"))
+"""Packages between the program and what is observed."""
+_TRAINERS = ("keras.src.backend.tensorflow.trainer", "keras.src.trainers")
+"""Modules of Keras whose functions train by themselves."""
+_GENERATED = "__autograph_generated_file"
+"""In the names of the files of code that AutoGraph has made of the program's."""
+_ITSELF = frozenset(("scale_loss", "get_scaled_loss"))
+"""Methods whose result goes by the name of what they are given."""
+DEPTH = 100
+"""Frames that are looked at."""
+SPLICED = 10
+"""Calls of AutoGraph's within one another that are undone."""
+
+
+def is_theirs(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _THEIRS
+
+
+def is_outside(frame: FrameType) -> bool:
+    """Whether a frame is none of the program's source, code that was made of it among that."""
+    return is_theirs(frame) or _GENERATED in frame.f_code.co_filename
+
+
+def of_program(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the program's, perhaps as AutoGraph has made it."""
+    while frame is not None and is_theirs(frame):
+        frame = frame.f_back
+    return frame
+
+
+def of_source(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the program's own source."""
+    while frame is not None and is_outside(frame):
+        frame = frame.f_back
+    return frame
+
+
+def is_in_trainer(frame: FrameType | None) -> bool:
+    """Whether Keras trains, and calls this."""
+    for _ in range(DEPTH):
+        if frame is None:
+            return False
+        if str(frame.f_globals.get("__name__")).startswith(_TRAINERS):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_within(frame: FrameType, package: str) -> bool:
+    """Whether what is nearest to a frame, other than ours, is a package of the framework's."""
+    return str(nearest(frame).f_globals.get("__name__")).startswith(package)
+
+
+def nearest(frame: FrameType) -> FrameType:
+    """The nearest frame that is not ours."""
+    while str(frame.f_globals.get("__name__")).startswith("autotrack") and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def is_replica() -> bool:
+    """Whether this is done once more for each replica of a strategy, by another than the first."""
+    return getattr(threading.current_thread(), "replica_id_in_sync_group", 0) not in (0, None)
+
+
+def call_of(frame: FrameType) -> ast.Call | None:
+    """The call that a frame is at, as the program has it."""
+    call = call_at(frame)
+    found = plain(call) if call is not None and _GENERATED in frame.f_code.co_filename else call
+    return found if isinstance(found, ast.Call) else None
+
+
+def plain(expression: ast.expr) -> ast.expr:
+    """An expression that AutoGraph has made, as the program has it."""
+    found: ast.expr = _Plain().visit(expression)
+    return found
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes AutoGraph's calls out of an expression: `ag__.ld(loss)`, `ag__.converted_call(f, (x,), dict(y=z), fscope)`.
+    See `tensorflow/python/autograph/converters/call_trees.py`."""
+
+    def visit_Call(self, call: ast.Call) -> ast.AST:
+        self.generic_visit(call)
+        made = call.func
+        if not (isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name) and made.value.id == "ag__"):
+            return call
+        if made.attr == "ld" and call.args:
+            return call.args[0]
+        if made.attr == "converted_call" and len(call.args) >= 3:
+            function, given, named = call.args[:3]
+            args: list[ast.expr] = given.elts if isinstance(given, ast.Tuple) else [ast.Starred(given, ast.Load())]
+            return ast.Call(function, args, named.keywords if isinstance(named, ast.Call) else [])
+        return call
+
+
+def names_of_target(frame: FrameType, count: int) -> list[str]:
+    """The names of the losses in a call of `tape.gradient` that a frame is at: `loss` where nothing tells."""
+    call = call_of(frame)
+    given = None
+    if call is not None:
+        given = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "target"), None)
+    parts = given.elts if isinstance(given, (ast.List, ast.Tuple)) else [given]
+    if len(parts) != count:
+        parts = [given] * count
+    names = [_name(part) for part in parts]
+    return [name if names.count(name) == 1 else f"{name}[{at}]" for at, name in enumerate(names)]
+
+
+def _name(given: ast.expr | None) -> str:
+    for _ in range(SPLICED):
+        if (
+            isinstance(given, ast.Call)
+            and isinstance(given.func, ast.Attribute)
+            and given.func.attr in _ITSELF
+            and given.args
+        ):
+            given = given.args[0]
+    return text_of(given) if given is not None else "loss"
+
+
+def variable_of(frame: FrameType | None, held: Any) -> str:
+    """The name of the variable that holds an object, near a frame; nothing where there is none."""
+    return next((name for name, value in objects_around(frame, is_theirs) if value is held and name), "")

@@ -1,0 +1,286 @@
+"""What compiled functions do, noted of their graphs while they are traced, and what they return."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+import weakref
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from autotrack.plugin_api import series_name, text_of, variables
+from autotrack_tensorflow import deferred, frames
+from autotrack_tensorflow import trainings as known
+from autotrack_tensorflow.trainings import Stepped, Training
+
+OUTPUTS = 100
+"""Values that a function returns of which the record has series."""
+CHAIN = 10
+"""Operations between a loss and the value that is returned, which do not change it."""
+_SAME = frozenset(("Identity", "StopGradient", "PreventGradient"))
+_TRACES = "func_graph_from_py_func"
+"""The function of TensorFlow's that traces one of the program's."""
+_RETURNED = "retval_"
+"""The variable of AutoGraph's for what a function returns."""
+
+
+class Traced(NamedTuple):
+    """A loss in a graph."""
+
+    name: str
+    tensor: Any
+
+
+class Trace:
+    """What the function of a graph does."""
+
+    def __init__(self, graph: Any) -> None:
+        self.graph = weakref.ref(graph)
+        self.training: Training | None = None
+        self.losses: list[Traced] = []
+        self.steps: dict[Stepped, int] = {}
+        """Optimizers, and how many steps each makes in a call."""
+        self.exact = True
+        """Whether that is known: not where a step is made within a loop or another function of the graph."""
+        self.outputs: list[tuple[int, Any]] | None = None
+        """Where among the values that it returns there is a number, and its series; None while it isn't known."""
+        self.code: CodeType | None = None
+        """Of the program's function that was traced."""
+
+    def belongs(self, training: Training) -> None:
+        if self.training is not None and self.training is not training:
+            first, second = sorted((self.training, training), key=lambda entry: entry.strand.began)
+            known.join(second, first)
+            training = first
+        self.training = training
+
+    def has(self, loss: Traced) -> None:
+        if not any(other.tensor is loss.tensor for other in self.losses):
+            self.losses.append(loss)
+
+
+_traces: dict[int, Trace] = {}
+
+
+def of(graph: Any) -> Trace | None:
+    """What is noted of a graph."""
+    trace = _traces.get(id(graph))
+    return trace if trace is not None and trace.graph() is graph else None
+
+
+def current() -> list[Any]:
+    """The graphs that are being traced, the innermost first."""
+    graph, found = sys.modules["tensorflow.python.framework.ops"].get_default_graph(), []
+    while graph is not None and hasattr(graph, "structured_outputs"):
+        found.append(graph)
+        graph = graph.outer_graph
+    return found
+
+
+def _noted(graph: Any, frame: FrameType | None) -> Trace:
+    trace = of(graph)
+    if trace is None:
+        for key, other in list(_traces.items()):
+            if other.graph() is None:
+                del _traces[key]
+        trace = _traces[id(graph)] = Trace(graph)
+        trace.code = _entry(graph, frame)
+    return trace
+
+
+def taken(variables: list[Any], frame: FrameType, names: list[str], losses: list[Any]) -> None:
+    """Gradients of losses are taken within a function that is traced."""
+    tracing = current()
+    with sys.modules["tensorflow"].init_scope():
+        training = known.resolve(variables, frame, _around(tracing))
+        if training is None:
+            return
+        for graph in tracing:
+            trace = _noted(graph, frame)
+            trace.belongs(training)
+            for name, tensor in zip(names, losses, strict=True):
+                trace.has(Traced(name, tensor))
+
+
+def _around(tracing: list[Any]) -> Training | None:
+    """The training that is known to be made by a function that is traced."""
+    return next((trace.training for graph in tracing if (trace := of(graph)) is not None and trace.training), None)
+
+
+def steps(state: Stepped, variables: list[Any], frame: FrameType) -> None:
+    """An optimizer makes a step within a function that is traced."""
+    tracing = current()
+    with sys.modules["tensorflow"].init_scope():
+        training = known.resolve(variables, frame, _around(tracing))
+        if training is None:
+            return
+        known.join_optimizer(state, training, frame)
+        for at, graph in enumerate(tracing):
+            trace = _noted(graph, frame)
+            trace.belongs(training)
+            trace.steps[state] = trace.steps.get(state, 0) + 1
+            trace.exact = trace.exact and at == 0
+
+
+def within(trace: Trace, frame: FrameType | None) -> None:
+    """A function is called within another one that is traced."""
+    if trace.training is None:
+        return
+    for graph in current():
+        outer = _noted(graph, frame)
+        if outer is trace:
+            continue
+        outer.belongs(trace.training)
+        for loss in trace.losses:
+            outer.has(loss)
+        for state in trace.steps:
+            outer.steps.setdefault(state, 1)
+            outer.exact = False
+
+
+def _entry(graph: Any, frame: FrameType | None) -> CodeType | None:
+    """The code of the program's function that a graph is of: the outermost one below what traces it."""
+    code = None
+    while frame is not None:
+        if not frames.is_theirs(frame):
+            code = frame.f_code
+        elif frame.f_code.co_name == _TRACES and variables(frame).get("func_graph") is graph:
+            return code
+        frame = frame.f_back
+    return None
+
+
+def outputs_of(trace: Trace, graph: Any, result: Any) -> list[tuple[int, Any]]:
+    """Where among what a function returns there is a number that tells of the training, with its series."""
+    training, structured, code = trace.training, graph.structured_outputs, trace.code
+    assert training is not None
+    tensors, values = _flat(structured), _flat(result)
+    if len(tensors) != len(values):
+        return []
+    numbers = [at for at, value in enumerate(values) if _is_float(value)][:OUTPUTS]
+    expressions = _names(structured, _returned(code))
+    names = {at: _loss_at(trace, tensors[at]) or expressions[at] for at in numbers}
+    unnamed = [at for at in numbers if _loss_at(trace, tensors[at]) is None]
+    if len(trace.losses) == 1 and len(unnamed) == len(numbers) and (len(numbers) == 1 or not names[numbers[0]]):
+        names[numbers[0]] = trace.losses[0].name  # what was made of it, such as the mean over the replicas
+    found: list[tuple[int, Any]] = []
+    for at, name in names.items():
+        place = (code.co_filename, code.co_firstlineno, at) if code is not None else (id(trace), at)
+        function = code.co_name.removeprefix("tf__") if code is not None else ""
+        name = training.name_for(name or f"output[{at}]", place, function)
+        found.append((at, training.strand.series(series_name(name, "train"))))
+    if trace.losses and not found:
+        training.strand.gap("loss of each step", "a compiled function computes it and does not return it")
+    return found
+
+
+def _is_float(value: Any) -> bool:
+    return deferred.is_eager(value) and value.shape.rank == 0 and bool(value.dtype.is_floating)
+
+
+def returned(outputs: list[tuple[int, Any]], result: Any) -> Iterator[tuple[Any, Any]]:
+    """The numbers among what a function has returned, each with its series."""
+    values = _flat(result) if outputs else []
+    for at, series in outputs:
+        if at < len(values) and deferred.is_eager(values[at]):
+            yield series, values[at]
+
+
+def _flat(value: Any) -> list[Any]:
+    if deferred.is_eager(value):
+        return [value]
+    flat: list[Any] = sys.modules["tensorflow"].nest.flatten(value, expand_composites=True)
+    return flat
+
+
+def _loss_at(trace: Trace, tensor: Any) -> str | None:
+    """The name of the loss that a tensor of a graph is."""
+    for _ in range(CHAIN):
+        found = next((loss.name for loss in trace.losses if loss.tensor is tensor), None)
+        operation = getattr(tensor, "op", None)
+        if found is not None or operation is None or operation.type not in _SAME:
+            return found
+        tensor = operation.inputs[0]
+    return None
+
+
+def _names(structured: Any, given: Any) -> list[str]:
+    """The names of what a function returns, one by one, by its keys and by the expression that it returns."""
+    if isinstance(structured, dict):
+        parts = dict(zip(map(_key, given.keys), given.values, strict=True)) if isinstance(given, ast.Dict) else {}
+        return [
+            name
+            for key in sorted(structured)  # as they are put in a row
+            for name in _under(str(key), structured[key], parts.get(key))
+        ]
+    if isinstance(structured, (list, tuple)):
+        fields = getattr(structured, "_fields", None)
+        entries: list[Any] = given.elts if isinstance(given, (ast.Tuple, ast.List)) else []
+        if len(entries) != len(structured):
+            entries = [None] * len(structured)
+        return [
+            name
+            for at, (value, entry) in enumerate(zip(structured, entries, strict=True))
+            for name in (_under(fields[at], value, entry) if fields else _names(value, entry))
+        ]
+    if structured is None:
+        return []
+    text = text_of(given) if given is not None else ""
+    return ["" if text.endswith("...") else text] * len(_flat(structured))
+
+
+def _under(key: str, structured: Any, given: ast.expr | None) -> list[str]:
+    """The names of what is at a key: that, where it is one value."""
+    inner = _names(structured, given)
+    return [key] if not isinstance(structured, (dict, list, tuple)) and inner else [f"{key}.{name}" for name in inner]
+
+
+def _key(key: ast.expr | None) -> Any:
+    return key.value if isinstance(key, ast.Constant) else None
+
+
+def _returned(code: CodeType | None) -> ast.expr | None:
+    """The expression that a function of the program's returns at last; None where its source can't be had."""
+    if code is None:
+        return None
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            first = min((node.lineno, *(entry.lineno for entry in getattr(node, "decorator_list", ()))))
+            if first == code.co_firstlineno and getattr(node, "name", "<lambda>") == code.co_name:
+                return _last(node)
+    return None
+
+
+def _last(function: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
+    if isinstance(function, ast.Lambda):
+        return function.body
+    found: list[tuple[int, ast.expr]] = []
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Lambda, ast.ClassDef)):
+            continue
+        if isinstance(node, ast.Return) and node.value is not None:
+            found.append((node.lineno, node.value))
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == _RETURNED:
+            found.append((node.lineno, frames.plain(node.value)))
+        if not isinstance(node, ast.FunctionDef):
+            waiting.extend(ast.iter_child_nodes(node))
+    made = [entry for entry in found if not _is_made(entry[1])]
+    return max(made, key=lambda entry: entry[0])[1] if made else None
+
+
+def _is_made(expression: ast.expr) -> bool:
+    """Whether an expression is AutoGraph's own: `fscope.ret(retval_, do_return)`, `ag__.UndefinedReturnValue()`."""
+    text = ast.unparse(expression)
+    return text.startswith(("fscope", "ag__.Undefined", "lscope"))
+
+
+def forget() -> None:
+    _traces.clear()

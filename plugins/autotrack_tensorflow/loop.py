@@ -1,0 +1,237 @@
+"""Losses as their gradients are taken, steps as optimizers make them, and the calls of compiled functions that do both.
+
+Within a `tf.function` there are no values while it is traced.  What it does is noted of its graph then; each call makes
+the steps that were noted, and what it returns is what can be known of the losses.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from autotrack.plugin_api import strand_inside
+from autotrack_tensorflow import data, deferred, frames, graphs
+from autotrack_tensorflow import trainings as known
+from autotrack_tensorflow.trainings import Stepped, Training, in_thread
+
+DEPTH = 1
+"""Frames of ours below the one that is looked at first."""
+SITES = 10_000
+"""Calls that are told from one another."""
+WAITING = 1_000
+"""Losses whose step is not known yet."""
+COMPARED = 10_000
+"""Elements of a variable that are compared with what they were."""
+
+
+class Loss:
+    """A loss at one place in the program, of one training."""
+
+    def __init__(self, training: Training, series: Any, code: CodeType, variable: Any) -> None:
+        self.training, self.series, self.code, self.variable = training, series, code, variable
+        self.optimizer: Stepped | None = None
+        self.by_hand = False
+        """Whether no optimizer makes the steps."""
+        self.before: Any = None
+        """What the variable was at the last pass, until it is known who makes the steps."""
+        self.step = -1
+        """Of the last pass."""
+        self.seen: list[Any] = []
+        """The values of the last step."""
+
+    def passed(self, tensor: Any) -> None:
+        if self.optimizer is None and not self.by_hand and self._changed():
+            self.by_hand = True
+            pending = in_thread().pending
+            for waiting in [entry for entry in pending if entry.loss is self]:
+                pending.remove(waiting)
+                self.record(self.step + 1, waiting.tensor, waiting.when)
+                self.training.passes = max(self.training.passes, self.step + 1)
+        if self.optimizer is not None:
+            self.record(self.optimizer.count, tensor)
+        elif self.by_hand:
+            self.record(self.step + 1, tensor)
+            self.training.passes = max(self.training.passes, self.step + 1)
+        elif len(in_thread().pending) < WAITING:
+            in_thread().pending.append(Pending(self, tensor, time.time()))
+
+    def record(self, step: int, tensor: Any, when: float | None = None) -> None:
+        if step != self.step:
+            self.seen = []
+        self.step = step
+        self.seen.append(tensor)
+        if when is None or deferred.is_far(tensor):
+            deferred.put(self.series, step, tensor)
+        else:
+            self.series.record_at(step, deferred.number(tensor), when)
+
+    def stepped(self, name: str) -> None:
+        """Its optimizer has stepped: after several passes, their mean is the loss of the step."""
+        if len(self.seen) > 1 and not any(map(deferred.is_far, self.seen)):
+            mean = sum(map(deferred.number, self.seen)) / len(self.seen)
+            self.training.strand.series(f"{name}.step").record(self.step, mean)
+        self.seen = []
+
+    def _changed(self) -> bool:
+        """Whether a variable is another than at the last pass, though no optimizer has stepped."""
+        variable, before = self.variable, self.before
+        if variable.shape.num_elements() > COMPARED or deferred.is_far(variable):
+            return False
+        self.before = variable.numpy()
+        return before is not None and bool((before != self.before).any())
+
+
+class Pending(NamedTuple):
+    """A loss whose step is not known yet."""
+
+    loss: Loss
+    tensor: Any
+    when: float
+
+
+_losses: dict[tuple[int, int, int, int], Loss] = {}
+_scaled: list[tuple[Any, Any]] = []
+"""The last loss that was multiplied for half precision, and what it was before."""
+
+
+def is_elsewhere() -> bool:
+    """Whether what happens is part of what is told otherwise, or done by another replica than the first."""
+    return strand_inside() is not None or frames.is_replica()
+
+
+def differentiated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`GradientTape.gradient(target, sources, ...)` has returned."""
+    if is_elsewhere():
+        return
+    target = args[1] if len(args) > 1 else kwargs.get("target")
+    sources = args[2] if len(args) > 2 else kwargs.get("sources")
+    variables = known.variables_in(sources)
+    frame = frames.of_program(sys._getframe(DEPTH))
+    if not variables or frame is None or frames.is_in_trainer(frame):
+        return
+    given = list(target) if isinstance(target, (list, tuple)) else [target]
+    losses = [_before_scaling(tensor) for tensor in given if hasattr(tensor, "dtype") and hasattr(tensor, "shape")]
+    numbers = [(at, tensor) for at, tensor in enumerate(losses) if deferred.is_number(tensor)]
+    if not numbers:
+        return
+    if not deferred.is_eager(numbers[0][1]):
+        names = frames.names_of_target(frame, len(given))
+        graphs.taken(variables, frame, [names[at] for at, _ in numbers], [tensor for _, tensor in numbers])
+        return
+    training = known.resolve(variables, frame)
+    if training is None:
+        return
+    for at, tensor in numbers:
+        loss = _loss(training, frame, at, len(given), variables[0])
+        if loss is not None:
+            loss.passed(tensor)
+    _enter(training)
+
+
+def _loss(training: Training, frame: FrameType, at: int, count: int, variable: Any) -> Loss | None:
+    key = id(frame.f_code), frame.f_lasti, at, id(training)
+    loss = _losses.get(key)
+    if loss is None and len(_losses) < SITES:
+        name = frames.names_of_target(frame, count)[at]
+        place = frame.f_code.co_filename, frame.f_lineno, at
+        name = training.name_for(name, place, frame.f_code.co_name)
+        loss = _losses[key] = Loss(training, training.strand.series(f"train/{name}"), frame.f_code, variable)
+    return loss
+
+
+def scaled(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`scale_loss(loss)` has returned."""
+    given = args[1] if len(args) > 1 else kwargs.get("loss")
+    if given is not None and given is not result:
+        _scaled[:] = [(result, given)]
+
+
+def _before_scaling(tensor: Any) -> Any:
+    return _scaled[0][1] if _scaled and _scaled[0][0] is tensor else tensor
+
+
+def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`Optimizer.apply(grads, trainable_variables=None)` has returned."""
+    if sys.modules["keras.src.backend.config"].backend() != "tensorflow" or is_elsewhere():
+        return
+    optimizer = args[0]
+    frame = frames.of_program(sys._getframe(DEPTH))
+    if hasattr(optimizer, "inner_optimizer") or frame is None or frames.is_in_trainer(frame):
+        return
+    given = args[2] if len(args) > 2 else kwargs.get("trainable_variables")
+    variables = known.variables_in(given if given is not None else optimizer._trainable_variables)
+    if not variables:
+        return
+    state = known.state_of(optimizer)
+    if not sys.modules["tensorflow"].executing_eagerly():
+        graphs.steps(state, variables, frame)
+        return
+    training = known.resolve(variables, frame)
+    if training is None:
+        return
+    state.begin(1)
+    known.join_optimizer(state, training, frame)
+    _bind(state, training)
+    _enter(training)
+    state.count += 1
+    for loss in _of(state):
+        loss.stepped(loss.series.name)
+    _stepped([state], training)
+
+
+def _of(state: Stepped) -> list[Loss]:
+    return [loss for loss in _losses.values() if loss.optimizer is state]
+
+
+def _bind(state: Stepped, training: Training) -> None:
+    """The losses that came before the first step of an optimizer are of that step."""
+    pending = in_thread().pending
+    for waiting in [entry for entry in pending if entry.loss.training is training]:
+        pending.remove(waiting)
+        waiting.loss.optimizer = state
+        waiting.loss.record(state.count, waiting.tensor, waiting.when)
+
+
+def _enter(training: Training) -> None:
+    if in_thread().training is not training:
+        known.entered(training)
+
+
+def _stepped(states: Iterable[Stepped], training: Training) -> None:
+    data.stepped(training)
+    for state in states:
+        state.look(state.count - 1)
+
+
+def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`ConcreteFunction._call_flat` has returned: a compiled function was called."""
+    graph = args[0]._func_graph
+    trace = graphs.of(graph)
+    if trace is None or strand_inside() is not None:
+        return
+    if not sys.modules["tensorflow"].executing_eagerly():
+        graphs.within(trace, sys._getframe(DEPTH))
+        return
+    training = trace.training
+    if training is None or not training.strand.recording:
+        return
+    for state, times in trace.steps.items():
+        state.begin(times)
+        state.count = state.count + times if trace.exact else state.iterations()
+    _enter(training)
+    step = max((state.count for state in trace.steps), default=training.count + 1) - 1
+    if trace.outputs is None:
+        trace.outputs = graphs.outputs_of(trace, graph, result)
+    for series, tensor in graphs.returned(trace.outputs, result):
+        deferred.put(series, step, tensor)
+    if trace.steps:
+        _stepped(trace.steps, training)
+
+
+def forget() -> None:
+    _losses.clear()
+    _scaled.clear()
+    graphs.forget()
