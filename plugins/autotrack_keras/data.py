@@ -103,6 +103,8 @@ def _leaf(source: Any, held: dict[str, Any], paths: list[str]) -> None:
     named = getattr(source, "_filenames", None)  # tensors, or a pipeline of them
     tensors = getattr(source, "_tensors", None) or getattr(named, "_tensors", None)
     for tensor in tensors or ([named] if named is not None else []):
+        if len(tensor.shape) == 0 and named is None:
+            continue  # a number that a function makes data of, as `from_generator` does
         texts = str(getattr(getattr(tensor, "dtype", None), "name", "")) == "string"
         if texts and (len(tensor.shape) != 1 or tensor.shape[0] > FILES):
             continue

@@ -110,7 +110,8 @@ def written(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     if strand is not None and strand is inside and epochs is not None:
         budget = min(BUDGET, LEAST + SHARE * (begun - strand.began) - epochs.spent)
     digest = model_digest(model, budget) if budget > 0 else None
-    step = epochs.count if epochs is not None else None
+    counter = strand.counter if strand is not None else None
+    step = counter.count if counter is not None else None
     artifact(path, "written", kind="model", strand=strand, model=digest, step=step)
     if epochs is not None:
         epochs.spent += time.perf_counter() - begun

@@ -194,7 +194,7 @@ def trained_on_batch(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], 
         strand = begin("keras", models.name_of(model), cls, returned=True)
         if strand is None:
             return
-        told = Batches(strand, model.name)
+        told = strand.counter = Batches(strand, model.name)
         tell_compiled(strand, model)
         remember(model, strand, note=told)
     told.goes_on()

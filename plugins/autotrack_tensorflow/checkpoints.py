@@ -21,7 +21,7 @@ def saved(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         _written(os.fsdecode(result), _model_in(args[0]), "checkpoint", _files(os.fsdecode(result)))
 
 
-def exported(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+def exported(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """`tf.saved_model.save(obj, export_dir)` has returned."""
     obj = args[0] if args else kwargs.get("obj")
     folder = args[1] if len(args) > 1 else kwargs.get("export_dir")

@@ -28,11 +28,11 @@ EVER = 1e9
 
 
 class Feed:
-    """A data set that is iterated: by its name, or as an object."""
+    """A data set that is iterated."""
 
-    def __init__(self, dataset: Any, name: str, says: str) -> None:
-        self.dataset: Any = weakref.ref(dataset)
-        self.name, self.says = name, says
+    def __init__(self, key: Any, says: str) -> None:
+        self.dataset: Any = None
+        self.key, self.says = key, says
         self.trains: Training | None = None
         self.tested: Training | None = None
 
@@ -45,7 +45,8 @@ class Round:
         self.steps = 0
 
 
-_feeds: dict[Any, Feed] = {}
+_feeds: dict[int, Feed] = {}
+"""By the id of a data set."""
 _distributed: dict[int, tuple[weakref.ref[Any], Any]] = {}
 """By its id, a data set that a strategy distributes, and what it was made of."""
 
@@ -61,21 +62,16 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
     """A data set begins to be iterated."""
     if strand_inside() is not None or not sys.modules["tensorflow"].executing_eagerly():
         return
-    frame = frames.of_program(sys._getframe(DEPTH))
-    if frame is None or frames.is_in_trainer(frame):
+    caller = sys._getframe(DEPTH)
+    frame = frames.of_program(caller)
+    if frame is None or not frames.is_called_by_program(caller, "tensorflow.python.data.ops.dataset_ops"):
         return
     given = args[0]
-    if frames.is_within(sys._getframe(DEPTH), "tensorflow.python.distribute"):
-        return  # what it distributes is iterated for it
     known = _distributed.get(id(given))
     dataset = known[1] if known is not None and known[0]() is given else given
-    name = _name(frame, (given, *_steps_of(dataset)))
-    key = name or id(dataset)
-    feed = _feeds.get(key)
-    if feed is None or (not name and feed.dataset() is not dataset):
-        if len(_feeds) >= KEPT:
-            _feeds.clear()
-        feed = _feeds[key] = Feed(dataset, name, split_of(name))
+    feed = _feeds.get(id(dataset))
+    if feed is None or feed.dataset() is not dataset:
+        feed = _feed(dataset, _name(frame, (given, *_steps_of(dataset))), (frame.f_code.co_filename, frame.f_lineno))
     here = in_thread()
     settle()
     here.round = Round(feed, dataset, here.training)
@@ -83,6 +79,18 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
         settle()  # it is known what it is for
     else:
         later("data", settle, EVER)
+
+
+def _feed(dataset: Any, name: str, place: Any) -> Feed:
+    """That of a data set which was not seen before: one of that name at that place in the program may have been the
+    same, made for another epoch."""
+    others = [feed for feed in _feeds.values() if feed.key == (name, place)]
+    feed = others[-1] if others else Feed((name, place), split_of(name))
+    feed.dataset = weakref.ref(dataset)
+    if len(_feeds) >= KEPT:
+        _feeds.clear()
+    _feeds[id(dataset)] = feed
+    return feed
 
 
 def settle() -> None:
@@ -96,7 +104,7 @@ def settle() -> None:
         return
     feed.tested = training
     role = feed.says if feed.says not in ("", "train") else "eval"
-    tested = sum(other.tested is training for other in _feeds.values())
+    tested = len({id(other) for other in _feeds.values() if other.tested is training})
     if tested > EVALUATED:
         training.strand.gap("data of evaluations", f"up to {EVALUATED} data sets are recorded")
         return
@@ -146,12 +154,14 @@ def _steps_of(dataset: Any) -> list[Any]:
 
 
 def _name(frame: FrameType, datasets: tuple[Any, ...]) -> str:
-    """The variable that holds a data set, or else the nearest one that it was made of."""
-    held: dict[int, str] = {}
+    """The variable that holds a data set, or else the nearest one that it was made of: one that says what it is for
+    rather than another."""
+    held: dict[int, list[str]] = {}
     for name, value in objects_around(frame, frames.is_theirs):
         if name and hasattr(type(value), "__iter__"):
-            held.setdefault(id(value), name)
-    return next((held[id(dataset)] for dataset in datasets if id(dataset) in held), "")
+            held.setdefault(id(value), []).append(name)
+    names = next((held[id(dataset)] for dataset in datasets if id(dataset) in held), [""])
+    return next(filter(split_of, names), names[0])
 
 
 def _settings(dataset: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ _THEIRS = frozenset(("tensorflow", "keras", "autotrack", "autotrack_tensorflow")
 """Packages between the program and what is observed."""
 _TRAINERS = ("keras.src.backend.tensorflow.trainer", "keras.src.trainers")
 """Modules of Keras whose functions train by themselves."""
+_AUTOGRAPH = "tensorflow.python.autograph"
 _GENERATED = "__autograph_generated_file"
 """In the names of the files of code that AutoGraph has made of the program's."""
 _ITSELF = frozenset(("scale_loss", "get_scaled_loss"))
@@ -57,9 +58,10 @@ def is_in_trainer(frame: FrameType | None) -> bool:
     return False
 
 
-def is_within(frame: FrameType, package: str) -> bool:
-    """Whether what is nearest to a frame, other than ours, is a package of the framework's."""
-    return str(nearest(frame).f_globals.get("__name__")).startswith(package)
+def is_called_by_program(frame: FrameType, *hands: str) -> bool:
+    """Whether the program calls what is observed, through AutoGraph or through modules that hand it on."""
+    caller = nearest(frame)
+    return not is_theirs(caller) or str(caller.f_globals.get("__name__")).startswith((_AUTOGRAPH, *hands))
 
 
 def nearest(frame: FrameType) -> FrameType:

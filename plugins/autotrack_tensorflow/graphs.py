@@ -22,8 +22,6 @@ CHAIN = 10
 _SAME = frozenset(("Identity", "StopGradient", "PreventGradient"))
 _TRACES = "func_graph_from_py_func"
 """The function of TensorFlow's that traces one of the program's."""
-_RETURNED = "retval_"
-"""The variable of AutoGraph's for what a function returns."""
 
 
 class Traced(NamedTuple):
@@ -141,13 +139,14 @@ def within(trace: Trace, frame: FrameType | None) -> None:
 
 
 def _entry(graph: Any, frame: FrameType | None) -> CodeType | None:
-    """The code of the program's function that a graph is of: the outermost one below what traces it."""
-    code = None
+    """The code of the program's function that a graph is of."""
+    unwrap = sys.modules["tensorflow.python.util.tf_decorator"].unwrap
     while frame is not None:
-        if not frames.is_theirs(frame):
-            code = frame.f_code
-        elif frame.f_code.co_name == _TRACES and variables(frame).get("func_graph") is graph:
-            return code
+        if frame.f_code.co_name == _TRACES and frames.is_theirs(frame):
+            found = variables(frame)
+            if found.get("func_graph") is graph:
+                code: CodeType | None = getattr(unwrap(found.get("python_func"))[1], "__code__", None)
+                return code
         frame = frame.f_back
     return None
 
@@ -160,15 +159,15 @@ def outputs_of(trace: Trace, graph: Any, result: Any) -> list[tuple[int, Any]]:
     if len(tensors) != len(values):
         return []
     numbers = [at for at, value in enumerate(values) if _is_float(value)][:OUTPUTS]
-    expressions = _names(structured, _returned(code))
-    names = {at: _loss_at(trace, tensors[at]) or expressions[at] for at in numbers}
+    expressions = _names(structured, _returned(code, structured))
+    names = {at: _loss_at(trace, tensors[at]) or "".join(expressions[at : at + 1]) for at in numbers}
     unnamed = [at for at in numbers if _loss_at(trace, tensors[at]) is None]
-    if len(trace.losses) == 1 and len(unnamed) == len(numbers) and (len(numbers) == 1 or not names[numbers[0]]):
+    if len(trace.losses) == 1 and numbers == unnamed != [] and (len(numbers) == 1 or not names[numbers[0]]):
         names[numbers[0]] = trace.losses[0].name  # what was made of it, such as the mean over the replicas
     found: list[tuple[int, Any]] = []
     for at, name in names.items():
         place = (code.co_filename, code.co_firstlineno, at) if code is not None else (id(trace), at)
-        function = code.co_name.removeprefix("tf__") if code is not None else ""
+        function = code.co_name if code is not None else ""
         name = training.name_for(name or f"output[{at}]", place, function)
         found.append((at, training.strand.series(series_name(name, "train"))))
     if trace.losses and not found:
@@ -241,8 +240,9 @@ def _key(key: ast.expr | None) -> Any:
     return key.value if isinstance(key, ast.Constant) else None
 
 
-def _returned(code: CodeType | None) -> ast.expr | None:
-    """The expression that a function of the program's returns at last; None where its source can't be had."""
+def _returned(code: CodeType | None, structured: Any) -> ast.expr | None:
+    """The expression that a function of the program's returns, where it is built as its result is; None where its
+    source can't be had."""
     if code is None:
         return None
     try:
@@ -253,33 +253,30 @@ def _returned(code: CodeType | None) -> ast.expr | None:
         if isinstance(node, (ast.FunctionDef, ast.Lambda)):
             first = min((node.lineno, *(entry.lineno for entry in getattr(node, "decorator_list", ()))))
             if first == code.co_firstlineno and getattr(node, "name", "<lambda>") == code.co_name:
-                return _last(node)
+                return next((given for given in _all_returned(node) if _is_like(given, structured)), None)
     return None
 
 
-def _last(function: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
+def _all_returned(function: ast.FunctionDef | ast.Lambda) -> Iterator[ast.expr]:
+    """What a function returns, the last one first."""
     if isinstance(function, ast.Lambda):
-        return function.body
-    found: list[tuple[int, ast.expr]] = []
+        yield function.body
+        return
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, (ast.Lambda, ast.ClassDef)):
-            continue
         if isinstance(node, ast.Return) and node.value is not None:
-            found.append((node.lineno, node.value))
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == _RETURNED:
-            found.append((node.lineno, frames.plain(node.value)))
-        if not isinstance(node, ast.FunctionDef):
+            yield node.value
+        if not isinstance(node, (ast.Lambda, ast.ClassDef, ast.FunctionDef)):
             waiting.extend(ast.iter_child_nodes(node))
-    made = [entry for entry in found if not _is_made(entry[1])]
-    return max(made, key=lambda entry: entry[0])[1] if made else None
 
 
-def _is_made(expression: ast.expr) -> bool:
-    """Whether an expression is AutoGraph's own: `fscope.ret(retval_, do_return)`, `ag__.UndefinedReturnValue()`."""
-    text = ast.unparse(expression)
-    return text.startswith(("fscope", "ag__.Undefined", "lscope"))
+def _is_like(given: ast.expr, structured: Any) -> bool:
+    if isinstance(structured, dict):
+        return isinstance(given, ast.Dict) and {_key(key) for key in given.keys} == set(structured)
+    if isinstance(structured, (list, tuple)):
+        return isinstance(given, (ast.Tuple, ast.List)) and len(given.elts) == len(structured)
+    return not isinstance(given, (ast.Dict, ast.Tuple, ast.List))
 
 
 def forget() -> None:

@@ -68,11 +68,11 @@ class Loss:
         else:
             self.series.record_at(step, deferred.number(tensor), when)
 
-    def stepped(self, name: str) -> None:
+    def stepped(self) -> None:
         """Its optimizer has stepped: after several passes, their mean is the loss of the step."""
         if len(self.seen) > 1 and not any(map(deferred.is_far, self.seen)):
             mean = sum(map(deferred.number, self.seen)) / len(self.seen)
-            self.training.strand.series(f"{name}.step").record(self.step, mean)
+            self.training.strand.series(f"{self.series.name}.step").record(self.step, mean)
         self.seen = []
 
     def _changed(self) -> bool:
@@ -109,8 +109,9 @@ def differentiated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
     target = args[1] if len(args) > 1 else kwargs.get("target")
     sources = args[2] if len(args) > 2 else kwargs.get("sources")
     variables = known.variables_in(sources)
-    frame = frames.of_program(sys._getframe(DEPTH))
-    if not variables or frame is None or frames.is_in_trainer(frame):
+    caller = sys._getframe(DEPTH)
+    frame = frames.of_program(caller)
+    if not variables or frame is None or not frames.is_called_by_program(caller) or frames.is_in_trainer(frame):
         return
     given = list(target) if isinstance(target, (list, tuple)) else [target]
     losses = [_before_scaling(tensor) for tensor in given if hasattr(tensor, "dtype") and hasattr(tensor, "shape")]
@@ -177,13 +178,9 @@ def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     _bind(state, training)
     _enter(training)
     state.count += 1
-    for loss in _of(state):
-        loss.stepped(loss.series.name)
+    for loss in state.losses:
+        loss.stepped()
     _stepped([state], training)
-
-
-def _of(state: Stepped) -> list[Loss]:
-    return [loss for loss in _losses.values() if loss.optimizer is state]
 
 
 def _bind(state: Stepped, training: Training) -> None:
@@ -191,7 +188,9 @@ def _bind(state: Stepped, training: Training) -> None:
     pending = in_thread().pending
     for waiting in [entry for entry in pending if entry.loss.training is training]:
         pending.remove(waiting)
-        waiting.loss.optimizer = state
+        if waiting.loss.optimizer is None:
+            waiting.loss.optimizer = state
+            state.losses.append(waiting.loss)
         waiting.loss.record(state.count, waiting.tensor, waiting.when)
 
 

@@ -41,7 +41,7 @@ def autotrack_patches() -> Iterator[Patch]:
     yield Patch("tensorflow.python.checkpoint.checkpoint:Checkpoint._write", after=checkpoints.saved)
     yield Patch("tensorflow.python.checkpoint.checkpoint:Checkpoint.read", after=checkpoints.restored)
     yield Patch(
-        "tensorflow.python.saved_model.save:save", "tensorflow._api.v2.saved_model:save", after=checkpoints.exported
+        "tensorflow.python.saved_model.save:save", "tensorflow._api.v2.saved_model:save", returned=checkpoints.exported
     )
     yield Patch("tensorflow.python.framework.random_seed:set_seed", "tensorflow._api.v2.random:set_seed", after=seeded)
 

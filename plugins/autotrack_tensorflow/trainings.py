@@ -69,6 +69,8 @@ class Stepped:
         """Whether it is known how many steps it had made before."""
         self.training: Training | None = None
         self.prefix = ""
+        self.losses: list[Any] = []
+        """Those that are of its steps."""
         self.rates: Any = None
         self.rate: float | None = None
         self.began = time.perf_counter()

@@ -1,0 +1,581 @@
+"""TensorFlow: the contract, and what loops of the program's own are on record as."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # which is said at each import, with the time
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+import numpy
+import tensorflow as tf
+
+import autotrack
+from autotrack import events
+from autotrack.identity import arrays
+from autotrack.testing import PluginContract, Recording, recorded, recording, run_program
+
+__all__ = ["recording"]
+
+X = (numpy.arange(120.0).reshape(40, 3) % 7.0).astype("float32") / 7
+Y = X[:, :1] * 2.0 + X[:, 1:2]
+mean_squared = keras.losses.MeanSquaredError()
+
+
+def built(units: int = 4) -> Any:
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+def batches(x: Any = X, y: Any = Y, size: int = 10) -> Any:
+    return tf.data.Dataset.from_tensor_slices((x, y)).shuffle(40, seed=3).batch(size)
+
+
+def loop(model: Any, optimizer: Any, data: Any, epochs: int = 1, act: Any = None) -> list[float]:
+    """A loop that is not compiled; the losses."""
+    seen = []
+    for _ in range(epochs):
+        for x, y in data:
+            if act is not None:
+                act()
+            with tf.GradientTape() as tape:
+                loss = mean_squared(y, model(x, training=True))
+            gradients = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            seen.append(float(loss))
+    return seen
+
+
+PROGRAM = """
+import numpy, keras
+import tensorflow as tf
+keras.utils.set_random_seed(1)
+X = numpy.arange(60, dtype='float32').reshape(20, 3) % 7 / 7
+dense = keras.layers.Dense(1)
+model = keras.Sequential([keras.Input((3,)), dense])
+optimizer = keras.optimizers.SGD(0.01)
+average = keras.metrics.Mean()
+
+@tf.function
+def train_step(x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(x, training=True) - x[:, :1]) ** 2)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    average.update_state(loss)
+    tf.debugging.assert_all_finite(average.result(), 'the average')
+    return loss
+
+for x in tf.data.Dataset.from_tensor_slices(X).batch(5):
+    loss = train_step(x)
+value = tf.constant(2.0)
+print(float(average.result()) > 0, model.get_weights()[0].tolist())
+"""
+
+
+class TestTensorFlow(PluginContract):
+    framework = "tensorflow"
+    program = PROGRAM
+    targets = ("tensorflow.python.saved_model.save:save",)
+    hot_targets = (
+        "tensorflow.python.eager.backprop:GradientTape.gradient",
+        "tensorflow.python.eager.polymorphic_function.concrete_function:ConcreteFunction._call_flat",
+        "tensorflow.python.data.ops.dataset_ops:DatasetV2.__iter__",
+        "keras.src.optimizers.base_optimizer:BaseOptimizer.apply",
+    )
+    open_ended = True
+
+    def test_forked_child_is_recorded_once(self, tmp_path: Path) -> None:
+        """Forked before TensorFlow is there: what it has started does not live on in a child."""
+        source = f"import os\nif os.fork():\n    os.wait()\nexec({self.program!r}, {{}})\n"
+        done = run_program(source, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert [strand.status for strand in Recording(tmp_path / ".autotrack").strands()] == ["finished"] * 2
+
+    def train(self) -> Any:
+        model = built()
+        return loop(model, keras.optimizers.SGD(0.1), batches()), [part.tolist() for part in model.get_weights()]
+
+    def train_failing(self, error: BaseException) -> None:
+        def act() -> None:
+            if len(done) == 2:
+                raise error
+            done.append(1)
+
+        done: list[int] = []
+        loop(built(), keras.optimizers.SGD(0.1), batches(), act=act)
+
+    def train_nested(self) -> Any:
+        """A model, and a part of it in turns."""
+        model = built()
+        part = keras.Sequential([model.layers[-1]])
+        part.build((None, 4))
+        inner = tf.data.Dataset.from_tensor_slices((numpy.ones((10, 4), "float32"), Y[:10])).batch(10)
+        optimizers = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)
+        loop(model, optimizers[0], batches(), act=lambda: loop(part, optimizers[1], inner))
+
+    def train_odd(self) -> None:
+        spec = (tf.TensorSpec((10, 3)), tf.TensorSpec((10, 1)))
+        odd = tf.data.Dataset.from_generator(lambda: iter([(X[:10], Y[:10])]), output_signature=spec)
+        loop(built(), keras.optimizers.SGD(0.1), odd)
+
+    def train_mutating(self) -> str:
+        x = X.copy()
+        before = arrays.digest(x)
+
+        def act() -> None:
+            nonlocal x
+            x += 1.0
+
+        loop(built(), keras.optimizers.SGD(0.1), batches(x), act=act)
+        return before
+
+    def test_interleaved_models_keep_their_scores(self, recording: Recording) -> None:
+        """Two models that are trained in turns are one run, in which each keeps its own loss."""
+        first, second = built(), built(5)
+        of_first, of_second = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.2)
+        expected: dict[str, list[float]] = {"first_loss": [], "second_loss": []}
+        for x, y in batches():
+            with tf.GradientTape() as tape:
+                first_loss = mean_squared(y, first(x))
+            gradients = tape.gradient(first_loss, first.trainable_variables)
+            of_first.apply(gradients, first.trainable_variables)
+            with tf.GradientTape() as tape:
+                second_loss = mean_squared(y, second(x))
+            gradients = tape.gradient(second_loss, second.trainable_variables)
+            of_second.apply(gradients, second.trainable_variables)
+            expected["first_loss"].append(float(first_loss))
+            expected["second_loss"].append(float(second_loss))
+        strands = recording.strands()
+        points = {name: found for strand in strands for name, found in strand.points.items()}
+        for name, found in expected.items():
+            assert points[f"train/{name}"] == list(enumerate(found))
+        (joined,) = [event for strand in strands for event in strand.of(events.StrandJoined)]
+        assert (joined.into, joined.name) == (strands[0].id, "second")
+        assert strands[0].params["of_first.learning_rate"] == 0.1
+        assert strands[1].params["of_second.learning_rate"] == 0.2
+
+    def count_calls(self) -> int:
+        calls: list[int] = []
+
+        class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc,name-defined]
+            def __call__(self, step: Any) -> Any:
+                return 0.1
+
+            def get_config(self) -> dict[str, Any]:
+                return {}
+
+        loop(built(), keras.optimizers.SGD(Rate()), batches(), act=lambda: calls.append(1))
+        return len(calls)
+
+
+def values(strand: Any) -> dict[str, list[float]]:
+    return {name: [value for _, value in points] for name, points in strand.points.items()}
+
+
+# Eager
+
+
+def test_a_loop(recording: Recording) -> None:
+    model, schedule = built(), keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+    train_data, val_data = batches(), batches(X + 1.0)
+    error = keras.metrics.MeanAbsoluteError()
+    losses, errors = [], []
+    optimizer = keras.optimizers.Adam(schedule)
+    for _ in range(2):
+        for x, y in train_data:
+            with tf.GradientTape() as tape:
+                loss_value = mean_squared(y, model(x, training=True))
+            gradients = tape.gradient(loss_value, model.trainable_weights)
+            optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
+            losses.append(float(loss_value))
+        for x, y in val_data:
+            error.update_state(y, model(x, training=False))
+        errors.append(float(error.result()))
+        error.reset_state()
+    autotrack.disable()
+    (strand,) = recording.strands()
+    assert strand.points["train/loss_value"] == list(enumerate(losses))
+    assert strand.points["valid/error"] == [(4, errors[0]), (8, errors[1])]
+    assert strand.points["epoch"] == [(0, 0.0), (4, 1.0)]
+    rates = strand.points["learning_rate"]
+    assert rates[0] == (0, pytest.approx(0.1 * 0.5**0.5))
+    assert (strand.name, strand.started.cls) == ("Sequential", "keras.src.models.sequential.Sequential")
+    known = {
+        "optimizer": "Adam", "learning_rate": "ExponentialDecay", "learning_rate.decay_rate": 0.5, "beta_1": 0.9,
+        "model": "Sequential", "parameters": 21, "batch_size": 10, "shuffle": 40,
+    }  # fmt: skip
+    assert known.items() <= strand.params.items()
+    found = {found.role: [part.id for part in found.dataset.parts] for found in strand.datasets.values()}
+    assert found == {
+        "train": [arrays.digest(X), arrays.digest(Y)],
+        "valid": [arrays.digest(X + 1.0), arrays.digest(Y)],
+    }
+
+
+def test_weights_are_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    def trained() -> list[bytes]:
+        model = built()
+        loop(model, keras.optimizers.Adam(0.01), batches(), epochs=3)
+        return [part.tobytes() for part in model.get_weights()]
+
+    plain = trained()
+    with recorded(tmp_path / "rec"):
+        assert trained() == plain
+
+
+def test_without_an_optimizer(recording: Recording) -> None:
+    w, b = tf.Variable(tf.zeros((3, 1))), tf.Variable(0.0)
+    seen = []
+    for _ in range(6):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((X @ w + b - Y) ** 2)
+        dw, db = tape.gradient(loss, [w, b])
+        w.assign_sub(0.1 * dw)
+        b.assign_sub(0.1 * db)
+        seen.append(float(loss))
+    (strand,) = recording.strands()
+    assert strand.points == {"train/loss": list(enumerate(seen))}
+
+
+def test_gradients_that_are_accumulated(recording: Recording) -> None:
+    model, optimizer, seen = built(), keras.optimizers.SGD(0.1), []
+    total = [tf.zeros_like(part) for part in model.trainable_variables]
+    for number, (x, y) in enumerate(batches(), 1):
+        with tf.GradientTape() as tape:
+            loss = mean_squared(y, model(x))
+        found = tape.gradient(loss, model.trainable_variables)
+        total = [a + b for a, b in zip(total, found, strict=True)]
+        seen.append(float(loss))
+        if number % 2 == 0:
+            optimizer.apply(total, model.trainable_variables)
+            total = [tf.zeros_like(part) for part in model.trainable_variables]
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(zip([0, 0, 1, 1], seen, strict=True))
+    assert strand.points["train/loss.step"] == [(0, sum(seen[:2]) / 2), (1, sum(seen[2:]) / 2)]
+
+
+def test_what_is_no_loss(recording: Recording) -> None:
+    """Gradients of inputs, of outputs, of constants: of no variable."""
+    x, model = tf.constant(X), built()
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = model(x)
+        total = tf.reduce_sum(y)
+    tape.gradient(total, x)
+    tape.gradient(y, model.trainable_variables)  # no scalar
+    tape.jacobian(y[:2], model.trainable_variables[-1])
+    assert not recording.strands()
+
+
+def test_half_precision(recording: Recording) -> None:
+    model = built()
+    optimizer, seen = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=64.0), []
+    for x, y in batches():
+        with tf.GradientTape() as tape:
+            loss = mean_squared(y, model(x))
+            scaled = optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+        seen.append(float(loss))
+    (strand,) = recording.strands()
+    assert strand.points["train/scaled"] == list(enumerate(seen))
+
+
+# Compiled
+
+
+def compiled(model: Any, optimizer: Any, give: str) -> Any:
+    @tf.function
+    def train_step(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            prediction = model(x, training=True)
+            loss = mean_squared(y, prediction)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        norm = tf.linalg.global_norm(gradients)
+        if give == "loss":
+            return loss
+        if give == "pair":
+            return loss, norm
+        if give == "dict":
+            return {"out": prediction, "the_loss": loss, "the_norm": norm}
+        return None
+
+    return train_step
+
+
+@pytest.mark.parametrize(
+    ("give", "names"),
+    [("loss", ["loss"]), ("pair", ["loss", "norm"]), ("dict", ["loss", "the_norm"]), ("nothing", [])],
+)
+def test_what_a_compiled_step_returns(recording: Recording, give: str, names: list[str]) -> None:
+    model = built()
+    step = compiled(model, keras.optimizers.SGD(0.1), give)
+    seen: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(2):
+        for x, y in batches(X[:35], Y[:35]):  # the last batch is traced once more
+            result = step(x, y)
+            flat = [part for part in tf.nest.flatten(result) if part.shape.rank == 0] if names else []
+            for name, part in zip(names, flat, strict=True):
+                seen[name].append(float(part))
+    (strand,) = recording.strands()
+    for name in names:
+        assert strand.points[f"train/{name}"] == list(enumerate(seen[name])), strand.points
+    assert [gap.what for gap in strand.of(events.GapFound)] == ([] if names else ["loss of each step"])
+    assert strand.points["learning_rate"] == [(0, 0.1)]
+    assert strand.points["epoch"] == [(0, 0.0), (4, 1.0)]
+    assert strand.params["optimizer"] == "SGD"
+
+
+def test_a_compiled_step_is_traced_as_often(tmp_path: Path) -> None:
+    def trained() -> tuple[int, list[Any]]:
+        model = built()
+        step = compiled(model, keras.optimizers.Adam(0.01), "loss")
+        for x, y in batches(X[:35], Y[:35]):
+            step(x, y)
+        return step.experimental_get_tracing_count(), [part.tobytes() for part in model.get_weights()]
+
+    plain = trained()
+    with recorded(tmp_path / "rec"):
+        assert trained() == plain
+
+
+def test_a_generator_and_a_discriminator(recording: Recording) -> None:
+    generator, discriminator = built(), built(6)
+    generator_optimizer, discriminator_optimizer = keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02)
+    seen = []
+
+    @tf.function
+    def train_step(x: Any) -> Any:
+        with tf.GradientTape() as gen_tape, tf.GradientTape() as disc_tape:
+            made = generator(x, training=True)
+            gen_loss = tf.reduce_mean(made**2)
+            disc_loss = tf.reduce_mean((discriminator(x) - tf.stop_gradient(made)) ** 2)
+        gen = gen_tape.gradient(gen_loss, generator.trainable_variables)
+        disc = disc_tape.gradient(disc_loss, discriminator.trainable_variables)
+        generator_optimizer.apply_gradients(zip(gen, generator.trainable_variables, strict=True))
+        discriminator_optimizer.apply_gradients(zip(disc, discriminator.trainable_variables, strict=True))
+        return gen_loss, disc_loss
+
+    for x, _ in batches():
+        seen.append([float(part) for part in train_step(x)])
+    (strand,) = recording.strands()
+    assert strand.points["train/gen_loss"] == list(enumerate(gen for gen, _ in seen))
+    assert strand.points["train/disc_loss"] == list(enumerate(disc for _, disc in seen))
+    assert strand.params["generator_optimizer.learning_rate"] == 0.01
+    assert strand.params["discriminator_optimizer.learning_rate"] == 0.02
+    assert (strand.params["parameters"], strand.params["discriminator.parameters"]) == (21, 31)
+
+
+def test_a_loop_within_a_compiled_function(recording: Recording) -> None:
+    """Its steps are those that the optimizer has counted."""
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+    inner = compiled(model, optimizer, "loss")
+
+    @tf.function
+    def train_epoch(data: Any) -> Any:
+        total = 0.0
+        for x, y in data:
+            total += inner(x, y)
+        return total / 4.0
+
+    seen = [float(train_epoch(batches())) for _ in range(3)]
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == [(3, seen[0]), (7, seen[1]), (11, seen[2])]
+
+
+MIRRORED = """
+import keras, numpy
+import tensorflow as tf
+(cpu,) = tf.config.list_physical_devices('CPU')
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
+keras.utils.set_random_seed(1)
+X = numpy.arange(120, dtype='float32').reshape(40, 3) % 7 / 7
+train_data = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices((X, X[:, :1])).batch(10))
+with strategy.scope():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    optimizer = keras.optimizers.SGD(0.1)
+
+def train_step(batch):
+    x, y = batch
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum((model(x, training=True) - y) ** 2) / 10
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    return loss
+
+def distributed(batch):
+    losses = strategy.run(train_step, args=(batch,))
+    return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+
+step = tf.function(distributed) if compile else distributed
+for epoch in range(2):
+    for batch in train_data:
+        print(repr(float(step(batch))))
+"""
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_replicas_are_one_training(tmp_path: Path, compile: bool) -> None:
+    source = f"compile = {compile}\n{MIRRORED}"
+    plain = run_program(source, tmp_path, tracked=False)
+    done = run_program(source, tmp_path)
+    assert (done.stdout, done.returncode) == (plain.stdout, 0), done.stderr
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    printed = [float(line) for line in done.stdout.split()]
+    if compile:
+        assert strand.points["train/loss"] == list(enumerate(printed))
+    else:  # of the first replica
+        assert [step for step, _ in strand.points["train/loss"]] == list(range(8))
+    assert strand.points["epoch"] == [(0, 0.0), (4, 1.0)]
+    assert strand.params["batch_size"] == 10
+    assert [found.role for found in strand.datasets.values()] == ["train"]
+
+
+CONVERTED = PROGRAM.replace(
+    "    optimizer.apply_gradients(zip(gradients, model.trainable_variables))\n",
+    """    if loss > 0.5:
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    else:
+        optimizer.apply(gradients, model.trainable_variables)
+""",
+)
+"""What AutoGraph has to convert."""
+
+
+def test_values_that_are_read_late(tmp_path: Path) -> None:
+    source = CONVERTED + "\nprint(repr(float(loss)))"
+    done = run_program(source, tmp_path, env={"AUTOTRACK_TENSORFLOW_DEFER": "1", "AUTOTRACK_STRICT": "1"})
+    assert done.returncode == 0, done.stderr
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    assert [step for step, _ in strand.points["train/loss"]] == [0, 1, 2, 3]
+    assert strand.points["train/loss"][-1][1] == float(done.stdout.splitlines()[-1])
+
+
+def test_killed_in_the_midst(tmp_path: Path) -> None:
+    source = CONVERTED.replace(
+        "    loss = train_step(x)\n", "    loss = train_step(x)\n    print(repr(float(loss)), flush=True)\n"
+    )
+    done = run_program(source + "\nimport os\nos.kill(os.getpid(), 9)", tmp_path)
+    assert done.returncode == -signal.SIGKILL
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    assert values(strand)["train/loss"] == [float(line) for line in done.stdout.splitlines()[:4]]
+
+
+# With Keras
+
+
+class Own(keras.Model):  # type: ignore[misc,name-defined]
+    """A step of the program's own, in a training of Keras's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+    def train_step(self, data: Any) -> Any:
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(x) - y) ** 2)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"own": loss}
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_what_keras_trains_is_recorded_once(recording: Recording, eagerly: bool) -> None:
+    for model in (built(), Own()):
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        model.fit(batches(), epochs=1, verbose=0)
+        model.train_on_batch(X, Y)
+        model.evaluate(batches(), verbose=0)
+    kinds = [(strand.started.framework, strand.kind) for strand in recording.strands()]
+    assert kinds == [("keras", "fit"), ("keras", "training")] * 2
+    assert not any("train/loss.metric" in strand.points for strand in recording.strands())
+
+
+# What the program keeps itself
+
+
+def test_metrics_and_summaries(recording: Recording, tmp_path: Path) -> None:
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+    train_mean, named = keras.metrics.Mean(), keras.metrics.Mean(name="test_average")
+    writer = tf.summary.create_file_writer(str(tmp_path / "logs" / "validation"))
+    for epoch in range(2):
+        for loss in loop(model, optimizer, batches()):
+            train_mean.update_state(loss)
+        named.update_state(3.0)
+        with writer.as_default():
+            assert tf.summary.scalar("err", epoch + 0.5, step=epoch)
+        assert tf.summary.scalar("err", 7.0, step=9) is not True  # it was not written
+        train_mean.result()
+        named.result()
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["train/mean"]] == [4, 8]
+    assert strand.points["test/average"] == [(4, 3.0), (8, 3.0)]
+    assert strand.points["valid/err"] == [(0, 0.5), (1, 1.5)]
+
+
+def test_checkpoints_lead_on(recording: Recording, tmp_path: Path) -> None:
+    model, optimizer = built(), keras.optimizers.Adam(0.01)
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(model=model, optimizer=optimizer), str(tmp_path / "kept"), max_to_keep=2
+    )
+    loop(model, optimizer, batches())
+    path = manager.save()
+    model.save_weights(tmp_path / "own.weights.h5")
+    model.export(tmp_path / "exported", verbose=False)
+    other, another = built(), keras.optimizers.Adam(0.01)
+    tf.train.Checkpoint(model=other, optimizer=another).restore(path)
+    seen = loop(other, another, batches())
+    autotrack.disable()
+    first, second = recording.strands()
+    seen_files = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    written = {Path(event.path).name: event for event in seen_files if event.mode == "written"}
+    index = written[f"{Path(path).name}.index"]
+    assert (index.strand, index.step, index.kind) == (first.id, 4, "checkpoint")
+    assert index.model is not None
+    assert index.model == written["own.weights.h5"].model
+    assert written["own.weights.h5"].step == 4
+    assert written["saved_model.pb"].strand == first.id
+    read = [event for event in seen_files if event.mode == "read" and event.kind == "checkpoint"]
+    assert {event.model for event in read} == {index.model}
+    assert second.points["train/loss"] == [(4 + at, value) for at, value in enumerate(seen)]  # it counts on
+
+
+def test_evaluation_of_a_model_that_a_loop_has_trained(recording: Recording) -> None:
+    model = built()
+    loop(model, keras.optimizers.SGD(0.1), batches())
+    model.compile(loss="mse")
+    score = model.evaluate(X + 1.0, Y, verbose=0)
+    (strand,) = recording.strands()
+    assert values(strand)["test/loss"] == [score]
+
+
+def test_folds_are_runs_of_their_own(recording: Recording) -> None:
+    seen = [loop(built(), keras.optimizers.SGD(0.1), batches(X[at:], Y[at:])) for at in (0, 10, 20)]
+    strands = recording.strands()
+    assert [values(strand)["train/loss"] for strand in strands] == seen
+    assert [strand.status for strand in strands[:2]] == ["finished"] * 2
+    assert not any(strand.of(events.StrandJoined) for strand in strands)
+    assert [strand.datasets[0].dataset.parts[0].id for strand in strands] == [
+        arrays.digest(X[at:]) for at in (0, 10, 20)
+    ]
