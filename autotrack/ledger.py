@@ -281,16 +281,17 @@ _own: dict[str, bool] = {"__main__": True}
 def _user_modules() -> list[ModuleType]:
     """The modules that are the user's own: the main program and what lies outside the libraries."""
     count: int
-    found: list[ModuleType]
-    count, found = _last_look
+    names: list[str]
+    count, names = _last_look
     if count != len(sys.modules):
-        found = [module for name, module in list(sys.modules.items()) if _is_own(name, module)]
-        _last_look[:] = len(sys.modules), found
-    return found
+        names = [name for name, module in list(sys.modules.items()) if _is_own(name, module)]
+        _last_look[:] = len(sys.modules), names
+    return [module for name in names if isinstance(module := sys.modules.get(name), ModuleType)]
 
 
-_last_look: list[Any] = [0, list[ModuleType]()]
-"""Number of modules at the last look, and what was found."""
+_last_look: list[Any] = [0, list[str]()]
+"""Number of modules at the last look, and the names of those that were found: a module that is kept here would outlive
+the interpreter's own end, and what it holds is never finalized then."""
 
 
 def _is_own(name: str, module: Any) -> bool:

@@ -139,8 +139,16 @@ def _forget() -> None:
 
 
 def _at_exit() -> None:
-    if context.Current.job is not None:
-        shield.quietly(context.Current.job.end)
+    """The program is over.  What the interpreter keeps for good, as it does the functions for forks, must lead to
+    nothing of the program's from here on: it would not be finalized."""
+    job = context.Current.job
+    if job is not None:
+        shield.quietly(job.end)
+        if job.console is not None:
+            shield.quietly(job.console.detach)
+        shield.quietly(_forget)
+        if _State.registry is not None:
+            shield.quietly(_State.registry.stop)
 
 
 def _before_fork() -> None:

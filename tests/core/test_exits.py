@@ -201,3 +201,20 @@ signal.setitimer(signal.ITIMER_REAL, 0.2)
     (ended,) = [event for event in recording.events() if isinstance(event, events.JobEnded)]
     assert ended.code == 0
     assert any(isinstance(event, events.SegmentEnded) for event in recording.events())
+
+
+@pytest.mark.parametrize("ends", ["", "autotrack.disable()"])
+def test_what_is_left_at_the_end_is_finalized(tmp_path: Path, ends: str) -> None:
+    """An object in a cycle, of a class that is observed, is finalized by the interpreter's very last collection, if
+    nothing leads there that the interpreter keeps for good."""
+    source = f"""
+import autotrack, sys
+from sklearn.linear_model import LinearRegression
+class Kept:
+    def __del__(self, stream=sys.stderr): print("finalized", file=stream)
+model = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+model.itself, model.kept = model, Kept()
+{ends}
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_QUIET": "1", "AUTOTRACK_STRICT": "1"})
+    assert done.stderr == "finalized\n"
