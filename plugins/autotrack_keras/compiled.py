@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from autotrack import Strand
+from autotrack.plugin_api import attributes
 
 PLAIN = (int, float, str, bool)
+DEFAULT = "rmsprop"
+"""The optimizer of a `compile` that is given none."""
 
 
 def tell_compiled(strand: Strand, model: Any) -> None:
@@ -15,9 +19,19 @@ def tell_compiled(strand: Strand, model: Any) -> None:
     compiled = getattr(getattr(model, "_compile_config", None), "config", None)
     given = dict(compiled) if isinstance(compiled, dict) else {}
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and hasattr(optimizer, "get_config"):
-        strand.params(optimizer_settings(optimizer), source="optimizer")
     given.pop("optimizer", None)
+    own = {name: value for name, value in (attributes(model) or {}).items() if is_optimizer(value)}
+    own = {name: value for name, value in own.items() if value is not optimizer}
+    for name, value in own.items():  # of a `compile` of the program's own
+        settings = {f"{name}.{setting}": set_to for setting, set_to in optimizer_settings(value).items()}
+        strand.params(settings, source="optimizer")
+    unused = own and type(optimizer).__name__.lower() == DEFAULT
+    if optimizer is not None and hasattr(optimizer, "get_config") and not unused:
+        strand.params(optimizer_settings(optimizer), source="optimizer")
+    loss: Any = given.get("loss")
+    if type(loss).__module__.startswith("keras.") and hasattr(loss, "get_config"):
+        settings = {f"loss.{name}": value for name, value in loss.get_config().items() if name not in ("name", "fn")}
+        strand.params({name: value for name, value in settings.items() if _is_plain(value)}, source="compile")
     strand.params({name: _described(value) for name, value in given.items() if value is not None}, source="compile")
 
 
@@ -28,6 +42,28 @@ def optimizer_settings(optimizer: Any) -> dict[str, Any]:
         config = {name: value for name, value in optimizer.get_config().items() if value is not None}
         told.update((name, _as_given(value)) for name, value in _flat(config))
     return told
+
+
+def rate_of(optimizer: Any) -> Any:
+    """The learning rate of an optimizer of Keras's now: a number, or a tensor of one; None where a schedule of the
+    program's own would have to be called for it."""
+    schedule = getattr(optimizer, "_learning_rate", None)
+    if callable(schedule) and not type(schedule).__module__.startswith("keras."):
+        return None
+    rate = getattr(optimizer, "learning_rate", None)
+    rate = getattr(rate, "value", rate)
+    return (getattr(rate, "values", None) or [rate])[0]  # of a strategy's, that of the first replica
+
+
+def number_of(rate: Any) -> float:
+    """A learning rate as a number, in the digits that it was given by."""
+    rate = rate.detach().cpu() if hasattr(rate, "detach") else rate
+    return in_few_digits(rate.numpy() if hasattr(rate, "numpy") else rate)
+
+
+def is_optimizer(obj: Any) -> bool:
+    module = sys.modules.get("keras.src.optimizers.base_optimizer")
+    return module is not None and isinstance(obj, module.BaseOptimizer)
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -41,10 +77,18 @@ def _flat(config: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]
 
 
 def _as_given(value: Any) -> Any:
-    """A number of 32 bits in the digits that it was given by: 0.001 rather than 0.0010000000474974513."""
     import numpy
 
-    return float(str(numpy.float32(value))) if type(value) is float and numpy.float32(value) == value else value
+    return in_few_digits(numpy.float32(value)) if type(value) is float and numpy.float32(value) == value else value
+
+
+def in_few_digits(value: Any) -> float:
+    """A number of 32 bits in the digits that it was given by: 0.001 rather than 0.0010000000474974513."""
+    return float(str(value))
+
+
+def _is_plain(value: Any) -> bool:
+    return value is not None and isinstance(value, PLAIN)
 
 
 def _described(value: Any) -> Any:
@@ -53,6 +97,6 @@ def _described(value: Any) -> Any:
         return {str(name): _described(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_described(entry) for entry in value]
-    if value is None or isinstance(value, PLAIN):
+    if value is None or _is_plain(value):
         return value
     return getattr(value, "__name__", type(value).__name__)

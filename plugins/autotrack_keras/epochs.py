@@ -12,6 +12,7 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import note_of, remember, strand_inside
+from autotrack_keras.compiled import number_of, rate_of
 
 MEMO = "keras"
 RATES = ("learning_rate", "lr")
@@ -20,13 +21,14 @@ RATES = ("learning_rate", "lr")
 class Epochs:
     """How far a training is, and what its epochs and batches have brought."""
 
-    __slots__ = ("_batches", "_container", "_lock", "_names", "_strand", "begun", "count", "ended", "spent")
+    __slots__ = ("_batches", "_container", "_lock", "_names", "_rate", "_strand", "begun", "count", "ended", "spent")
 
     def __init__(self, strand: Strand) -> None:
         self._strand = weakref.ref(strand)
         self._batches: dict[str, Any] = {}
         self._names: dict[str, int] = {}
         self._container: Any = None
+        self._rate: float | None = None
         self.begun = 0
         """Batches of the epochs before."""
         self.count = 0
@@ -77,6 +79,16 @@ class Epochs:
         for name, value in found.items():
             if isinstance(value, (int, float)):
                 strand.series(_series(str(name))).record(epoch, float(value))
+        if not any(name in found for name in RATES):
+            self._look(strand, container, epoch)
+
+    def _look(self, strand: Strand, container: Any, epoch: int) -> None:
+        """See whether the learning rate is another one than it was, where Keras does not tell."""
+        rate = rate_of(getattr(getattr(container, "_model", None), "optimizer", None))
+        number = number_of(rate) if rate is not None else None
+        if number is not None and number != self._rate:
+            self._rate = number
+            strand.series("learning_rate").record(epoch, number)
 
 
 def of(strand: Strand) -> Epochs | None:

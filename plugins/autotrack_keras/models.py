@@ -6,16 +6,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
 from autotrack import Strand, hookimpl
-from autotrack.plugin_api import Streamed, artifact, loaded, model_digest, strand_inside, strand_of
+from autotrack.plugin_api import Streamed, artifact, loaded, model_digest, strand_inside, strand_of, variables
 from autotrack_keras.epochs import of as epochs_of
 
 BUDGET = 0.5
 """Seconds that the identity of the weights in a file may take."""
 LEAST, SHARE = 0.02, 0.02
 """Seconds, and share of a training, that the identity of what it has trained may take."""
+DEPTH = 30
+"""Frames above a save in which the end of a batch is looked for."""
 LAYERS = 100
 """Layers that are listed."""
 
@@ -81,16 +84,18 @@ def autotrack_model(obj: Any) -> int | None:
 
 def describe(strand: Strand, model: Any, seconds: float) -> None:
     """Layers and sizes of a model that was trained for some seconds, and its identity; it is not kept."""
-    if not model.built:
+    if not model.weights:
         return
     cls = f"{type(model).__module__}.{type(model).__qualname__}"
-    strand.fitted(cls, model_digest(model, min(BUDGET, LEAST + SHARE * seconds)), int(model.count_params()))
-    trainable = sum(_size(variable) for variable in model.trainable_weights)
+    digest = model_digest(model, min(BUDGET, LEAST + SHARE * seconds))
+    strand.fitted(cls, digest, sum(map(size_of, model.weights)))  # it may say that it is not built, and be trained
+    trainable = sum(map(size_of, model.trainable_weights))
     layers = [f"{layer.name} ({type(layer).__name__})" for layer in model.layers[:LAYERS]]
     strand.summaries({"layers": layers, "trainable_parameters": trainable})
 
 
-def _size(variable: Any) -> int:
+def size_of(variable: Any) -> int:
+    """Number of elements."""
     size = 1
     for length in variable.shape:
         size *= int(length)
@@ -112,9 +117,24 @@ def written(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     digest = model_digest(model, budget) if budget > 0 else None
     counter = strand.counter if strand is not None else None
     step = counter.count if counter is not None else None
+    if epochs is not None:
+        step = max(epochs.count, epochs.begun + _batch_that_ended() + 1)
     artifact(path, "written", kind="model", strand=strand, model=digest, step=step)
     if epochs is not None:
         epochs.spent += time.perf_counter() - begun
+
+
+def _batch_that_ended() -> int:
+    """The number of the batch at whose end callbacks are called, which is counted once they have been; -1 elsewhere."""
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(DEPTH):
+        if frame is None:
+            break
+        if frame.f_code.co_name == "on_train_batch_end":
+            number = variables(frame).get("batch")
+            return number if isinstance(number, int) else -1
+        frame = frame.f_back
+    return -1
 
 
 def weights_read(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:

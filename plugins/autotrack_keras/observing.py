@@ -28,6 +28,7 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch(f"{model}.evaluate", observe=observe_evaluate, subclasses=True)
     yield Patch(f"{model}.predict", returned=predicted, subclasses=True)
     yield Patch(f"{model}.train_on_batch", returned=trained_on_batch, subclasses=True)
+    yield Patch(f"{model}.test_on_batch", returned=tested_on_batch, subclasses=True)
     yield Patch("keras.src.trainers.trainer:Trainer._flatten_metrics_in_order", after=flattened)
     calls = "keras.src.callbacks.callback_list:CallbackList"
     yield Patch(f"{calls}.on_train_begin", after=epochs.training_begun)
@@ -114,10 +115,23 @@ def observe_evaluate(call: Call) -> Observation:
         return
     split = named_split(call, strand.role_of(x) if hasattr(x, "shape") else None, "y", "x") or "test"
     strand.evaluated(split, x, y)
+    _scored(strand, model, split, result)
+
+
+def _scored(strand: Strand, model: Any, split: str, result: Any) -> None:
     for name, value in _scores(model, result):
-        series = strand.series(f"{split}/{name}" if split != "train" else f"train/{name}.evaluated", origin="metric")
+        told = f"{split}/{name}"
+        told = f"{told}.evaluated" if split == "train" or strand.has(told, other_than="metric") else told
+        series = strand.series(told, origin="metric")
         series.record(series.next_step, value)
         series.next_step += 1
+
+
+def tested_on_batch(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`test_on_batch` has returned."""
+    strand = strand_for(model, "keras", models.name_of(model))
+    if strand is not None:
+        _scored(strand, model, "test", result)
 
 
 def _scores(model: Any, result: Any) -> list[tuple[str, float]]:

@@ -41,13 +41,15 @@ class Round:
     """From where a data set begins to be iterated to where the next one does."""
 
     def __init__(self, feed: Feed, dataset: Any, training: Training | None) -> None:
-        self.feed, self.dataset, self.during = feed, dataset, training
+        self.feed, self.during = feed, training
+        self.dataset = dataset if training is not None and training.count else None
+        """Kept where it may be an evaluation, until that is known."""
         self.steps = 0
 
 
 _feeds: dict[int, Feed] = {}
 """By the id of a data set."""
-_distributed: dict[int, tuple[weakref.ref[Any], Any]] = {}
+_distributed: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
 """By its id, a data set that a strategy distributes, and what it was made of."""
 
 
@@ -55,7 +57,9 @@ def distributed(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> N
     """`Strategy.experimental_distribute_dataset(dataset)` has returned."""
     if len(_distributed) >= KEPT:
         _distributed.clear()
-    _distributed[id(result)] = weakref.ref(result), args[1] if len(args) > 1 else kwargs.get("dataset")
+    dataset = args[1] if len(args) > 1 else kwargs.get("dataset")
+    if hasattr(dataset, "element_spec"):
+        _distributed[id(result)] = weakref.ref(result), weakref.ref(dataset)
 
 
 def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> None:
@@ -68,7 +72,7 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
         return
     given = args[0]
     known = _distributed.get(id(given))
-    dataset = known[1] if known is not None and known[0]() is given else given
+    dataset = (known[1]() or given) if known is not None and known[0]() is given else given
     feed = _feeds.get(id(dataset))
     if feed is None or feed.dataset() is not dataset:
         feed = _feed(dataset, _name(frame, (given, *_steps_of(dataset))), (frame.f_code.co_filename, frame.f_lineno))
@@ -109,6 +113,7 @@ def settle() -> None:
         training.strand.gap("data of evaluations", f"up to {EVALUATED} data sets are recorded")
         return
     tell_pipeline(training.strand, role, round.dataset)
+    round.dataset = None
 
 
 def stepped(training: Training) -> None:
@@ -119,11 +124,12 @@ def stepped(training: Training) -> None:
     round.steps += 1
     if round.steps > 1:
         return
-    feed = round.feed
-    if feed.trains is not training:
+    feed, round.dataset = round.feed, None
+    dataset = feed.dataset()
+    if feed.trains is not training and dataset is not None:
         feed.trains = training
-        tell_pipeline(training.strand, "train", round.dataset)
-        training.strand.params(_settings(round.dataset), "loader")
+        tell_pipeline(training.strand, "train", dataset)
+        training.strand.params(_settings(dataset), "loader")
     if training.clock in (None, feed):
         training.clock = feed
         training.strand.series("epoch").record(max(training.count - 1, 0), training.epochs)

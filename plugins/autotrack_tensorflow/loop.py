@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
 from collections.abc import Iterable
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -31,7 +32,8 @@ class Loss:
     """A loss at one place in the program, of one training."""
 
     def __init__(self, training: Training, series: Any, code: CodeType, variable: Any) -> None:
-        self.training, self.series, self.code, self.variable = training, series, code, variable
+        self.training, self.series, self.code = training, series, code
+        self.variable = weakref.ref(variable)
         self.optimizer: Stepped | None = None
         self.by_hand = False
         """Whether no optimizer makes the steps."""
@@ -77,8 +79,8 @@ class Loss:
 
     def _changed(self) -> bool:
         """Whether a variable is another than at the last pass, though no optimizer has stepped."""
-        variable, before = self.variable, self.before
-        if variable.shape.num_elements() > COMPARED or deferred.is_far(variable):
+        variable, before = self.variable(), self.before
+        if variable is None or variable.shape.num_elements() > COMPARED or deferred.is_far(variable):
             return False
         self.before = variable.numpy()
         return before is not None and bool((before != self.before).any())
@@ -158,9 +160,9 @@ def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """`Optimizer.apply(grads, trainable_variables=None)` has returned."""
     if sys.modules["keras.src.backend.config"].backend() != "tensorflow" or is_elsewhere():
         return
-    optimizer = args[0]
-    frame = frames.of_program(sys._getframe(DEPTH))
-    if hasattr(optimizer, "inner_optimizer") or frame is None or frames.is_in_trainer(frame):
+    optimizer, caller = args[0], sys._getframe(DEPTH)
+    frame = frames.of_program(caller)
+    if hasattr(optimizer, "inner_optimizer") or frame is None or frames.is_in_trainer(caller):
         return
     given = args[2] if len(args) > 2 else kwargs.get("trainable_variables")
     variables = known.variables_in(given if given is not None else optimizer._trainable_variables)

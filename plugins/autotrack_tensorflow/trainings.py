@@ -7,7 +7,6 @@ are two that take turns in one thread (the generator and the discriminator).
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 import time
 import weakref
@@ -17,8 +16,8 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import begin, goes_on, objects_around, remember, settings_around
-from autotrack_keras.compiled import optimizer_settings
-from autotrack_keras.models import is_model, name_of
+from autotrack_keras.compiled import is_optimizer, number_of, optimizer_settings, rate_of
+from autotrack_keras.models import is_model, name_of, size_of
 from autotrack_tensorflow import deferred, frames
 
 OBJECTS = 2_000
@@ -53,7 +52,8 @@ class Training:
 
     def name_for(self, name: str, place: Any, function: str) -> str:
         """The name of the series of a loss: another than that of a loss at another place, which is beside it."""
-        for candidate in (name, f"{name} ({function})", *(f"{name}[{number}]" for number in range(1, 100))):
+        other = [f"{name} ({function})"] if function else []
+        for candidate in (name, *other, *(f"{name}[{number}]" for number in range(1, 100))):
             if self.names.setdefault(candidate, place) == place:
                 return candidate
         return name
@@ -93,19 +93,14 @@ class Stepped:
         optimizer = self.reference()
         if optimizer is None or self.training is None or self.spent > SHARE * (begun - self.began) + 0.001:
             return
-        rate = optimizer.learning_rate
-        rate = getattr(rate, "value", rate)
-        rate = (getattr(rate, "values", None) or [rate])[0]  # of a strategy's, that of the first replica
-        value = None if hasattr(rate, "device") and deferred.is_far(rate) else _in_few_digits(rate)
+        rate = rate_of(optimizer)
+        if rate is None:
+            return
+        value = None if hasattr(rate, "device") and deferred.is_far(rate) else number_of(rate)
         if value is not None and value != self.rate:
             self.rate = value
             self.training.strand.series(f"{self.prefix}learning_rate").record(at, value)
         self.spent += time.perf_counter() - begun
-
-
-def _in_few_digits(rate: Any) -> float:
-    """A number of 32 bits in the digits that it was given by."""
-    return float(str(rate.numpy())) if hasattr(rate, "numpy") else float(rate)
 
 
 class Here:
@@ -254,18 +249,11 @@ def _describe(training: Training, found: list[tuple[str, Any]]) -> None:
         remember(model, training.strand)
         prefix = f"{name}." if name and several else ""
         told[f"{prefix}model"] = type(model).__name__
-        if model.built:
-            told[f"{prefix}parameters"] = int(model.count_params())
-            told[f"{prefix}trainable_parameters"] = sum(_size(v) for v in model.trainable_variables)
+        if model.weights:
+            told[f"{prefix}parameters"] = sum(map(size_of, model.weights))
+            told[f"{prefix}trainable_parameters"] = sum(map(size_of, model.trainable_weights))
     if told:
         training.strand.params(told, "model")
-
-
-def _size(variable: Any) -> int:
-    size = 1
-    for length in variable.shape:
-        size *= int(length)
-    return size
 
 
 def join_optimizer(state: Stepped, training: Training, frame: FrameType | None) -> None:
@@ -274,8 +262,7 @@ def join_optimizer(state: Stepped, training: Training, frame: FrameType | None) 
     if state.training is training or optimizer is None:
         return
     state.training = training
-    optimizers = sys.modules["keras.src.optimizers.base_optimizer"].BaseOptimizer
-    held = [(name, value) for name, value in objects_around(frame, frames.is_theirs) if isinstance(value, optimizers)]
+    held = [(name, value) for name, value in objects_around(frame, frames.is_theirs) if is_optimizer(value)]
     around = {id(value): name for name, value in reversed(held)}
     if len(around) > 1 or training.optimizers:
         state.prefix = f"{around.get(id(optimizer)) or f'optimizer{len(training.optimizers) + 1}'}."

@@ -137,7 +137,9 @@ def values(strand: Any) -> dict[str, list[float]]:
 
 
 def epochs(strand: Any) -> dict[str, list[float]]:
-    return {name: points for name, points in values(strand).items() if not name.endswith(".batch")}
+    """What `History` has, too."""
+    found = values(strand)
+    return {name: found[name] for name in found if not name.endswith(".batch") and name != "learning_rate"}
 
 
 def named(history: dict[str, list[float]]) -> dict[str, list[float]]:
@@ -161,7 +163,8 @@ def test_the_epochs_are_those_of_history(recording: Recording) -> None:
     callbacks = [stop, plateau]
     _, history = fitted(epochs=5, validation_data=(X + 1.0, Y), callbacks=callbacks)
     (strand,) = recording.strands()
-    assert epochs(strand) == named(history.history)
+    assert values(strand).items() >= named(history.history).items()
+    assert epochs(strand).keys() == named(history.history).keys() - {"learning_rate"}
     assert len(history.history["loss"]) == 3
     assert callbacks == [stop, plateau]
     assert summary(strand)["epochs"] == 3
@@ -190,6 +193,55 @@ def test_the_batches_are_those_that_callbacks_are_told(recording: Recording) -> 
     seen, unseen = recording.strands()
     assert seen.points["train/loss.batch"] == list(enumerate(told))
     assert sorted(unseen.points["train/loss.batch"]) == list(enumerate(told))
+
+
+def test_the_learning_rate_where_history_has_none(recording: Recording) -> None:
+    model = built()
+
+    def act() -> None:
+        model.optimizer.learning_rate = 0.5
+
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=[Acting(act)])
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.1, 0.2])), "mse")
+    model.fit(X, Y, epochs=3, batch_size=20, verbose=0)
+    by_hand, schedule = recording.strands()
+    assert by_hand.points["learning_rate"] == [(0, 0.5)]
+    assert schedule.points["learning_rate"] == [(0, 0.1), (1, 0.2)]
+
+
+def test_optimizers_of_a_compile_of_the_programs_own(recording: Recording) -> None:
+    class Pair(Unbuilt):
+        def compile(self, d_optimizer: Any, g_optimizer: Any) -> None:
+            super().compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+            self.d_optimizer, self.g_optimizer = d_optimizer, g_optimizer
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tensorflow.GradientTape() as tape:
+                loss = self.loss(y, self.dense(x))
+            variables = self.dense.trainable_variables
+            self.d_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return {"own": loss}
+
+    model = Pair()
+    model.compile(keras.optimizers.Adam(3e-4), keras.optimizers.SGD(0.2))
+    model.fit(X, Y, epochs=1, verbose=0)
+    (strand,) = recording.strands()
+    known = {
+        "d_optimizer.optimizer": "Adam", "d_optimizer.learning_rate": 3e-4, "g_optimizer.learning_rate": 0.2,
+        "loss": "BinaryCrossentropy", "loss.from_logits": True,
+    }  # fmt: skip
+    assert known.items() <= strand.params.items()
+    assert "optimizer" not in strand.params
+    (trained,) = strand.of(events.StrandModel)  # though Keras does not know that it is built
+    assert (trained.parameters, trained.id is not None) == (4, True)
+
+
+class Unbuilt(keras.Model):  # type: ignore[misc,name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+        self.dense.build((None, 3))
 
 
 def test_no_callback_is_added(recording: Recording) -> None:
@@ -284,6 +336,8 @@ def test_batches_by_hand(recording: Recording) -> None:
     }
     assert values(after)["train/loss"] == [float(loss) for loss in second]
     assert not after.of(events.StrandJoined)
+    tested = model.test_on_batch(X, Y)
+    assert values(recording.strands()[0])["test/loss"] == [float(tested[0])]
     model.train_on_batch(X, Y)  # in turns: one training of both
     (joined,) = recording.strands()[1].of(events.StrandJoined)
     assert (joined.into, joined.name) == (first.id, other.name)
@@ -407,3 +461,23 @@ def test_on_pytorch(tmp_path: Path) -> None:
     assert set(strand.points) == {"train/loss", "train/loss.batch"}
     assert len(strand.points["train/loss.batch"]) == 8
     assert strand.started.framework == "keras"
+
+
+def test_a_file_that_is_saved_between_batches(recording: Recording, tmp_path: Path) -> None:
+    often = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "at-{batch}.weights.h5"), save_freq=3, save_weights_only=True
+    )
+    fitted(callbacks=[often])
+    autotrack.disable()
+    written = [event for event in recording.events() if isinstance(event, events.ArtifactSeen)]
+    assert [event.step for event in written] == [3, 6]
+
+
+def test_a_score_on_the_data_that_validates(recording: Recording) -> None:
+    """It is no point of the series of the epochs."""
+    X_val = X + 1.0
+    model, history = fitted(validation_data=(X_val, Y))
+    loss = model.evaluate(X_val, Y, verbose=0)[0]
+    (strand,) = recording.strands()
+    assert values(strand)["valid/loss"] == history.history["val_loss"]
+    assert values(strand)["valid/loss.evaluated"] == [loss]

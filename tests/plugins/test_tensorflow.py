@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -579,3 +581,20 @@ def test_folds_are_runs_of_their_own(recording: Recording) -> None:
     assert [strand.datasets[0].dataset.parts[0].id for strand in strands] == [
         arrays.digest(X[at:]) for at in (0, 10, 20)
     ]
+
+
+def test_nothing_of_the_programs_is_kept(recording: Recording) -> None:
+    """Neither models nor their variables, nor data sets."""
+
+    def trained() -> list[weakref.ref[Any]]:
+        model, data = built(), batches()
+        loop(model, keras.optimizers.SGD(0.1), data)
+        step = compiled(model, keras.optimizers.SGD(0.1), "loss")
+        for x, y in data:
+            step(x, y)
+        kept = [model, data, *model.trainable_variables, *(part.value for part in model.trainable_variables)]
+        return [weakref.ref(part) for part in kept]
+
+    kept = trained()
+    gc.collect()
+    assert [reference() for reference in kept if reference() is not None] == []
