@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Generator, Iterable
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ Observation = Generator[None, Any, None]
 
 DATA = ("x", "y", "sample_weight", "validation_data", "callbacks", "verbose")
 """Arguments of `fit` that are no parameters of the training."""
-PACKAGES = ("keras", "keras._tf_keras.keras")
+PACKAGES = ("keras", "keras._tf_keras.keras", "keras.api", "keras.api._tf_keras.keras")
 """Under which the functions that write and read files are bound."""
 BATCH = 32
 
@@ -32,7 +33,9 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch("keras.src.trainers.trainer:Trainer._flatten_metrics_in_order", after=flattened)
     calls = "keras.src.callbacks.callback_list:CallbackList"
     yield Patch(f"{calls}.on_train_begin", after=epochs.training_begun)
-    yield Patch(f"{calls}._on_train_batch_end", after=epochs.batch_ended)
+    module = sys.modules.get("keras.src.callbacks.callback_list")
+    beside = module is None or hasattr(module.CallbackList, "_on_train_batch_end")  # since 3.5, perhaps in a thread
+    yield Patch(f"{calls}.{'_' if beside else ''}on_train_batch_end", after=epochs.batch_ended)
     yield Patch(f"{calls}.on_epoch_end", after=epochs.epoch_ended)
     told = {
         "save_model": models.written, "save_weights": models.written, "load_weights": models.weights_read,

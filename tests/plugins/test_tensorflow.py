@@ -100,6 +100,7 @@ class TestTensorFlow(PluginContract):
         "keras.src.optimizers.base_optimizer:BaseOptimizer.apply",
     )
     open_ended = True
+    fragile = True  # before 2.17 it does not live through each exception of a signal handler
 
     def test_forked_child_is_recorded_once(self, tmp_path: Path) -> None:
         """Forked before TensorFlow is there: what it has started does not live on in a child."""
@@ -544,7 +545,7 @@ def test_checkpoints_lead_on(recording: Recording, tmp_path: Path) -> None:
     loop(model, optimizer, batches())
     path = manager.save()
     model.save_weights(tmp_path / "own.weights.h5")
-    model.export(tmp_path / "exported", verbose=False)
+    model.export(str(tmp_path / "exported"))
     other, another = built(), keras.optimizers.Adam(0.01)
     tf.train.Checkpoint(model=other, optimizer=another).restore(path)
     seen = loop(other, another, batches())
