@@ -65,6 +65,11 @@ _ECHO = frozenset("rich click typer loguru termcolor".split())
 """Packages whose prints are the caller's."""
 _LOGGING = ("logging", "absl")
 _NOTHING = object()
+_PARSES_ALONE = sys.version_info < (3, 12)
+"""Whether two threads may not parse source at the same time: `ast.parse` would raise SystemError in one of them ("AST
+constructor recursion depth mismatch"), where the garbage collector runs the program's code meanwhile."""
+_PARSERS = ("gast", "IPython", "_pytest")
+"""Modules of libraries that parse source while a program runs; gast is AutoGraph's."""
 _DIGIT = re.compile(r"\d")
 
 LOST = -1
@@ -314,6 +319,8 @@ class Console:
             passes = package in _ECHO or (name in ("write", "writelines") and package not in _LOGGING)
         code = frame.f_code
         call = PrintCall(code, frame.f_lasti, passes or hands_on(code, frame.f_lasti))
+        if _PARSES_ALONE and not call.passes and any(module in sys.modules for module in _PARSERS):
+            context.aside(shield.contain, "printed values", self._analyse, call)
         names = (*code.co_varnames, *code.co_freevars, *code.co_cellvars)
         call.redefined = "print" in names or "print" in frame.f_globals
         if len(self._calls) < CALLS:
@@ -322,6 +329,13 @@ class Console:
             call = self._places.setdefault((same(frame.f_code), where), call)
             self._calls[same(frame.f_code), frame.f_lasti] = call
         return call
+
+    def _analyse(self, call: PrintCall) -> None:
+        from autotrack import libraries
+        from autotrack.printed import source
+
+        if not call.code.co_filename.startswith(libraries.folders()):
+            call.analysed = source.analyse(call.code, call.at, self._job.started)
 
     def _printer(self, call: PrintCall, frame: FrameType) -> tuple[PrintCall, FrameType]:
         """Who prints what a call hands on."""

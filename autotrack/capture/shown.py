@@ -44,6 +44,7 @@ class PrintCall:
     """One place in the program that prints."""
 
     __slots__ = (
+        "analysed",
         "at",
         "code",
         "counted",
@@ -77,6 +78,8 @@ class PrintCall:
         """Whether it is known for a `print` that writes several times, and a line feed at last."""
         self.writes = 0
         """After how many writes the text of such a one is at its end that writes no line feed; 0 for others."""
+        self.analysed: Any = None
+        """What its source says, where that can't wait."""
         self.site: Any = None
         """What the watch knows of it."""
         self.counted = False

@@ -163,7 +163,8 @@ class Watch:
         site: _Site | None = call.site
         if site is None:
             theirs = _is_library(call.code.co_filename)
-            read = source.Site((), False, (), ()) if theirs else source.analyse(call.code, call.at, self._job.started)
+            read = source.Site((), False, (), ()) if theirs else call.analysed
+            read = source.analyse(call.code, call.at, self._job.started) if read is None else read
             site = call.site = _Site(read)
             site.barren = DULL if theirs else 0
             if not call.named:

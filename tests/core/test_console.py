@@ -419,3 +419,28 @@ assert 'write' not in vars(sys.stdout) and 'write' not in vars(sys.stderr)
 print(before == (logging.Logger.callHandlers, builtins.open, io.open))
 """
     assert run(source, tmp_path, tracked=False) == (0, b"True\n", b"")
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="two threads may parse at the same time")
+def test_a_program_that_parses_is_parsed_in_its_own_thread(tmp_path: Path) -> None:
+    """Before Python 3.12 `ast.parse` raises in one of two threads that are at it, perhaps in the program's own."""
+    source = """
+import ast, sys, threading, types
+sys.modules["gast"] = types.ModuleType("gast")
+parse, others = ast.parse, set()
+def parse_here(*args, **kwargs):
+    others.add(threading.current_thread() is not threading.main_thread())
+    return parse(*args, **kwargs)
+ast.parse = parse_here
+import autotrack
+autotrack.log({"before": 1.0})
+for epoch in range(3):
+    loss = 1.0 / (epoch + 3)
+    print(f"epoch {epoch} loss {loss:.2f}")
+autotrack.disable()
+print(others)
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    assert done.stdout.splitlines()[-1] == "{False}"
+    points = [strand.points for strand in Recording(tmp_path / ".autotrack").strands(printed=True)]
+    assert any(found.get("loss") == [(at, 1.0 / (at + 3)) for at in range(3)] for found in points), points

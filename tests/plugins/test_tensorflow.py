@@ -65,6 +65,7 @@ def loop(model: Any, optimizer: Any, data: Any, epochs: int = 1, act: Any = None
 PROGRAM = """
 import numpy, keras
 import tensorflow as tf
+tf.get_logger().setLevel('ERROR')  # which else warns of functions that are traced often, in a program that repeats this
 keras.utils.set_random_seed(1)
 X = numpy.arange(60, dtype='float32').reshape(20, 3) % 7 / 7
 dense = keras.layers.Dense(1)
