@@ -120,6 +120,7 @@ def stepped(training: Training) -> None:
     """A step has been made."""
     round = in_thread().round
     if round is None:
+        training.strand.gap("identity of the train data", "its batches come from elsewhere than tf.data")
         return
     round.steps += 1
     if round.steps > 1:

@@ -32,7 +32,7 @@ _late = _Late()
 
 def is_far(tensor: Any) -> bool:
     """Whether reading a value would wait for a device."""
-    return _forced or "CPU" not in tensor.device
+    return _forced or (bool(tensor.device) and "CPU" not in tensor.device)
 
 
 def number(tensor: Any) -> float:

@@ -25,10 +25,11 @@ _TRACES = "func_graph_from_py_func"
 
 
 class Traced(NamedTuple):
-    """A loss in a graph."""
+    """A loss in a graph, which is not kept by it."""
 
     name: str
-    tensor: Any
+    key: tuple[int, str]
+    """Of its tensor."""
 
 
 class Trace:
@@ -55,8 +56,12 @@ class Trace:
         self.training = training
 
     def has(self, loss: Traced) -> None:
-        if not any(other.tensor is loss.tensor for other in self.losses):
+        if not any(other.key == loss.key for other in self.losses):
             self.losses.append(loss)
+
+
+def _key_of(tensor: Any) -> tuple[int, str]:
+    return id(tensor.graph), tensor.name
 
 
 _traces: dict[int, Trace] = {}
@@ -99,7 +104,7 @@ def taken(variables: list[Any], frame: FrameType, names: list[str], losses: list
             trace = _noted(graph, frame)
             trace.belongs(training)
             for name, tensor in zip(names, losses, strict=True):
-                trace.has(Traced(name, tensor))
+                trace.has(Traced(name, _key_of(tensor)))
 
 
 def _around(tracing: list[Any]) -> Training | None:
@@ -197,8 +202,9 @@ def _flat(value: Any) -> list[Any]:
 def _loss_at(trace: Trace, tensor: Any) -> str | None:
     """The name of the loss that a tensor of a graph is."""
     for _ in range(CHAIN):
-        found = next((loss.name for loss in trace.losses if loss.tensor is tensor), None)
         operation = getattr(tensor, "op", None)
+        key = _key_of(tensor) if operation is not None else None
+        found = next((loss.name for loss in trace.losses if loss.key == key), None)
         if found is not None or operation is None or operation.type not in _SAME:
             return found
         tensor = operation.inputs[0]

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from autotrack.plugin_api import strand_inside
+from autotrack.plugin_api import goes_on, strand_inside
 from autotrack_tensorflow import data, deferred, frames, graphs
 from autotrack_tensorflow import trainings as known
 from autotrack_tensorflow.trainings import Stepped, Training, in_thread
@@ -199,6 +199,7 @@ def _bind(state: Stepped, training: Training) -> None:
 def _enter(training: Training) -> None:
     if in_thread().training is not training:
         known.entered(training)
+    goes_on(training.strand)  # which a replica may have begun, in a thread of its own
 
 
 def _stepped(states: Iterable[Stepped], training: Training) -> None:

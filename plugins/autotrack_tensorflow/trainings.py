@@ -111,7 +111,6 @@ class Here:
         self.training: Training | None = None
         self.pending: list[Any] = []
         self.round: Any = None
-        self.concrete: Any = None
 
 
 class _Threads(threading.local):
