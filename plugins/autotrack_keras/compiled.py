@@ -44,12 +44,14 @@ def optimizer_settings(optimizer: Any) -> dict[str, Any]:
     return told
 
 
-def rate_of(optimizer: Any) -> Any:
-    """The learning rate of an optimizer of Keras's now: a number, or a tensor of one; None where a schedule of the
-    program's own would have to be called for it."""
+def rate_of(optimizer: Any, step: int | None = None) -> Any:
+    """The learning rate of an optimizer of Keras's now, or at a step: a number, or a tensor of one; None where a
+    schedule of the program's own would have to be called for it."""
     schedule = getattr(optimizer, "_learning_rate", None)
     if callable(schedule) and not type(schedule).__module__.startswith("keras."):
         return None
+    if callable(schedule) and step is not None:
+        return schedule(step)
     rate = getattr(optimizer, "learning_rate", None)
     rate = getattr(rate, "value", rate)
     return (getattr(rate, "values", None) or [rate])[0]  # of a strategy's, that of the first replica

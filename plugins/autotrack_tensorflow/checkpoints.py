@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from autotrack.plugin_api import artifact, attributes, loaded, model_digest, strand_inside, strand_of
-from autotrack_keras.models import is_model
+from autotrack_keras.models import is_model, size_of
 from autotrack_tensorflow.trainings import in_thread
 
 BUDGET = 0.5
@@ -65,4 +65,4 @@ def _files(prefix: str) -> list[str]:
 def _model_in(checkpoint: Any) -> Any:
     """The model that an object to be saved holds: the largest, where there are several."""
     held = [value for value in (attributes(checkpoint) or {}).values() if is_model(value)]
-    return max(held, key=lambda model: model.count_params() if model.built else 0, default=None)
+    return max(held, key=lambda model: sum(map(size_of, model.weights)), default=None)

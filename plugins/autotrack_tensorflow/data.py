@@ -1,7 +1,7 @@
 """The data that a loop iterates: which data set is trained on, which evaluated, and the epochs.
 
-Nothing is iterated for it: a round begins where the program asks for an iterator, and trains if a step is made before
-the next one begins.
+Nothing is iterated for it: what passes before a step is what is trained on; a data set from which batches come while
+nothing steps is there to evaluate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from autotrack.plugin_api import later, objects_around, split_of, strand_inside
 from autotrack_keras.data import tell_pipeline
 from autotrack_tensorflow import frames
-from autotrack_tensorflow.trainings import Training, in_thread
+from autotrack_tensorflow.trainings import Here, Training, in_thread
 
 DEPTH = 1
 KEPT = 1_000
@@ -38,15 +38,31 @@ class Feed:
 
 
 class Round:
-    """From where a data set begins to be iterated to where the next one does."""
+    """From the first to the last batch of an iterator of a data set."""
 
-    def __init__(self, feed: Feed, dataset: Any, training: Training | None) -> None:
-        self.feed, self.during = feed, training
+    def __init__(self, feed: Feed, dataset: Any, training: Training | None, begun: int) -> None:
+        self.feed, self.during, self.begun = feed, training, begun
         self.dataset = dataset if training is not None and training.count else None
         """Kept where it may be an evaluation, until that is known."""
         self.steps = 0
+        """That were made on its batches."""
+        self.batches = 0
+        """Since the last step."""
 
 
+class Rounds:
+    """Those whose batches have come in a thread since its last step; the last one is that of the last batch."""
+
+    def __init__(self) -> None:
+        self.fetched: list[Round] = []
+        self.last: Round | None = None
+        self.number = 0
+        self.waits = False
+        """Whether the last one is settled at the end of the program."""
+
+
+_iterating: dict[int, tuple[weakref.ref[Any], Round]] = {}
+"""By the id of an iterator, whose batches these are."""
 _feeds: dict[int, Feed] = {}
 """By the id of a data set."""
 _distributed: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
@@ -76,13 +92,36 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
     feed = _feeds.get(id(dataset))
     if feed is None or feed.dataset() is not dataset:
         feed = _feed(dataset, _name(frame, (given, *_steps_of(dataset))), (frame.f_code.co_filename, frame.f_lineno))
+    here, rounds = in_thread(), _rounds()
+    rounds.number += 1
+    if len(_iterating) >= KEPT:
+        _iterating.clear()
+    _iterating[id(iterator)] = weakref.ref(iterator), Round(feed, dataset, here.training, rounds.number)
+    if not rounds.waits:
+        rounds.waits = True
+        later("data", lambda: settle(here), EVER)
+
+
+def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
+    """A batch is on its way to the program."""
+    known = _iterating.get(id(args[0]))
+    if known is None or known[0]() is not args[0]:
+        return
+    rounds, round = _rounds(), known[1]
+    if rounds.last is not round:
+        settle(in_thread())
+        rounds.last = round
+    if not round.batches:
+        rounds.fetched.append(round)
+    round.batches += 1
+
+
+def _rounds() -> Rounds:
     here = in_thread()
-    settle()
-    here.round = Round(feed, dataset, here.training)
-    if here.training is not None and here.training.count and feed.says not in ("", "train"):
-        settle()  # it is known what it is for
-    else:
-        later("data", settle, EVER)
+    if here.rounds is None:
+        here.rounds = Rounds()
+    found: Rounds = here.rounds
+    return found
 
 
 def _feed(dataset: Any, name: str, place: Any) -> Feed:
@@ -97,50 +136,64 @@ def _feed(dataset: Any, name: str, place: Any) -> Feed:
     return feed
 
 
-def settle() -> None:
-    """A round that made no step while there was a training was there to evaluate it."""
-    here = in_thread()
-    round = here.round
-    if round is None or round.steps or here.training is None or not here.training.count:
+def settle(here: Here) -> None:
+    """A round on whose batches no step was made while there was a training was there to evaluate it."""
+    round, training = here.rounds.last if here.rounds is not None else None, here.training
+    if round is None or round.steps or training is None or round.during is not training or round.dataset is None:
         return
-    training, feed = here.training, round.feed
-    if round.during is not training or feed.trains is not None or feed.tested is training:
+    feed, dataset = round.feed, round.dataset
+    trained = {id(step) for step in _steps_of(dataset)} & {id(other.dataset()) for other in _trained(training)}
+    if feed.tested is training or feed.trains is not None or feed.says == "train" or trained:
         return
-    feed.tested = training
-    role = feed.says if feed.says not in ("", "train") else "eval"
-    tested = len({id(other) for other in _feeds.values() if other.tested is training})
-    if tested > EVALUATED:
+    feed.tested, round.dataset = training, None
+    role = feed.says or "eval"
+    if len({id(other) for other in _feeds.values() if other.tested is training}) > EVALUATED:
         training.strand.gap("data of evaluations", f"up to {EVALUATED} data sets are recorded")
         return
-    tell_pipeline(training.strand, role, round.dataset)
-    round.dataset = None
+    tell_pipeline(training.strand, role, dataset)
+
+
+def _trained(training: Training) -> list[Feed]:
+    return [feed for feed in _feeds.values() if feed.trains is training]
 
 
 def stepped(training: Training) -> None:
-    """A step has been made."""
-    round = in_thread().round
-    if round is None:
+    """A step has been made: on the last batch, and on those that have come beside it, one of each."""
+    rounds = _rounds()
+    last = rounds.last
+    if last is None:
         training.strand.gap("identity of the train data", "its batches come from elsewhere than tf.data")
         return
-    round.steps += 1
-    if round.steps > 1:
-        return
+    found = [round for round in rounds.fetched if round.batches == 1 and round.feed.says in ("", "train")]
+    if last not in found:
+        found = [last]
+    for round in rounds.fetched:
+        round.batches = 0
+    rounds.fetched.clear()
+    for round in found:
+        round.steps += 1
+        if round.steps == 1:
+            _trains(training, round)
+    first = min(found, key=lambda round: round.begun)
+    if first.steps == 1 and training.clock in (None, first.feed):
+        training.clock = first.feed
+        training.strand.series("epoch").record(max(training.count - 1, 0), training.epochs)
+        training.epochs += 1
+
+
+def _trains(training: Training, round: Round) -> None:
     feed, round.dataset = round.feed, None
     dataset = feed.dataset()
     if feed.trains is not training and dataset is not None:
         feed.trains = training
         tell_pipeline(training.strand, "train", dataset)
         training.strand.params(_settings(dataset), "loader")
-    if training.clock in (None, feed):
-        training.clock = feed
-        training.strand.series("epoch").record(max(training.count - 1, 0), training.epochs)
-        training.epochs += 1
 
 
 def split() -> str:
     """What the values that are computed now are of, by the data that was iterated last; nothing where that says
     nothing."""
-    round = in_thread().round
+    round = _rounds().last
     if round is None:
         return ""
     if round.steps:
@@ -184,5 +237,6 @@ def _settings(dataset: Any) -> dict[str, Any]:
 
 
 def forget() -> None:
+    _iterating.clear()
     _feeds.clear()
     _distributed.clear()

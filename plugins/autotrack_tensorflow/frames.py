@@ -71,6 +71,11 @@ def nearest(frame: FrameType) -> FrameType:
     return frame
 
 
+def is_in_replica() -> bool:
+    """Whether this thread is a replica's of a strategy."""
+    return hasattr(threading.current_thread(), "replica_id_in_sync_group")
+
+
 def is_replica() -> bool:
     """Whether this is done once more for each replica of a strategy, by another than the first."""
     return getattr(threading.current_thread(), "replica_id_in_sync_group", 0) not in (0, None)
@@ -134,4 +139,5 @@ def _name(given: ast.expr | None) -> str:
 
 def variable_of(frame: FrameType | None, held: Any) -> str:
     """The name of the variable that holds an object, near a frame; nothing where there is none."""
-    return next((name for name, value in objects_around(frame, is_theirs) if value is held and name), "")
+    names = (name for name, value in objects_around(frame, is_theirs) if value is held)
+    return next((name for name in names if len(name) > 1), "")  # `m` goes through several

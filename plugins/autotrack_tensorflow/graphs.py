@@ -146,6 +146,8 @@ def within(trace: Trace, frame: FrameType | None) -> None:
 def _entry(graph: Any, frame: FrameType | None) -> CodeType | None:
     """The code of the program's function that a graph is of."""
     unwrap = sys.modules["tensorflow.python.util.tf_decorator"].unwrap
+    if frames.is_in_replica():  # which is called by what the thread does that it was begun in
+        frame = sys._current_frames().get(known.in_thread().thread)
     while frame is not None:
         if frame.f_code.co_name == _TRACES and frames.is_theirs(frame):
             found = variables(frame)
@@ -164,11 +166,11 @@ def outputs_of(trace: Trace, graph: Any, result: Any) -> list[tuple[int, Any]]:
     if len(tensors) != len(values):
         return []
     numbers = [at for at, value in enumerate(values) if _is_float(value)][:OUTPUTS]
-    expressions = _names(structured, _returned(code, structured))
+    given = _returned(code, structured)
+    expressions = _names(structured, given)
     names = {at: _loss_at(trace, tensors[at]) or "".join(expressions[at : at + 1]) for at in numbers}
-    unnamed = [at for at in numbers if _loss_at(trace, tensors[at]) is None]
-    if len(trace.losses) == 1 and numbers == unnamed != [] and (len(numbers) == 1 or not names[numbers[0]]):
-        names[numbers[0]] = trace.losses[0].name  # what was made of it, such as the mean over the replicas
+    if len(trace.losses) == 1 and len(numbers) == 1 and _is_reduced(given):
+        names[numbers[0]] = trace.losses[0].name  # the mean over the replicas, or their sum
     found: list[tuple[int, Any]] = []
     for at, name in names.items():
         place = (code.co_filename, code.co_firstlineno, at) if code is not None else (id(trace), at)
@@ -230,10 +232,12 @@ def _names(structured: Any, given: Any) -> list[str]:
             for at, (value, entry) in enumerate(zip(structured, entries, strict=True))
             for name in (_under(fields[at], value, entry) if fields else _names(value, entry))
         ]
-    if structured is None:
-        return []
-    text = text_of(given) if given is not None else ""
-    return ["" if text.endswith("...") else text] * len(_flat(structured))
+    return [text_of(given) if given is not None else ""] * len(_flat(structured))
+
+
+def _is_reduced(given: Any) -> bool:
+    """Whether a function returns what a strategy has made of the values of its replicas."""
+    return isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr == "reduce"
 
 
 def _under(key: str, structured: Any, given: ast.expr | None) -> list[str]:
@@ -259,7 +263,9 @@ def _returned(code: CodeType | None, structured: Any) -> ast.expr | None:
         if isinstance(node, (ast.FunctionDef, ast.Lambda)):
             first = min((node.lineno, *(entry.lineno for entry in getattr(node, "decorator_list", ()))))
             if first == code.co_firstlineno and getattr(node, "name", "<lambda>") == code.co_name:
-                return next((given for given in _all_returned(node) if _is_like(given, structured)), None)
+                fitting = [given for given in _all_returned(node) if _is_like(given, structured)]
+                one = len({ast.unparse(given) for given in fitting}) == 1  # else it is not known which
+                return fitting[0] if one else None
     return None
 
 

@@ -14,6 +14,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from autotrack.plugin_api import goes_on, strand_inside
+from autotrack_keras.models import size_of
 from autotrack_tensorflow import data, deferred, frames, graphs
 from autotrack_tensorflow import trainings as known
 from autotrack_tensorflow.trainings import Stepped, Training, in_thread
@@ -41,16 +42,21 @@ class Loss:
         """What the variable was at the last pass, until it is known who makes the steps."""
         self.step = -1
         """Of the last pass."""
-        self.seen: list[Any] = []
-        """The values of the last step."""
+        self.seen: list[float] = []
+        """The values of the last step, where they are at hand."""
+        self.last: Any = lambda: None
+        """The tensor of the last pass."""
 
     def passed(self, tensor: Any) -> None:
+        if self.last() is tensor:
+            return  # more gradients of the same loss
+        self.last = weakref.ref(tensor)
         if self.optimizer is None and not self.by_hand and self._changed():
             self.by_hand = True
             pending = in_thread().pending
             for waiting in [entry for entry in pending if entry.loss is self]:
                 pending.remove(waiting)
-                self.record(self.step + 1, waiting.tensor, waiting.when)
+                self.record(self.step + 1, waiting.value, waiting.when)
                 self.training.passes = max(self.training.passes, self.step + 1)
         if self.optimizer is not None:
             self.record(self.optimizer.count, tensor)
@@ -58,23 +64,29 @@ class Loss:
             self.record(self.step + 1, tensor)
             self.training.passes = max(self.training.passes, self.step + 1)
         elif len(in_thread().pending) < WAITING:
-            in_thread().pending.append(Pending(self, tensor, time.time()))
+            value = tensor if deferred.is_far(tensor) else deferred.number(tensor)
+            in_thread().pending.append(Pending(self, value, time.time()))
 
-    def record(self, step: int, tensor: Any, when: float | None = None) -> None:
+    def record(self, step: int, value: Any, when: float | None = None) -> None:
+        """Of a number, or of a tensor."""
         if step != self.step:
             self.seen = []
         self.step = step
-        self.seen.append(tensor)
-        if when is None or deferred.is_far(tensor):
-            deferred.put(self.series, step, tensor)
+        if not isinstance(value, float) and deferred.is_far(value):
+            deferred.put(self.series, step, value)
+            return
+        number = value if isinstance(value, float) else deferred.number(value)
+        if len(self.seen) < WAITING:
+            self.seen.append(number)
+        if when is None:
+            self.series.record(step, number)
         else:
-            self.series.record_at(step, deferred.number(tensor), when)
+            self.series.record_at(step, number, when)
 
     def stepped(self) -> None:
         """Its optimizer has stepped: after several passes, their mean is the loss of the step."""
-        if len(self.seen) > 1 and not any(map(deferred.is_far, self.seen)):
-            mean = sum(map(deferred.number, self.seen)) / len(self.seen)
-            self.training.strand.series(f"{self.series.name}.step").record(self.step, mean)
+        if 1 < len(self.seen) < WAITING:
+            self.training.strand.series(f"{self.series.name}.step").record(self.step, sum(self.seen) / len(self.seen))
         self.seen = []
 
     def _changed(self) -> bool:
@@ -90,7 +102,7 @@ class Pending(NamedTuple):
     """A loss whose step is not known yet."""
 
     loss: Loss
-    tensor: Any
+    value: Any
     when: float
 
 
@@ -128,7 +140,7 @@ def differentiated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
     if training is None:
         return
     for at, tensor in numbers:
-        loss = _loss(training, frame, at, len(given), variables[0])
+        loss = _loss(training, frame, at, len(given), min(variables, key=size_of))
         if loss is not None:
             loss.passed(tensor)
     _enter(training)
@@ -142,6 +154,7 @@ def _loss(training: Training, frame: FrameType, at: int, count: int, variable: A
         place = frame.f_code.co_filename, frame.f_lineno, at
         name = training.name_for(name, place, frame.f_code.co_name)
         loss = _losses[key] = Loss(training, training.strand.series(f"train/{name}"), frame.f_code, variable)
+        training.losses.append(loss)
     return loss
 
 
@@ -153,7 +166,8 @@ def scaled(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
 
 
 def _before_scaling(tensor: Any) -> Any:
-    return _scaled[0][1] if _scaled and _scaled[0][0] is tensor else tensor
+    (result, given), _scaled[:] = _scaled[0] if _scaled else (None, None), ()
+    return given if result is tensor and given is not None else tensor
 
 
 def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
@@ -177,6 +191,7 @@ def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         return
     state.begin(1)
     known.join_optimizer(state, training, frame)
+    state.follow(variables)
     _bind(state, training)
     _enter(training)
     state.count += 1
@@ -190,10 +205,20 @@ def _bind(state: Stepped, training: Training) -> None:
     pending = in_thread().pending
     for waiting in [entry for entry in pending if entry.loss.training is training]:
         pending.remove(waiting)
-        if waiting.loss.optimizer is None:
-            waiting.loss.optimizer = state
-            state.losses.append(waiting.loss)
-        waiting.loss.record(state.count, waiting.tensor, waiting.when)
+        _give(waiting.loss, state)
+        waiting.loss.record(state.count, waiting.value, waiting.when)
+
+    for loss in training.losses:  # which another optimizer has made the steps of before
+        if loss.optimizer is not None and loss.optimizer is not state and loss.seen and state.steps(loss.variable()):
+            _give(loss, state)
+
+
+def _give(loss: Loss, state: Stepped) -> None:
+    if loss.optimizer is not state:
+        if loss.optimizer is not None:
+            loss.optimizer.losses.remove(loss)
+        loss.optimizer = state
+        state.losses.append(loss)
 
 
 def _enter(training: Training) -> None:
@@ -220,11 +245,18 @@ def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     training = trace.training
     if training is None or not training.strand.recording:
         return
+    before = None
     for state, times in trace.steps.items():
-        state.begin(times)
+        fresh = not state.known
+        state.begin(times if trace.exact else 0)
+        made = state.count - (fresh and not trace.exact and state.count > 0)
+        before = made if before is None else max(before, made)
         state.count = state.count + times if trace.exact else state.iterations()
     _enter(training)
-    step = max((state.count for state in trace.steps), default=training.count + 1) - 1
+    after = max((state.count for state in trace.steps), default=training.count)
+    step = after if before in (None, after) else after - 1
+    if not training.optimizers and trace.losses:
+        training.passes += 1  # as far as one sees: each call is a step by hand
     if trace.outputs is None:
         trace.outputs = graphs.outputs_of(trace, graph, result)
     for series, tensor in graphs.returned(trace.outputs, result):

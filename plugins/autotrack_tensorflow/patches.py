@@ -26,6 +26,8 @@ def autotrack_patches() -> Iterator[Patch]:
         yield Patch(f"keras.src.optimizers.{name}.scale_loss", after=loop.scaled, optional=True)
     yield Patch("keras.src.metrics.metric:Metric.result", after=scalars.computed, subclasses=True, optional=True)
     yield Patch("tensorflow.python.data.ops.dataset_ops:DatasetV2.__iter__", after=data.iterated)
+    yield Patch("tensorflow.python.data.ops.iterator_ops:OwnedIterator._next_internal", after=data.fetched)
+    yield Patch("tensorflow.python.distribute.input_lib:DistributedIteratorBase.get_next", after=data.fetched)
     yield Patch("tensorflow.python.distribute.input_lib:DistributedDataset.__iter__", after=data.iterated)
     yield Patch(
         "tensorflow.python.distribute.distribute_lib:StrategyBase.experimental_distribute_dataset",

@@ -65,13 +65,13 @@ def written(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """`tf.summary.scalar(name, data, step=None)` has returned."""
     summaries = sys.modules["tensorflow.python.ops.summary_ops_v2"]
     writer = summaries._summary_state.writer
-    if strand_inside() is not None or writer is None:
+    if strand_inside() is not None or writer is None or not sys.modules["tensorflow"].executing_eagerly():
         return
     tag = args[0] if args else kwargs.get("name")
     value = args[1] if len(args) > 1 else kwargs.get("data")
     step = args[2] if len(args) > 2 else kwargs.get("step")
     step = summaries.get_step() if step is None else step
-    if isinstance(tag, str) and (not hasattr(step, "graph") or deferred.is_eager(step)):
+    if isinstance(tag, str):
         known = _folders.get(id(writer))
         folder = split_of(known[1]) if known is not None and known[0]() is writer else ""
         _record(series_name(tag, folder), value, int(step), WRITER)
@@ -83,6 +83,11 @@ def _record(name: str, value: Any, step: int | None, origin: str) -> None:
         return
     series = strand.series(f"{name}.{origin}" if strand.has(name, other_than=origin) else name, origin=origin)
     training = in_thread().training
+    if step is None and training is not None and deferred.is_eager(value) and not deferred.is_far(value):
+        told = training.count, value.numpy().tobytes()
+        if training.told.get(series.name) == told:
+            return  # it is asked for once more
+        training.told[series.name] = told
     if step is None:
         step = max(training.count, series.next_step) if training is not None else series.next_step
     if deferred.is_eager(value):

@@ -7,6 +7,7 @@ are two that take turns in one thread (the generator and the discriminator).
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import time
 import weakref
@@ -22,8 +23,8 @@ from autotrack_tensorflow import deferred, frames
 
 OBJECTS = 2_000
 """Objects of the program that are looked at."""
-SHARE = 0.005
-"""Of the time of a training that reading learning rates may take."""
+SHARE, LEAST = 0.01, 0.005
+"""Of the time of a training, and seconds, that reading learning rates may take."""
 
 
 class Training:
@@ -44,6 +45,9 @@ class Training:
         self.clock: Any = None
         """The data whose rounds are its epochs."""
         self.joined: set[int] = {id(self)}
+        self.losses: list[Any] = []
+        self.told: dict[str, Any] = {}
+        """By the name of its series, the last result of a metric and the step that it was asked for at."""
 
     @property
     def count(self) -> int:
@@ -71,10 +75,23 @@ class Stepped:
         self.prefix = ""
         self.losses: list[Any] = []
         """Those that are of its steps."""
-        self.rates: Any = None
+        self.variables: set[int] = set()
+        """What it steps, by id."""
         self.rate: float | None = None
         self.began = time.perf_counter()
         self.spent = 0.0
+
+    def follow(self, variables: list[Any]) -> None:
+        """It steps these variables: where another optimizer did before, it goes on from there."""
+        if not self.variables or id(variables[0]) not in self.variables:
+            self.variables.update(map(id, variables))
+        if self.training is not None:
+            others = (other for other in self.training.optimizers if other.variables & self.variables)
+            self.count = max((other.count for other in others), default=self.count)
+
+    def steps(self, variable: Any) -> bool:
+        """Whether it steps a variable."""
+        return id(variable) in self.variables
 
     def begin(self, made: int) -> None:
         """Count on from the steps of another program, whose state it was given, `made` of its own not among them."""
@@ -91,9 +108,12 @@ class Stepped:
         """See whether the learning rate is another one now, at little cost."""
         begun = time.perf_counter()
         optimizer = self.reference()
-        if optimizer is None or self.training is None or self.spent > SHARE * (begun - self.began) + 0.001:
+        if optimizer is None or self.training is None:
             return
-        rate = rate_of(optimizer)
+        if self.spent > SHARE * (begun - self.began) + LEAST:
+            self.training.strand.gap("learning rate of each step", "it is read as often as that takes no time")
+            return
+        rate = rate_of(optimizer, at)
         if rate is None:
             return
         value = None if hasattr(rate, "device") and deferred.is_far(rate) else number_of(rate)
@@ -108,9 +128,11 @@ class Here:
     is iterated."""
 
     def __init__(self) -> None:
+        self.thread = threading.get_ident()
         self.training: Training | None = None
         self.pending: list[Any] = []
-        self.round: Any = None
+        self.rounds: Any = None
+        """Of the data that is iterated."""
 
 
 class _Threads(threading.local):
@@ -129,7 +151,7 @@ class _State:
 
 def in_thread() -> Here:
     """Of this thread, or of the one that this is the first replica of."""
-    if hasattr(threading.current_thread(), "replica_id_in_sync_group") and _State.latest is not None:
+    if frames.is_in_replica() and _State.latest is not None:
         return _State.latest
     here = _State.latest = _State.threads.here
     return here
@@ -156,6 +178,11 @@ def variables_in(given: Any) -> list[Any]:
             if hasattr(inner, "assign_sub"):
                 found.append(inner)
     return found
+
+
+def variables_of(model: Any) -> list[Any]:
+    """Those of a model of Keras's, by Keras's own property, whatever the program's class makes of it."""
+    return variables_in(sys.modules["keras.src.layers.layer"].Layer.variables.fget(model))
 
 
 def state_of(optimizer: Any) -> Stepped:
@@ -227,7 +254,7 @@ def _models(frame: FrameType | None, variables: list[Any]) -> list[tuple[str, An
     held: dict[int, tuple[str, Any, set[int]]] = {}
     for name, value in itertools.islice(objects_around(frame, frames.is_theirs), OBJECTS):
         if id(value) not in held and is_model(value):
-            held[id(value)] = name, value, {id(variable) for variable in variables_in(value.variables)}
+            held[id(value)] = name, value, {id(variable) for variable in variables_of(value)}
     chosen = []
     for name, model, has in sorted(held.values(), key=lambda entry: (-len(entry[2] & wanted), len(entry[2]))):
         if has & wanted:
@@ -244,7 +271,7 @@ def _describe(training: Training, found: list[tuple[str, Any]]) -> None:
         if any(reference() is model for reference in training.described.values()):
             continue
         training.described[name or type(model).__name__] = weakref.ref(model)
-        _own(training, variables_in(model.variables))
+        _own(training, variables_of(model))
         remember(model, training.strand)
         prefix = f"{name}." if name and several else ""
         told[f"{prefix}model"] = type(model).__name__
@@ -264,7 +291,9 @@ def join_optimizer(state: Stepped, training: Training, frame: FrameType | None) 
     held = [(name, value) for name, value in objects_around(frame, frames.is_theirs) if is_optimizer(value)]
     around = {id(value): name for name, value in reversed(held)}
     if len(around) > 1 or training.optimizers:
-        state.prefix = f"{around.get(id(optimizer)) or f'optimizer{len(training.optimizers) + 1}'}."
+        name, taken = around.get(id(optimizer)) or "optimizer", {other.prefix for other in training.optimizers}
+        numbered = (f"{name}#{number}." for number in itertools.count(2))
+        state.prefix = next(prefix for prefix in itertools.chain([f"{name}."], numbered) if prefix not in taken)
     training.optimizers.append(state)
     settings = {f"{state.prefix}{name}": value for name, value in optimizer_settings(optimizer).items()}
     training.strand.params(settings, "optimizer")

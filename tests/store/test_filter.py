@@ -161,6 +161,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
         server = request.getfixturevalue("server")
         with psycopg.connect(f"postgresql://tester@/postgres?host={server}", autocommit=True) as connection:
+            connection.execute("DROP DATABASE IF EXISTS filters WITH (FORCE)")  # where the tests come in another order
             connection.execute("CREATE DATABASE filters")
         url = f"postgresql://tester@/filters?host={server}"
     folder = Folder(str(tmp_path_factory.mktemp("filters") / ".autotrack"))
