@@ -473,7 +473,7 @@ except ChildProcessError:
         for _ in range(FRAGILE_ATTEMPTS if self.fragile else 1):
             plain = run_program(source, tmp_path, tracked=False)
             tracked = run_program(source, tmp_path, env={"AUTOTRACK_QUIET": "1"})
-            if plain.returncode == tracked.returncode == 0:
+            if plain.returncode == tracked.returncode == 0 and plain.stderr == tracked.stderr:
                 break
         assert plain.returncode == 0, plain.stderr
         assert tracked.stderr == plain.stderr

@@ -601,3 +601,86 @@ def test_nothing_of_the_programs_is_kept(recording: Recording) -> None:
     kept = trained()
     gc.collect()
     assert [reference() for reference in kept if reference() is not None] == []
+
+
+def test_an_evaluation_in_the_midst_of_an_epoch(recording: Recording) -> None:
+    """Its data is no data that is trained on, whatever is iterated last; nor is what is looked at."""
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+    source, target = batches(), batches(X + 2.0)
+    held_out = batches(X + 1.0, size=20)
+    for number, ((x, y), (other, _)) in enumerate(zip(source, target, strict=True)):
+        with tf.GradientTape() as tape:
+            loss = mean_squared(y, model(x + other))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        if number % 2:
+            for x, _ in held_out:
+                model(x)
+    next(iter(source.take(1)))
+    autotrack.disable()
+    (strand,) = recording.strands()
+    found = [(data.role, data.dataset.parts[0].id) for data in strand.datasets.values()]
+    assert sorted(found) == sorted(
+        [("train", arrays.digest(X)), ("train", arrays.digest(X + 2.0)), ("eval", arrays.digest(X + 1.0))]
+    )
+    assert strand.points["epoch"] == [(0, 0.0)]
+
+
+def test_another_optimizer_goes_on(recording: Recording) -> None:
+    model = built()
+    seen = loop(model, keras.optimizers.SGD(0.1), batches()) + loop(model, keras.optimizers.Adam(0.1), batches())
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(seen))
+
+
+def test_what_is_returned_beside_the_loss(recording: Recording) -> None:
+    """It is never taken for the loss."""
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+
+    @tf.function
+    def train_step(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = mean_squared(y, model(x))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        twice = loss * 2.0
+        return {"nothing": None, "twice": twice}
+
+    seen = [float(train_step(x, y)["twice"]) for x, y in batches()]
+    (strand,) = recording.strands()
+    assert strand.points["train/twice"] == list(enumerate(seen))
+    assert "train/loss" not in strand.points
+
+
+def test_a_compiled_step_by_hand(recording: Recording) -> None:
+    w = tf.Variable(tf.zeros((3, 1)))
+
+    @tf.function
+    def train_step() -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((X @ w - Y) ** 2)
+        w.assign_sub(0.1 * tape.gradient(loss, w))
+        return loss
+
+    seen = [float(train_step()) for _ in range(4)]
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == list(enumerate(seen))
+
+
+def test_a_graph_is_as_without(tmp_path: Path) -> None:
+    """Though the program writes summaries in it, at a step that is a variable."""
+
+    def operations() -> list[str]:
+        step = tf.Variable(0, dtype=tf.int64)
+        writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
+
+        @tf.function
+        def written(x: Any) -> Any:
+            with writer.as_default():
+                tf.summary.scalar("sum", tf.reduce_sum(x), step=step)
+            return tf.reduce_sum(x)
+
+        written(tf.ones(3))
+        return [operation.type for operation in written.get_concrete_function(tf.ones(3)).graph.get_operations()]
+
+    plain = operations()
+    with recorded(tmp_path / "rec"):
+        assert operations() == plain
