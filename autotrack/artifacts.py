@@ -24,6 +24,8 @@ class Checkpoint(NamedTuple):
     model: str | Callable[[str], str | None] | None
     step: int | None
     strand: str | None
+    number: int
+    """Of the file that it was written to at first."""
 
 
 if TYPE_CHECKING:
@@ -58,9 +60,11 @@ def report_artifact(
     again = number is not None
     number = _seen(job, path, mode, kind, model=identity, step=step, strand=strand, number=number)
     if number is None or again:
+        if number is not None and strand is not None and mode == "written":
+            _now_known(job, path, number, step, strand)
         return number
     if kind == "checkpoint" and mode == "written":
-        job.checkpoints[path] = Checkpoint(model, step, strand)
+        job.checkpoints[path] = Checkpoint(model, step, strand, number)
         if len(job.checkpoints) > KEPT:
             del job.checkpoints[next(iter(job.checkpoints))]
     if unknown:
@@ -77,7 +81,21 @@ def moved(job: Job, source: str, target: str) -> None:
     known = job.checkpoints.pop(source, None)
     if known is None:  # another thread has moved it
         return
-    report_artifact(job, target, "written", kind="checkpoint", model=known.model, step=known.step, strand=known.strand)
+    number = report_artifact(
+        job, target, "written", kind="checkpoint", model=known.model, step=known.step, strand=known.strand
+    )
+    if number is not None:
+        job.checkpoints[os.path.abspath(target)] = known
+
+
+def _now_known(job: Job, path: str, number: int, step: int | None, strand: str) -> None:
+    """It is known by now whose checkpoint a file holds: to where it was moved, it is the same."""
+    for place, known in list(job.checkpoints.items()):
+        if known.number == number and known.strand is None:
+            job.checkpoints[place] = known._replace(step=step, strand=strand)
+            if place != path:
+                _seen(job, place, "written", "checkpoint", model=None, step=step, strand=strand,
+                      number=job.artifacts.get((place, True)))  # fmt: skip
 
 
 def _seen(

@@ -49,23 +49,37 @@ def run() -> Iterator[Result]:
             yield _cost("loop: a step of about 20 ms", observers, large, SLOW_BLOCK, SLOW_ROUNDS, None)
             yield _saving(observers, _Loop(256, 256, rows=1), Path(folder))
             yield _growth(_Loop(1, 1, rows=1))
+            if torch.cuda.is_available():
+                yield from _on_device(observers)
         finally:
             autotrack.disable()
+
+
+def _on_device(observers: _Observers) -> Iterator[Result]:
+    """On a GPU, where a value is copied and the recorder reads it: of a step that is as long as it takes to ask for it,
+    and of one that the device works on."""
+    small = _Loop(20, 64, rows=32, device="cuda")
+    small.steps(WARM)
+    yield _cost("loop: a step of a perceptron, GPU", observers, small, BLOCK, ROUNDS, None)
+    large = _Loop(4_096, 8_192, rows=4_096, device="cuda")
+    large.steps(WARM // 100)
+    yield _cost("loop: a step of a large one, GPU", observers, large, SLOW_BLOCK, SLOW_ROUNDS, None)
 
 
 class _Loop:
     """A perceptron with one hidden layer, and the data that it is trained on."""
 
-    def __init__(self, width: int, hidden: int, rows: int) -> None:
+    def __init__(self, width: int, hidden: int, rows: int, device: str = "cpu") -> None:
         import torch
 
         layers = (torch.nn.Linear(width, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, 1))
-        self.model = torch.nn.Sequential(*layers)
+        self.model = torch.nn.Sequential(*layers).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-3)
-        self.x, self.y = torch.randn(rows, width), torch.randn(rows, 1)
+        self.x, self.y = torch.randn(rows, width, device=device), torch.randn(rows, 1, device=device)
+        self.wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else lambda: None
 
     def steps(self, count: int) -> float:
-        """The seconds of so many."""
+        """The seconds of so many, until the device has made them."""
         from torch.nn.functional import mse_loss
 
         model, optimizer, x, y = self.model, self.optimizer, self.x, self.y
@@ -75,6 +89,7 @@ class _Loop:
             loss = mse_loss(model(x), y)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+        self.wait()
         return time.perf_counter() - begun
 
 

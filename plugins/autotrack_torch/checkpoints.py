@@ -10,12 +10,13 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from autotrack.plugin_api import artifact, model_digest
-from autotrack_torch import loaders
+from autotrack import Strand
+from autotrack.plugin_api import artifact, later, model_digest
+from autotrack_torch import deferred, loaders
 from autotrack_torch import training as trainings
 from autotrack_torch.archives import largest, model_in
 from autotrack_torch.training import Training
@@ -34,8 +35,8 @@ class _File(NamedTuple):
     path: str
     mode: str
     number: int | None
-    storages: set[int]
-    """Where in memory is what was written."""
+    storages: dict[int, Any]
+    """Where in memory is what was written, each with a weak reference: the place may be another's later."""
 
 
 _waiting: list[_File] = []
@@ -67,6 +68,7 @@ def _written(path: str, target: Any, obj: Any, at: int | None) -> None:
         number = artifact(path, "written", kind=kind, model=identity, file=target)
         if state:
             _wait(_File(path, "written", number, _storages(state)))
+            _compare_later(state, path, number, at)
         return
     step = training.steps if at is None else at
     artifact(path, "written", kind=kind, strand=training.strand, model=identity, file=target, step=step)
@@ -90,7 +92,7 @@ def read_unseen(path: str) -> None:
     strand = training.strand if training is not None else None
     number = artifact(path, "read", kind="checkpoint", model=model_in, strand=strand)
     if training is None:
-        _wait(_File(path, "read", number, set()))
+        _wait(_File(path, "read", number, {}))
 
 
 def _read(target: Any, content: Any) -> None:
@@ -105,7 +107,7 @@ def _read(target: Any, content: Any) -> None:
     strand = training.strand if training is not None else None
     number = artifact(path, "read", kind="checkpoint", model=_identity(content, state, path), strand=strand)
     if training is None:
-        _wait(_File(path, "read", number, set()))
+        _wait(_File(path, "read", number, {}))
 
 
 def _identity(obj: Any, state: Mapping[str, Any], path: str) -> str | Callable[[str], str | None] | None:
@@ -133,13 +135,16 @@ def begun(training: Training) -> None:
     own = {place for place, other in trainings.by_storage().items() if other is training}
     for file in _waiting:
         step = None if file.mode == "read" else 0
-        if file.number is not None and (file.mode == "read" or not own.isdisjoint(file.storages)):
+        alive = {place for place, storage in file.storages.items() if not storage.expired()}
+        if file.number is not None and (file.mode == "read" or not own.isdisjoint(alive)):
             artifact(file.path, file.mode, kind="checkpoint", strand=training.strand, step=step, number=file.number)
     _waiting.clear()
 
 
-def _storages(state: Mapping[str, Any]) -> set[int]:
-    return {tensor.untyped_storage().data_ptr() for tensor in state.values() if _has_storage(tensor)}
+def _storages(state: Mapping[str, Any]) -> dict[int, Any]:
+    weakly = sys.modules["torch"].multiprocessing.reductions.StorageWeakRef
+    found = (tensor.untyped_storage() for tensor in state.values() if _has_storage(tensor))
+    return {storage.data_ptr(): weakly(storage) for storage in found}
 
 
 def _has_storage(tensor: Any) -> bool:
@@ -199,12 +204,12 @@ def _of_state(state: Mapping[str, Any]) -> Training | None:
         if training is not None:
             return training
     here = trainings.in_thread().training
-    return here if here is None or not state or _is_copied(state, here) else None
+    return here if here is None or not state or any(_are_equal(pairs) for pairs in _alike(state, here)) else None
 
 
-def _is_copied(state: Mapping[str, Any], training: Training) -> bool:
-    """Whether all that a state has are copies of parameters and buffers of a model of this training; as many of what is
-    trained are compared as are at hand within `COMPARED`, the smallest first."""
+def _alike(state: Mapping[str, Any], training: Training) -> Iterator[list[tuple[Any, Any]]]:
+    """For each model of a training that all which a state has may be copied of, what is to be compared: of what is
+    trained as much as is within `COMPARED`, the smallest first."""
     given = {_bare(name): tensor for name, tensor in state.items()}
     for reference in training.described:
         module = reference()
@@ -215,24 +220,39 @@ def _is_copied(state: Mapping[str, Any], training: Training) -> bool:
         if not all(name in own and own[name].shape == tensor.shape for name, tensor in given.items()):
             continue
         pairs = [(own[name], tensor) for name, tensor in given.items() if own[name].requires_grad]
-        left, compared = COMPARED, 0
-        for mine, other in sorted(pairs, key=lambda pair: int(pair[0].numel())):
-            left -= mine.numel()
-            if left < 0 or not _is_equal(mine, other):
-                break
-            compared += 1
-        if compared and (left < 0 or compared == len(pairs)):
-            return True
-    return False
+        pairs.sort(key=lambda pair: int(pair[0].numel()))
+        sizes = itertools.accumulate(int(mine.numel()) for mine, _ in pairs)
+        chosen = [pair for pair, size in zip(pairs, sizes, strict=True) if size <= COMPARED]
+        if chosen and all(_has_storage(t) and not t.is_quantized for pair in chosen for t in pair):
+            yield chosen
 
 
-def _is_equal(mine: Any, other: Any) -> bool:
-    """Whether a tensor is a copy of another, as far as its type can hold that; False for what is on a device."""
+def _are_equal(pairs: list[tuple[Any, Any]], at_hand: bool = False) -> bool:
+    """Whether tensors are copies of others, as far as their types can hold that; False unless all are at hand."""
     torch: Any = sys.modules["torch"]
-    if not all(_has_storage(tensor) and tensor.is_cpu and not tensor.is_quantized for tensor in (mine, other)):
+    if not at_hand and any(deferred.is_far(tensor) for pair in pairs for tensor in pair):
         return False
     with torch._C._DisableTorchDispatch():
-        return bool(torch.equal(mine.detach().to(other.dtype), other.detach()))
+        return all(torch.equal(mine.detach().to(other.dtype), other.detach()) for mine, other in pairs)
+
+
+def _compare_later(state: Mapping[str, Any], path: str, number: int | None, at: int | None) -> None:
+    """What was saved may be a copy of what is trained on a device: the recorder compares, and says whose file it is."""
+    training = trainings.in_thread().training
+    if training is None or number is None:
+        return
+    step = training.steps if at is None else at
+    for pairs in _alike(state, training):
+        if any(deferred.is_far(tensor) for pair in pairs for tensor in pair):
+            given = deferred.kept([mine for mine, _ in pairs]), deferred.kept([other for _, other in pairs])
+            later("the model in a file", partial(_compare, *given, training.strand, path, number, step))
+
+
+def _compare(
+    mine: Callable[[], list[Any]], others: Callable[[], list[Any]], strand: Strand, path: str, number: int, step: int
+) -> None:
+    if _are_equal(list(zip(mine(), others(), strict=True)), at_hand=True):
+        artifact(path, "written", kind="checkpoint", strand=strand, step=step, number=number)
 
 
 def _bare(name: str) -> str:

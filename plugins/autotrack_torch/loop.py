@@ -77,8 +77,8 @@ class Loss(Passing):
     """A call of `backward` in one thread: its losses, and the training that they are of."""
 
     __slots__ = (
-        "beside_it", "first", "fresh", "here", "key", "leaf", "mark", "met", "micro", "names", "passes", "series",
-        "total", "training", "version",
+        "beside_it", "far", "first", "fresh", "here", "key", "leaf", "mark", "mean", "met", "micro", "names", "one",
+        "passes", "series", "total", "training", "version",
     )  # fmt: skip
 
     def __init__(self, code: CodeType | None, at: int, thread: int) -> None:
@@ -106,6 +106,12 @@ class Loss(Passing):
         self.micro = 0
         """Backward passes of the last step, where there are several."""
         self.total = 0.0
+        self.one = False
+        """Whether it is one loss, recorded as it is passed."""
+        self.mean: deferred.Mean | None = None
+        """What adds up those of a step that are on a device."""
+        self.far: Any = None
+        """That device, of the last pass."""
         self.leaf: Any = None
         self.mark: tuple[Any, int] | None = None
         """The gradient of that parameter after the last pass, and how often it was changed in place."""
@@ -175,13 +181,21 @@ class Loss(Passing):
     def stepped(self, at: int, closed: bool) -> None:
         """Its optimizer has stepped after several passes."""
         if self.micro > 1 and not closed and self.training is not None and len(self.names) == 1:
-            self.training.strand.series(f"train/{self.names[0]}.step").record(at, self.total / self.micro)
+            series = self.training.strand.series(f"train/{self.names[0]}.step")
+            if self.mean is not None and self.far is not None:
+                self.mean.push(self.far, series, at, self.micro)
+            else:
+                series.record(at, self.total / self.micro)
         self.micro, self.total = 0, 0.0
 
     def bind(self, optimizer: Stepped) -> None:
         """Know the optimizer that steps after it."""
         self.optimizer = optimizer
-        self.plain = self.points is not None and optimizers.is_alone()
+        self.plain = self.one and optimizers.is_alone()
+
+    def mean_of(self, series: Any) -> deferred.Mean:
+        """What adds up the values of a step that are on a device."""
+        return self.mean if self.mean is not None and self.mean.series is series else deferred.Mean(series)
 
 
 _losses: dict[tuple[int, int, int], Loss] = {}
@@ -197,7 +211,7 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
     no names of modules, one object, no calls that can be spared.  `Torch.observe` does the same for calls of a function
     that hands on what it is given.
     """
-    Tensor, dispatch_modes, function_modes = torch.Tensor, torch._C._len_torch_dispatch_stack, Torch.function
+    Tensor, modes, function_modes = torch.Tensor, torch._C._len_torch_dispatch_stack, Torch.function
     getframe, thread, now, pack = sys._getframe, threading.get_ident, time.time, pack_record
     loss = Loss(None, -1, 0)
     fast, fast_handed = quick(torch), quick(torch, 1)
@@ -228,16 +242,20 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
             loss = found
         tensor = args[0] if args else kwargs["tensors"]
         given = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
-        if loss.plain and given is None and type(tensor) is Tensor and tensor.is_cpu and not dispatch_modes():
-            value = tensor.item()
+        near = loss.points
+        if loss.plain and given is None and type(tensor) is Tensor and not ((near and not tensor.is_cpu) or modes()):
+            value = tensor.item() if near else 0.0
             step = loss.optimizer.count
             if step == loss.step and loss.stepped_unseen():
                 step += 1
-            try:
-                buffer, offsets = loss.points.window
-                pack(buffer, next(offsets), value, now(), step, loss.tail)
-            except (error, ValueError):
-                _full(loss, step, value)
+            if not near:
+                deferred.push(loss.mean, step, tensor)
+            else:
+                try:
+                    buffer, offsets = near.window
+                    pack(buffer, next(offsets), value, now(), step, loss.tail)
+                except (error, ValueError):
+                    _full(loss, step, value)
             if step == loss.step:
                 loss.again(step, value)
             else:
@@ -316,12 +334,16 @@ def _slowly(
             tensor = scaled[1]
         far = deferred.is_far(tensor)
         value = value if far else deferred.number(tensor)
+        loss.far = tensor.device if far else None
         if loss.here.withheld is not None:
             loss.here.withheld.append(Point(loss, at, step, tensor, time.time()))
-        elif far:
-            deferred.push(series, step, tensor)
-        else:
+            series = None
+        elif not far:
             series.record(step, value)
+        if far and len(several) == 1:
+            series = loss.mean = loss.mean_of(series)
+        if far and series is not None:
+            deferred.push(series, step, tensor)
     if loss.optimizer is None:
         if loss not in loss.here.pending:
             loss.here.pending.append(loss)
@@ -393,22 +415,24 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
     loss.series = [None if withheld else training.strand.series(f"train/{name}") for name in names]
     given = loss.here.scaled
     by_hand = loss.here.given is not None or (given is not None and given[0]() is scalars[0])
-    one = (
+    loss.one = (
         len(several) == 1
         and not by_hand
         and not withheld
-        and not deferred.is_far(scalars[0])
         and not Torch.function()
         and frame.f_code.co_name != "__torch_function__"
     )
-    loss.points, loss.tail = loss.series[0].parts() if one else (None, 0.0)
+    far = deferred.is_far(scalars[0])
+    loss.points, loss.tail = loss.series[0].parts() if loss.one and not far else (None, 0.0)
+    if loss.one and far:
+        loss.far, loss.mean = scalars[0].device, loss.mean_of(loss.series[0])
     stepping = optimizers.in_use(stepping)
     loss.beside_it = stepping
     if training.strand.counter is None and not stepping:
         training.strand.counter = loss
     if len(stepping) == 1:
         loss.optimizer = stepping[0]
-    loss.plain = loss.optimizer is not None and loss.points is not None and optimizers.is_alone()
+    loss.plain = loss.optimizer is not None and loss.one and optimizers.is_alone()
     leaf = next((leaf for leaf in leaves if leaf.requires_grad), None)
     loss.leaf, loss.version = (weakref.ref(leaf), leaf._version) if leaf is not None else (None, -1)
     loss.mark, loss.fresh, loss.met = None, True, weakref.ref(scalars[0])

@@ -7,9 +7,11 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import FrameType
 from typing import Any
 
+from autotrack import Strand
 from autotrack.plugin_api import variables
 from autotrack_torch import deferred
 from autotrack_torch import training as trainings
@@ -30,7 +32,7 @@ class Stepped(Stepping):
     """An optimizer."""
 
     __slots__ = (
-        "before", "first", "given", "here", "layered", "loaded", "made", "name", "observed", "others", "over_at",
+        "before", "far", "first", "given", "here", "layered", "loaded", "made", "name", "observed", "others", "over_at",
         "schedulers", "series", "settings", "training", "values",
     )  # fmt: skip
 
@@ -67,6 +69,8 @@ class Stepped(Stepping):
         """The learning rate of each group as the very object that was seen last."""
         self.values: list[float | None] = []
         self.series: list[Any] = []
+        self.far: dict[int, deferred.Changes] = {}
+        """Of groups whose learning rate is on a device."""
         self.several = None
         """Losses of which there is more than one pass a step, if any."""
 
@@ -80,9 +84,7 @@ def _settings_of(group: dict[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in group.items() if name not in ("params", "initial_lr")}
     if "initial_lr" in group:
         settings["lr"] = group["initial_lr"]
-    if is_tensor(settings.get("lr")) and not deferred.is_far(settings["lr"]):
-        settings["lr"] = deferred.number(settings["lr"])
-    return settings
+    return {name: deferred.as_setting(value) for name, value in settings.items()}
 
 
 def is_tensor(value: Any) -> bool:
@@ -308,8 +310,16 @@ def _tell(state: Stepped, settings: dict[str, Any]) -> None:
         for name, value in settings.items()
         if name not in state.before or not _same(value, state.before[name])
     }
+    for name, value in changed.items():
+        if isinstance(value, deferred.Setting):
+            value.tell(partial(_tell_later, state.training.strand, name))
+    changed = {name: value for name, value in changed.items() if not isinstance(value, deferred.Setting)}
     if changed:
         state.training.strand.params(changed, "optimizer")
+
+
+def _tell_later(strand: Strand, name: str, value: Any) -> None:
+    strand.params({name: value}, "optimizer")
 
 
 def _same(one: Any, other: Any) -> Any:
@@ -414,7 +424,8 @@ def _rate_changed(state: Stepped, number: int, rate: Any) -> None:
     state.rates = () if state.layered else tuple(rates)
     if is_tensor(rate):
         if deferred.is_far(rate):
-            deferred.push(state.series[number], state.count, rate)
+            far = state.far.get(number) or state.far.setdefault(number, deferred.Changes(state.series[number]))
+            deferred.push(far, state.count, rate)
             return
         rate = deferred.number(rate)
     if type(rate).__module__ == "numpy" and hasattr(rate, "item"):

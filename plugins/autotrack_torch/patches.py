@@ -35,7 +35,7 @@ class _Forks:
 
     @classmethod
     def _forked(cls) -> None:
-        cls.kept.append(trainings.in_thread())
+        cls.kept += (trainings.in_thread(), deferred.left())
         for part in PARTS:
             if part is not deferred:
                 part.forget()

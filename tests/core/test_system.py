@@ -71,7 +71,7 @@ def test_a_program_and_its_children(tmp_path: Path) -> None:
     assert set(found) <= SERIES or any("gpu" in name for name in found)
     for points in found.values():
         assert begun <= points[0][0] <= points[-1][0] <= time.time()
-        assert len(points) >= 3
+        assert len(points) >= 2
     assert max(value for _, value in found["system/memory"]) > 150e6, "both processes"
     moments = [moment for moment, _ in found["system/cpu"]]
     rates = [value for _, value in found["system/cpu"]]

@@ -864,6 +864,52 @@ print(len(reads), *(value.item() for value in kept))
     assert points == [(at, float(value)) for at, value in enumerate(values)]
 
 
+def test_settings_and_sums_of_deferred_values(tmp_path: Path) -> None:
+    source = """
+import torch
+from torch.profiler import profile, ProfilerActivity
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.Adam(
+    model.parameters(), lr=torch.tensor(0.25), betas=(torch.tensor(0.75), torch.tensor(0.5)), foreach=False
+)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3, gamma=0.5)
+kept = []
+def train():
+    for step in range(8):
+        for micro in range(4):
+            loss = (model(torch.full((4, 2), micro / 4)) - 1).pow(2).mean()
+            loss.backward()
+            kept.append(loss.detach().clone())
+        torch.nn.utils.clip_grad_norm_(model.parameters(), torch.tensor(1.0))
+        optimizer.step()
+        optimizer.zero_grad()
+        scheduler.step()
+with profile(activities=[ProfilerActivity.CPU]) as watched:
+    train()
+reads = [event for event in watched.events() if event.name == "aten::_local_scalar_dense"]
+print(len(reads), *(value.item() for value in kept))
+torch.save({name: tensor.clone() for name, tensor in model.state_dict().items()}, "moved.tmp")
+import os
+os.replace("moved.tmp", "moved.pt")
+"""
+    (tmp_path / "plain").mkdir()
+    plain = run_program(source, tmp_path / "plain", tracked=False)
+    done = run_program(source, tmp_path, env={"AUTOTRACK_TORCH_DEFER": "1", "AUTOTRACK_STRICT": "1"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == plain.stdout
+    values = [float(value) for value in done.stdout.split()[1:]]
+    recording = Recording(tmp_path / ".autotrack")
+    (strand,) = recording.strands()
+    assert strand.points["train/loss"] == [(at // 4, value) for at, value in enumerate(values)]
+    sums = [sum(values[at : at + 4]) for at in range(0, 32, 4)]
+    assert strand.points["train/loss.step"] == [(at, pytest.approx(value / 4)) for at, value in enumerate(sums)]
+    assert strand.points["lr"] == [(0, 0.25), (3, 0.125), (6, 0.0625)]
+    assert (strand.params["lr"], strand.params["betas"]) == (0.25, [0.75, 0.5])
+    seen = [e for e in recording.events() if isinstance(e, events.ArtifactSeen)]
+    assert {(Path(e.path).name, e.step) for e in seen if e.strand == strand.id} == {("moved.tmp", 8), ("moved.pt", 8)}
+
+
 def test_a_killed_program_has_every_step(tmp_path: Path) -> None:
     source = """
 import os, signal, torch
