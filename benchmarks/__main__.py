@@ -37,7 +37,7 @@ def main() -> int:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     how = "compiled" if compiled is not None else "not compiled"
     print(f"{python}, {os.cpu_count()} cores, {platform.machine()}; the hot path is {how}")
-    print(f"{'':48}{'cost':>12}{'±':>9}{'noise':>10}{'±':>9}{'untracked':>12}  budget")
+    print(f"{'':48}{'cost':>12}{'±':>9}{'noise':>10}{'±':>9}{'untracked':>12}{'more':>10}  budget")
     results: list[Result] = []
     for name in arguments.names or NAMES:
         for result in importlib.import_module(f"benchmarks.{name}").run():
@@ -51,11 +51,13 @@ def main() -> int:
 
 def _line(result: Result) -> str:
     untracked = f"{result.untracked:.3f}" if result.untracked is not None else "-"
+    percent = f"{result.percent:.1f} %" if result.percent is not None else ""
+    name = result.name if result.by == "autotrack" else f"  {result.by}"
     sign = "≥" if result.more_is_better else "≤"
     verdict = "" if result.budget is None else f"{sign} {result.budget:g} {'ok' if result.within else 'OVER'}"
     return (
-        f"{result.name:48}{result.cost:>9.3f} {result.unit:<3}{result.spread:>8.3f}"
-        f"{result.noise:>10.3f}{result.noise_spread:>9.3f}{untracked:>12}  {verdict}"
+        f"{name:48}{result.cost:>9.3f} {result.unit:<3}{result.spread:>8.3f}"
+        f"{result.noise:>10.3f}{result.noise_spread:>9.3f}{untracked:>12}{percent:>10}  {verdict}"
     )
 
 

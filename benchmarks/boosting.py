@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
-import autotrack
-from benchmarks.fit import compare
+from benchmarks import beside
 from benchmarks.measure import Result
 
 ROWS, COLUMNS, ROUNDS = 20_000, 20, 50
 
 
 def run() -> Iterator[Result]:
+    return beside.compare("boosting", rounds=20, budget=lambda untracked: 20.0 + 0.03 * untracked)
+
+
+def trainings(tracker: str) -> beside.Trainings:
+    if tracker in (beside.MLFLOW, beside.WITHOUT_MODELS):
+        import mlflow
+
+        mlflow.xgboost.autolog(log_models=tracker == beside.MLFLOW)
     import numpy
     import xgboost
 
@@ -33,11 +37,4 @@ def run() -> Iterator[Result]:
     def fit() -> None:
         xgboost.XGBClassifier(n_estimators=ROUNDS, n_jobs=1).fit(X, y, eval_set=[(X[:half], y[:half])], verbose=False)
 
-    with tempfile.TemporaryDirectory() as folder:
-        autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
-        try:
-            for name, call in (("train", train), ("XGBClassifier.fit", fit)):
-                found = compare(f"xgboost: {name}, {ROUNDS} rounds", call, rounds=20, times=1, budget=None)
-                yield replace(found, budget=round(20.0 + 0.03 * (found.untracked or 0.0), 2))
-        finally:
-            autotrack.disable()
+    return {f"xgboost: train, {ROUNDS} rounds": train, f"xgboost: XGBClassifier.fit, {ROUNDS} rounds": fit}

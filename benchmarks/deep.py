@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
-import autotrack
-from benchmarks.fit import compare
+from benchmarks import beside
 from benchmarks.measure import Result
 
 ROWS, COLUMNS = 20_000, 20
 
 
 def run() -> Iterator[Result]:
+    return beside.compare("deep", rounds=12, budget=lambda untracked: 50.0 + 0.02 * untracked)
+
+
+def trainings(tracker: str) -> beside.Trainings:
+    if tracker in (beside.MLFLOW, beside.WITHOUT_MODELS):
+        import mlflow
+
+        mlflow.keras.autolog(log_models=tracker == beside.MLFLOW)  # of its two for Keras, the one for Keras 3
     import keras
     import numpy
 
@@ -24,16 +28,5 @@ def run() -> Iterator[Result]:
     layers = [keras.Input((COLUMNS,)), keras.layers.Dense(64, activation="relu"), keras.layers.Dense(1)]
     model = keras.Sequential(layers)
     model.compile("adam", "mse", metrics=["mae"])
-    with tempfile.TemporaryDirectory() as folder:
-        autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
-        try:
-            found = compare(
-                f"keras ({keras.backend.backend()}): fit, 2 epochs of 313 batches",
-                lambda: model.fit(X, y, epochs=2, batch_size=64, verbose=0),
-                rounds=12,
-                times=1,
-                budget=None,
-            )
-            yield replace(found, budget=round(50.0 + 0.02 * (found.untracked or 0.0), 2))
-        finally:
-            autotrack.disable()
+    name = f"keras ({keras.backend.backend()}): fit, 2 epochs of 313 batches"
+    return {name: lambda: model.fit(X, y, epochs=2, batch_size=64, verbose=0)}

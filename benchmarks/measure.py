@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 @dataclass(frozen=True)
 class Result:
     """A cost in `unit`: the median of the paired differences, half the width of the middle half of them, the
-    noise floor (untracked against untracked) in the same way, and the untracked median."""
+    noise floor (untracked against untracked) in the same way, and the untracked median; by whom it is caused."""
 
     name: str
     unit: str
@@ -23,11 +23,19 @@ class Result:
     untracked: float | None
     budget: float | None = None
     more_is_better: bool = False
+    by: str = "autotrack"
+    percent: float | None = None
+    """What the cost is of the untracked median, where that is of interest."""
 
     def with_untracked(self, budget: float) -> Result:
         """The whole instead of the difference, with a budget for it."""
         assert self.untracked is not None
         return replace(self, cost=self.cost + self.untracked, budget=budget)
+
+    def with_percent(self, budget: float | None) -> Result:
+        """The cost in percent as well, with a budget for it."""
+        assert self.untracked is not None
+        return replace(self, percent=100 * self.cost / self.untracked, budget=budget)
 
     @property
     def within(self) -> bool | None:
@@ -54,13 +62,22 @@ def paired(
     budget: float | None = None,
 ) -> Result:
     """Run untracked, tracked, untracked in turn, `rounds` times; each returns its seconds."""
-    differences, floor, base = [], [], []
     untracked(), tracked()
-    for _ in range(rounds):
-        before, between, after = untracked(), tracked(), untracked()
-        differences.append(between - (before + after) / 2)
-        floor.append(after - before)
-        base += [before, after]
+    triples = [(untracked(), tracked(), untracked()) for _ in range(rounds)]
+    return replace(difference(name, triples, scale=scale, unit=unit), budget=budget)
+
+
+def difference(
+    name: str,
+    triples: list[tuple[float, float, float]],
+    *,
+    scale: float,
+    unit: str,
+    by: str = "autotrack",
+) -> Result:
+    """Of the seconds untracked, tracked, and untracked again."""
+    differences = [tracked - (before + after) / 2 for before, tracked, after in triples]
+    floor = [after - before for before, _, after in triples]
     return Result(
         name,
         unit,
@@ -68,8 +85,8 @@ def paired(
         _half_width(differences) * scale,
         statistics.median(floor) * scale,
         _half_width(floor) * scale,
-        statistics.median(base) * scale,
-        budget,
+        statistics.median(value for before, _, after in triples for value in (before, after)) * scale,
+        by=by,
     )
 
 
