@@ -11,7 +11,7 @@ ROWS, COLUMNS = 20_000, 20
 
 
 def run() -> Iterator[Result]:
-    return beside.compare("deep", rounds=12, budget=lambda untracked: 50.0 + 0.02 * untracked)
+    return beside.compare("deep", rounds=24, budget=lambda untracked: 50.0 + 0.02 * untracked)
 
 
 def trainings(tracker: str) -> beside.Trainings:
