@@ -168,6 +168,7 @@ class Strand(context.Place):
         "kind",
         "memo",
         "name",
+        "within",
     )
 
     def __init__(
@@ -199,7 +200,9 @@ class Strand(context.Place):
         owner = context.opened.get() if kind != "run" else None
         if kind not in ("step", "printed") and job.before_training:
             job.training_begins()
-        self._counted = kind not in ("step", "printed") and owner is None and parent is None
+        self.within = parent or (owner.id if owner is not None else None)
+        """The strand that it is nested in, or that the user opened around it."""
+        self._counted = kind not in ("step", "printed") and self.within is None
         if self._counted:
             job.runs += 1
         self._report(
@@ -212,7 +215,7 @@ class Strand(context.Place):
                 cls=storable(cls),
                 parent=parent,
                 owner=owner.id if owner is not None else None,
-                generators=seeds.states() if parent is None and owner is None and kind != "step" else {},
+                generators=seeds.states() if self.within is None and kind != "step" else {},
                 thread=storable(_thread_name()),
             )
         )

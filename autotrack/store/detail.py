@@ -44,7 +44,7 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
         (v.id, v.label, {n: x for e in v.of(events.StrandSummary) for n, x in e.values.items()}) for v in group
     ]
     names = strands.names_in_run(summaries)
-    ended = next((view.ended for view in group[:1]), None)
+    ended = strands.last_phase(group).ended if group else None
     model = strands.model_of(group)
     used: list[events.StrandDataset] = []
     for event in (event for view in group for event in view.datasets()):

@@ -273,11 +273,14 @@ class _Rows:
 def _status(
     root: StrandView, started: events.StrandStarted, group: Sequence[StrandView], life: Life
 ) -> tuple[str, float | None]:
-    if root.ended is not None:
+    last = strands.last_phase(group)
+    if root.ended is not None and last is root:
         return root.ended.status, root.ended.seconds
-    if life.alive.get(root.segment):
+    if last.ended is not None:
+        return last.ended.status, last.ended.time - started.time
+    if life.alive.get(last.segment):
         return "running", None
-    return life.gone(root.segment), max(0.0, *(view.last_time - started.time for view in group))
+    return life.gone(last.segment), max(0.0, *(view.last_time - started.time for view in group))
 
 
 def _apply_edits(database: Database, tags: Mapping[str, _Tags], aliases: Mapping[str, str]) -> None:

@@ -201,22 +201,42 @@ def model_of(group: Sequence[StrandView]) -> events.StrandModel | None:
     return next((view.of(events.StrandModel)[-1] for view in reversed(group) if view.of(events.StrandModel)), None)
 
 
+def last_phase(group: Sequence[StrandView]) -> StrandView:
+    """The strand with which a run ended: the first one, or what was trained on in the same way after that had ended."""
+    root = group[0]
+    phase = root
+    for view in group[1:]:
+        if view.started is None or root.started is None or phase.ended is None or phase.started is None:
+            continue
+        alike = (view.started.framework, view.started.kind) == (root.started.framework, root.started.kind)
+        if alike and view.started.time >= phase.ended.time:
+            phase = view
+    return phase
+
+
 def series_names(group: Sequence[StrandView]) -> dict[tuple[str, str], str]:
     """(strand, name as it is presented) of each series to its name in the run.  What was printed outside of a training
-    gives way to what the training has under that name, but where that was printed too, later, and goes on from it."""
+    gives way to what the training has under that name, but where that was printed too, later, and goes on from it.  A
+    strand whose steps come after all those of another of its name goes on from that."""
     group = sorted(group, key=lambda view: view.started is not None and view.started.kind == "printed")
     found: list[tuple[str, str, dict[str, object]]] = []
     goes_on: dict[str, tuple[int, object]] = {}
+    before: dict[str, tuple[int, object]] = {}
     for view in group:
         named: dict[str, object] = {}
         outside = view.started is not None and view.started.kind == "printed"
         for row in view.series:
             name = presented(row.name)
+            if not outside and name in before and before[name][0] < row.first_step:
+                named[name] = before[name][1]
             first, later = goes_on.get(name, (None, None))
             follows = outside and first is not None and row.last_step < first
             named[name] = later if follows else named.get(name, object())
             if row.origin == "print" and not outside:
                 goes_on[name] = min(row.first_step, goes_on.get(name, (row.first_step, None))[0]), named[name]
+            if not outside:
+                last = max(row.last_step, before[name][0]) if name in before else row.last_step
+                before[name] = last, before[name][1] if name in before else named[name]
         found.append((view.id, view.label, named))
     return names_in_run(found)
 

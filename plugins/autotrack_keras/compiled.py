@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from autotrack import Strand
 from autotrack.plugin_api import attributes
 
 PLAIN = (int, float, str, bool)
@@ -14,8 +13,8 @@ DEFAULT = "rmsprop"
 """The optimizer of a `compile` that is given none."""
 
 
-def tell_compiled(strand: Strand, model: Any) -> None:
-    """What `compile` was given, the settings of the optimizer as they are now."""
+def tell_compiled(model: Any, tell: Callable[[dict[str, Any], str], None]) -> None:
+    """What `compile` was given, the settings of the optimizer as they are now, to the `params` of a strand."""
     compiled = getattr(getattr(model, "_compile_config", None), "config", None)
     given = dict(compiled) if isinstance(compiled, dict) else {}
     optimizer = getattr(model, "optimizer", None)
@@ -24,15 +23,15 @@ def tell_compiled(strand: Strand, model: Any) -> None:
     own = {name: value for name, value in own.items() if value is not optimizer}
     for name, value in own.items():  # of a `compile` of the program's own
         settings = {f"{name}.{setting}": set_to for setting, set_to in optimizer_settings(value).items()}
-        strand.params(settings, source="optimizer")
+        tell(settings, "optimizer")
     unused = own and type(optimizer).__name__.lower() == DEFAULT
     if optimizer is not None and hasattr(optimizer, "get_config") and not unused:
-        strand.params(optimizer_settings(optimizer), source="optimizer")
+        tell(optimizer_settings(optimizer), "optimizer")
     loss: Any = given.get("loss")
     if type(loss).__module__.startswith("keras.") and hasattr(loss, "get_config"):
         settings = {f"loss.{name}": value for name, value in loss.get_config().items() if name not in ("name", "fn")}
-        strand.params({name: value for name, value in settings.items() if _is_plain(value)}, source="compile")
-    strand.params({name: _described(value) for name, value in given.items() if value is not None}, source="compile")
+        tell({name: value for name, value in settings.items() if _is_plain(value)}, "compile")
+    tell({name: _described(value) for name, value in given.items() if value is not None}, "compile")
 
 
 def optimizer_settings(optimizer: Any) -> dict[str, Any]:

@@ -21,24 +21,45 @@ RATES = ("learning_rate", "lr")
 class Epochs:
     """How far a training is, and what its epochs and batches have brought."""
 
-    __slots__ = ("_batches", "_container", "_lock", "_names", "_rate", "_strand", "begun", "count", "ended", "spent")
+    __slots__ = (
+        "_batches", "_before", "_container", "_lock", "_names", "_offset", "_rate", "_strand", "begun", "count",
+        "ended", "last", "left", "params", "phase", "spent",
+    )  # fmt: skip
 
-    def __init__(self, strand: Strand) -> None:
+    def __init__(self, strand: Strand, before: Epochs | None = None) -> None:
+        """`before`: those of the training that goes on."""
         self._strand = weakref.ref(strand)
+        self.phase: int = before.phase + 1 if before is not None else 1
+        """How often the model is trained, each time from where it was."""
+        self._before: int = before.last + 1 if before is not None else 0
+        self._offset = 0
+        self.last: int = self._before - 1
+        """The last epoch that is on record."""
+        self.params: dict[str, Any] = dict(before.params) if before is not None else {}
+        """Those that were told."""
+        self.left: list[tuple[weakref.ref[Any], bytes]] = []
+        """Some of the weights, as it has left them."""
         self._batches: dict[str, Any] = {}
         self._names: dict[str, int] = {}
         self._container: Any = None
         self._rate: float | None = None
-        self.begun = 0
-        """Batches of the epochs before."""
-        self.count = 0
-        """Batches that were trained on."""
+        self.begun: int = before.count if before is not None else 0
+        self.count: int = self.begun
+        """Batches of the epochs before, and those that were trained on."""
         self.ended = 0
         """Epochs that were gone through."""
         self.spent = 0.0
         """Seconds that the identities of saved weights have taken."""
         self._lock = threading.Lock()
         strand.memo[MEMO] = strand.counter = self
+
+    def tell(self, params: dict[str, Any], source: str) -> None:
+        """Parameters: those that are others than in the training which goes on."""
+        new = {name: value for name, value in params.items() if name not in self.params or self.params[name] != value}
+        self.params.update(new)
+        strand = self._strand()
+        if strand is not None:
+            strand.params(new, source)
 
     def is_of(self, container: Any) -> bool:
         """Whether these are of the training whose callbacks this list calls."""
@@ -69,7 +90,10 @@ class Epochs:
         strand = self._strand()
         if strand is None:
             return
-        self.begun, self.ended = self.count, self.ended + 1
+        if not self.ended and epoch < self._before:  # where `fit` was not told that epochs came before, it begins at 0
+            self._offset = self._before - epoch
+        epoch += self._offset
+        self.begun, self.ended, self.last = self.count, self.ended + 1, epoch
         history = _history(container)
         if history is None:
             found = dict(numbers(logs)) if isinstance(logs, dict) else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
@@ -19,6 +20,8 @@ LEAST, SHARE = 0.02, 0.02
 """Seconds, and share of a training, that the identity of what it has trained may take."""
 DEPTH = 30
 """Frames above a save in which the end of a batch is looked for."""
+COMPARED, LOOKED_AT = 8, 10_000
+"""Weights, and elements of them, by which it is seen whether a training goes on from where another has ended."""
 LAYERS = 100
 """Layers that are listed."""
 
@@ -92,6 +95,22 @@ def describe(strand: Strand, model: Any, seconds: float) -> None:
     trainable = sum(map(size_of, model.trainable_weights))
     layers = [f"{layer.name} ({type(layer).__name__})" for layer in model.layers[:LAYERS]]
     strand.summaries({"layers": layers, "trainable_parameters": trainable})
+
+
+def some_weights(model: Any) -> list[tuple[weakref.ref[Any], bytes]]:
+    """Those of a model that are trained, the smallest of them, as they are."""
+    found, room = [], LOOKED_AT
+    for variable in sorted(model.trainable_weights, key=size_of)[:COMPARED]:
+        room -= size_of(variable)
+        if room >= 0:
+            found.append((weakref.ref(variable), array_of(variable.value).tobytes()))
+    return found
+
+
+def is_as_left(weights: list[tuple[weakref.ref[Any], bytes]]) -> bool:
+    """Whether these are the weights still, and have not been changed since."""
+    alive = [(reference(), content) for reference, content in weights]
+    return bool(alive) and all(v is not None and array_of(v.value).tobytes() == content for v, content in alive)
 
 
 def size_of(variable: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Generator, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack.plugin_api import SELF_TOLD, begin, kept_settings, made, note_of, remember, strand_for, strand_of
@@ -14,12 +14,15 @@ from autotrack_keras.compiled import tell_compiled
 from autotrack_sklearn.splits import named_split
 
 Observation = Generator[None, Any, None]
+Kind = TypeVar("Kind")
 
 DATA = ("x", "y", "sample_weight", "validation_data", "callbacks", "verbose")
 """Arguments of `fit` that are no parameters of the training."""
 PACKAGES = ("keras", "keras._tf_keras.keras", "keras.api", "keras.api._tf_keras.keras")
 """Under which the functions that write and read files are bound."""
 BATCH = 32
+BEFORE = "keras before"
+"""In the memo of a strand, that of the training which it goes on from."""
 
 
 @hookimpl
@@ -54,18 +57,19 @@ def opens_fit(call: Call) -> Opening:
 def observe_fit(call: Call, strand: Strand) -> Observation:
     model = call.instance
     strand.memo[SELF_TOLD] = True
-    told = epochs.Epochs(strand)
-    tell_compiled(strand, model)
+    before = _gone_on(model, strand)
+    told = epochs.Epochs(strand, before)
+    tell_compiled(model, told.tell)
     x, y, weights = (call.get(name) for name in ("x", "y", "sample_weight"))
     given = {name: call.get(name) for name in _settings(call)}
     settings = {name: value for name, value in given.items() if value is not None and not _is_zero(value)}
     if "batch_size" not in settings and hasattr(x, "shape"):
         settings["batch_size"] = BATCH
     settings.setdefault("epochs", 1)
-    strand.params(settings, source="fit")
+    told.tell(settings, "fit")
     callbacks = call.get("callbacks")
     listed = _listed(callbacks)
-    _tell_callbacks(strand, listed)
+    told.tell(_told_of(listed), "fit")
     data.tell(strand, "train", x, y, weights)
     held_out = call.get("validation_data")
     if isinstance(held_out, tuple) and 1 <= len(held_out) <= 3:
@@ -81,6 +85,23 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
                 found[f"{type(callback).__name__}.{name}"] = value
     strand.summaries(found)
     models.describe(strand, model, call.seconds)
+    told.left = models.some_weights(model)
+    _trained.put(model, (strand, told))
+
+
+def _gone_on(model: Any, strand: Strand) -> epochs.Epochs | None:
+    """The training of a model before this one, where it goes on from the weights that it had then: it becomes part of
+    the same run."""
+    known = _trained.get(model)
+    if known is None:
+        return None
+    earlier, before = known
+    if not earlier.recording or earlier.within != strand.within or not models.is_as_left(before.left):
+        return None
+    if strand.within is None:
+        strand.join(earlier.joined or earlier, f"phase{before.phase + 1}")
+    strand.memo[BEFORE] = earlier
+    return before
 
 
 def _is_zero(value: Any) -> bool:
@@ -99,14 +120,14 @@ def _listed(callbacks: Any) -> list[Any]:
     return [callback for callback in given if hasattr(callback, "__dict__")]
 
 
-def _tell_callbacks(strand: Strand, callbacks: list[Any]) -> None:
+def _told_of(callbacks: list[Any]) -> dict[str, Any]:
     """Callbacks by their classes, and what their constructors were given, as far as they have kept it."""
     settings: dict[str, Any] = {}
     for callback in callbacks:
         name = type(callback).__name__
         settings.setdefault("callbacks", []).append(name)
         settings.update({f"{name}.{setting}": value for setting, value in kept_settings(callback).items()})
-    strand.params(settings, source="fit")
+    return settings
 
 
 def observe_evaluate(call: Call) -> Observation:
@@ -126,6 +147,9 @@ def _scored(strand: Strand, model: Any, split: str, result: Any) -> None:
         told = f"{split}/{name}"
         told = f"{told}.evaluated" if split == "train" or strand.has(told, other_than="metric") else told
         series = strand.series(told, origin="metric")
+        before: Strand | None = strand.memo.get(BEFORE)
+        if before is not None and not series.next_step and before.has(told, other_than=""):
+            series.next_step = before.series(told, origin="metric").next_step
         series.record(series.next_step, value)
         series.next_step += 1
 
@@ -146,9 +170,28 @@ def _scores(model: Any, result: Any) -> list[tuple[str, float]]:
     return [(name, float(value)) for name, value in zip(names, values, strict=False) if hasattr(value, "__float__")]
 
 
-_orders: dict[int, tuple[weakref.ref[Any], list[str]]] = {}
-"""Models by their id, and the names of what they return as a list, in that order."""
-ORDERS = 1_000
+class _Noted(Generic[Kind]):
+    """What is noted of models, by which nothing of theirs is called, as it is by a mapping with weak keys."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], Kind]] = {}
+
+    def put(self, model: Any, noted: Kind) -> None:
+        if len(self._known) > NOTED:
+            self._known.clear()
+        self._known[id(model)] = weakref.ref(model), noted
+
+    def get(self, model: Any) -> Kind | None:
+        reference, noted = self._known.get(id(model), (None, None))
+        return noted if reference is not None and reference() is model else None
+
+
+_orders: _Noted[list[str]] = _Noted()
+"""The names of what models return as a list, in that order."""
+_trained: _Noted[tuple[Strand, epochs.Epochs]] = _Noted()
+"""Their last training."""
+NOTED = 1_000
+"""Models of which something is."""
 
 
 def flattened(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
@@ -159,15 +202,12 @@ def flattened(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Non
         return
     listed = [str(part.name) for metric in model.metrics for part in getattr(metric, "metrics", None) or [metric]]
     names = [name for name in listed if name in logs]
-    if len(_orders) > ORDERS:
-        _orders.clear()
-    _orders[id(model)] = weakref.ref(model), names + sorted(name for name in logs if name not in listed)
+    _orders.put(model, names + sorted(name for name in logs if name not in listed))
 
 
 def _names_of(model: Any, count: int) -> list[str]:
-    reference, names = _orders.get(id(model), (None, []))
-    known = reference is not None and reference() is model and len(names) == count
-    return names if known else ["loss", *(f"metric[{at}]" for at in range(count - 1))]
+    names = _orders.get(model) or []
+    return names if len(names) == count else ["loss", *(f"metric[{at}]" for at in range(count - 1))]
 
 
 def predicted(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
@@ -212,7 +252,7 @@ def trained_on_batch(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], 
         if strand is None:
             return
         told = strand.counter = Batches(strand, model.name)
-        tell_compiled(strand, model)
+        tell_compiled(model, strand.params)
         remember(model, strand, note=told)
     told.goes_on()
     for name, value in _scores(model, result):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -279,6 +281,56 @@ def test_callbacks_in_every_form(recording: Recording, form: str) -> None:
         (strand,) = recording.strands()
         assert values(strand)["train/loss"] == history.history["loss"]
     assert isinstance(given, keras.callbacks.CallbackList) or given == [history]
+
+
+def test_a_model_that_is_trained_on(tmp_path: Path) -> None:
+    """Frozen, then fine-tuned: one run, whose curves go on, and of the second phase what is set in another way."""
+    source = """
+import json, numpy, keras
+keras.utils.set_random_seed(0)
+X = numpy.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+Y = X.sum(1)
+base = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+model = keras.Sequential([keras.Input((3,)), base, keras.layers.Dense(1)], name="tuned")
+base.trainable = False
+model.compile("sgd", "mse")
+seen = model.fit(X, Y, batch_size=10, epochs=3, validation_split=0.2, verbose=0).history
+model.evaluate(X[:7] + 1, Y[:7], verbose=0)
+base.trainable = True
+model.compile(keras.optimizers.SGD(1e-3), "mse")
+more = model.fit(X, Y, batch_size=10, epochs=2, validation_split=0.2, verbose=0).history
+model.evaluate(X[:7] + 1, Y[:7], verbose=0)
+third = model.fit(X, Y, batch_size=10, epochs=8, initial_epoch=7, validation_split=0.2, verbose=0).history
+json.dump([seen[n] + more[n] + third[n] for n in ("loss", "val_loss")], open("said.json", "w"))
+model.set_weights([numpy.zeros_like(w) for w in model.get_weights()])  # another training, of the same object
+model.fit(X, Y, batch_size=10, epochs=1, verbose=0)
+"""
+    done = run_program(source, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 runs recorded" in done.stderr
+
+    def said(*words: str) -> list[Any]:
+        line = [sys.executable, "-m", "autotrack", *words, "--json"]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    run = said("ls")[-1]["id"]
+    points: dict[str, list[tuple[int, float]]] = {}
+    for point in said("export", run, "--points"):
+        points.setdefault(point["name"], []).append((point["step"], point["value"]))
+    losses, held_out = json.loads((tmp_path / "said.json").read_text())
+    steps = [0, 1, 2, 3, 4, 7]
+    assert points["train/loss"] == list(zip(steps, losses, strict=True))
+    assert points["valid/loss"] == list(zip(steps, held_out, strict=True))
+    assert [step for step, _ in points["train/loss.batch"]] == list(range(24))
+    assert [step for step, _ in points["test/loss"]] == [0, 1]
+    (run,) = said("export", run)
+    assert (run["name"], run["status"]) == ("Sequential(tuned)", "finished")
+    params = {param["name"]: param["value"] for param in run["params"]}
+    assert (params["epochs"], params["phase2.epochs"], params["phase3.epochs"]) == (3, 2, 8)
+    assert (params["learning_rate"], params["phase2.learning_rate"]) == (0.01, 0.001)
+    assert "phase2.loss" not in params
+    assert not any("phase" in name for name in points)
 
 
 def test_several_outputs(recording: Recording) -> None:
