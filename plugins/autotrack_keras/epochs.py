@@ -12,7 +12,7 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import note_of, remember, strand_inside
-from autotrack_keras.compiled import number_of, rate_of
+from autotrack_keras.compiled import number_of, rate_of, tell_compiled
 
 MEMO = "keras"
 RATES = ("learning_rate", "lr")
@@ -158,6 +158,7 @@ def training_begun(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
         if strand.framework != "sklearn" or strand.kind != "fit":  # a wrapper for scikit-learn
             return
         epochs = Epochs(strand)
+        tell_compiled(getattr(container, "_model", None), epochs.tell)
     if epochs.is_of(container):
         epochs.begin(container)
         remember(container, strand, note=epochs)

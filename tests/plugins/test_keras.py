@@ -333,6 +333,37 @@ model.fit(X, Y, batch_size=10, epochs=1, verbose=0)
     assert not any("phase" in name for name in points)
 
 
+def test_a_model_in_an_estimator_of_scikit_learn(recording: Recording) -> None:
+    """What both frameworks see is recorded once."""
+    from keras.wrappers import SKLearnRegressor
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def build(X: Any, y: Any, rate: float = 0.01) -> Any:
+        model = keras.Sequential([keras.Input(X.shape[1:]), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(rate), "mse")
+        return model
+
+    def estimator() -> Any:
+        return SKLearnRegressor(build, fit_kwargs={"epochs": 2, "verbose": 0})
+
+    wrapped = estimator().fit(X, Y)
+    make_pipeline(StandardScaler(), estimator()).fit(X, Y)
+    GridSearchCV(estimator(), {"model_kwargs": [{"rate": 0.1}, {"rate": 0.2}]}, cv=2, scoring="r2").fit(X, Y)
+    alone, piped, search = recording.strands()
+    names = [(strand.started.framework, strand.name) for strand in (alone, piped, search)]
+    assert names == [
+        ("sklearn", "SKLearnRegressor"),
+        ("sklearn", "Pipeline(SKLearnRegressor)"),
+        ("sklearn", "GridSearchCV(SKLearnRegressor)"),
+    ]
+    assert values(alone)["train/loss"] == wrapped.history_.history["loss"]
+    assert (alone.params["optimizer"], alone.params["learning_rate"], alone.params["loss"]) == ("SGD", 0.01, "mse")
+    assert len(piped.points["train/loss"]) == 2
+    assert "train/loss" not in search.points
+
+
 def test_several_outputs(recording: Recording) -> None:
     inputs = {name: keras.Input((3,), name=name) for name in ("left", "right")}
     joined = keras.layers.Concatenate()(list(inputs.values()))
