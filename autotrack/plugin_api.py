@@ -25,6 +25,7 @@ from autotrack.identity import data as identity
 from autotrack.identity import models
 from autotrack.identity.models import Streamed
 from autotrack.journal.points import pack_record
+from autotrack.loops import LoopTraining, goes_on
 from autotrack.manual import here
 from autotrack.plugins import hooks
 from autotrack.predictions import Prediction, Tie, like, made
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SELF_TOLD",
     "Loaded",
+    "LoopTraining",
     "Prediction",
     "Streamed",
     "Tie",
@@ -253,12 +255,6 @@ def is_rank(number: int) -> None:
     job = context.Current.job
     if job is not None and not job.ended:
         job.is_rank(number)
-
-
-def goes_on(strand: Strand) -> None:
-    """A training that was begun before is what happens in this thread again."""
-    if context.here.inside is None and context.latest.get() is not strand:
-        context.began(strand)
 
 
 def later(what: str, task: Callable[[], None], seconds: float = 0.0) -> None:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from autotrack import Strand
-from autotrack.plugin_api import begin, goes_on, objects_around, remember, settings_around
+from autotrack.plugin_api import LoopTraining, begin, objects_around, remember, settings_around
 from autotrack_keras.compiled import is_optimizer, number_of, optimizer_settings, rate_of
 from autotrack_keras.models import is_model, name_of, size_of
 from autotrack_tensorflow import deferred, frames
@@ -27,16 +27,14 @@ SHARE, LEAST = 0.01, 0.005
 """Of the time of a training, and seconds, that reading learning rates may take."""
 
 
-class Training:
+class Training(LoopTraining):
     """A training in this process."""
 
     def __init__(self, strand: Strand) -> None:
-        self.strand = strand
+        super().__init__(strand)
         self.optimizers: list[Stepped] = []
         self.passes = 0
         """Steps that were made without an optimizer."""
-        self.entered = False
-        """Whether anything of it has happened yet."""
         self.names: dict[str, Any] = {}
         """By name, what the series is of."""
         self.described: dict[str, weakref.ref[Any]] = {}
@@ -44,10 +42,13 @@ class Training:
         self.epochs = 0
         self.clock: Any = None
         """The data whose rounds are its epochs."""
-        self.joined: set[int] = {id(self)}
         self.losses: list[Any] = []
         self.told: dict[str, Any] = {}
         """By the name of its series, the last result of a metric and the step that it was asked for at."""
+
+    def label(self) -> str:
+        names = (*self.described, *(state.prefix.rstrip(".") for state in self.optimizers))
+        return next(iter(names), "")
 
     @property
     def count(self) -> int:
@@ -217,7 +218,7 @@ def resolve(variables: list[Any], frame: FrameType | None, around: Training | No
     else:
         training = min(known.values(), key=lambda entry: entry.strand.began)
         for other in known.values():
-            join(other, training)
+            other.join(training)
         _describe(training, _models(frame, variables))
     _own(training, variables)
     return training
@@ -302,20 +303,5 @@ def join_optimizer(state: Stepped, training: Training, frame: FrameType | None) 
 def entered(training: Training) -> None:
     """Something of a training has happened in this thread after something of another."""
     here = in_thread()
-    before, again = here.training, training.entered
-    here.training, training.entered = training, True
-    if before is not None and before is not training and again:  # it goes on: the two take turns
-        first, second = sorted((before, training), key=lambda entry: entry.strand.began)
-        training.strand.resume()
-        join(second, first)
-        goes_on(training.strand)
-
-
-def join(other: Training, into: Training) -> None:
-    if id(other) in into.joined:
-        return
-    names = (*other.described, *(state.prefix.rstrip(".") for state in other.optimizers))
-    other.strand.join(into.strand, next(iter(names), ""))
-    other.strand.resume()
-    into.joined |= other.joined
-    other.joined = into.joined
+    before, here.training = here.training, training
+    training.enter(before)

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from autotrack import Strand
-from autotrack.plugin_api import begin, goes_on, settings_around
+from autotrack.plugin_api import LoopTraining, begin, settings_around
 from autotrack_torch import modules
 
 if TYPE_CHECKING:
@@ -27,14 +27,12 @@ EVALUATED = 20
 """Data sets on record that a training was evaluated on under one name: they may be made anew each time."""
 
 
-class Training:
+class Training(LoopTraining):
     """A training in this process."""
 
     def __init__(self, strand: Strand) -> None:
-        self.strand = strand
+        super().__init__(strand)
         self.optimizers: list[Stepped] = []
-        self.entered = False
-        """Whether anything of it has happened yet."""
         self.fed = False
         """Whether a data loader is known that feeds it."""
         self.losses: dict[str, Loss] = {}
@@ -49,8 +47,9 @@ class Training:
         """The number of the next one."""
         self.evaluated: Counter[str] = Counter()
         """By the name of its loader, how many data sets are on record that it was evaluated on."""
-        self.joined: set[int] = {id(self)}
-        """The trainings that it was found to be one with."""
+
+    def label(self) -> str:
+        return next((state.name for state in self.optimizers if state.name), "")
 
     @property
     def steps(self) -> int:
@@ -188,7 +187,7 @@ def resolve(parameters: list[Any], frame: FrameType | None) -> Training | None:
     else:
         training = min(known, key=lambda entry: entry.strand.began)
         for other in known:
-            join(other, training)
+            other.join(training)
         new = {id(parameter) for parameter in parameters if not _is_owned(parameter)}
         if new:
             found = modules.find(frame, new)
@@ -207,13 +206,8 @@ def _is_owned(parameter: Any) -> bool:
 def entered(training: Training) -> None:
     """Something of a training has happened in this thread after something of another."""
     here = in_thread()
-    before, again = here.training, training.entered
-    here.training, training.entered = training, True
-    if before is not None and before is not training and again:  # it goes on: the two take turns
-        first, second = sorted((before, training), key=lambda entry: entry.strand.began)
-        training.strand.resume()
-        join(second, first)
-        goes_on(training.strand)
+    before, here.training = here.training, training
+    training.enter(before)
 
 
 def leave(strand: Strand) -> None:
@@ -224,15 +218,6 @@ def leave(strand: Strand) -> None:
         here.training = None
         if before.strand.recording and before.strand.goes_on:
             before.strand.end("finished")
-
-
-def join(other: Training, into: Training) -> None:
-    if id(other) in into.joined:
-        return
-    other.strand.join(into.strand, next((state.name for state in other.optimizers if state.name), ""))
-    other.strand.resume()
-    into.joined |= other.joined
-    other.joined = into.joined
 
 
 def _begin(parameters: list[Any], frame: FrameType | None) -> Training | None:
