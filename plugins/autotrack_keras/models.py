@@ -27,8 +27,11 @@ LAYERS = 100
 
 
 def is_model(obj: Any) -> bool:
-    module = sys.modules.get("keras.src.models.model")
-    return module is not None and isinstance(obj, module.Model)
+    """Whether it is a model, or a layer that is trained by itself: a class of the program's of both."""
+    trainers, layers = sys.modules.get("keras.src.trainers.trainer"), sys.modules.get("keras.src.layers.layer")
+    if trainers is None or layers is None:
+        return False
+    return isinstance(obj, trainers.Trainer) and isinstance(obj, layers.Layer)
 
 
 def name_of(model: Any) -> str:
@@ -93,7 +96,8 @@ def describe(strand: Strand, model: Any, seconds: float) -> None:
     digest = model_digest(model, min(BUDGET, LEAST + SHARE * seconds))
     strand.fitted(cls, digest, sum(map(size_of, model.weights)))  # it may say that it is not built, and be trained
     trainable = sum(map(size_of, model.trainable_weights))
-    layers = [f"{layer.name} ({type(layer).__name__})" for layer in model.layers[:LAYERS]]
+    inside = getattr(model, "layers", [])  # a layer that is trained by itself has none
+    layers = [f"{layer.name} ({type(layer).__name__})" for layer in inside[:LAYERS]]
     strand.summaries({"layers": layers, "trainable_parameters": trainable})
 
 

@@ -23,6 +23,7 @@ from sklearn.metrics import mean_squared_error
 import autotrack
 from autotrack import events
 from autotrack.identity import arrays
+from autotrack.plugin_api import model_digest
 from autotrack.testing import PluginContract, Recording, recording, run_program
 
 __all__ = ["recording"]
@@ -407,6 +408,28 @@ def test_a_step_of_the_programs_own(recording: Recording) -> None:
     assert values(strand)["train/own"] == history.history["own"]
     assert strand.params["learning_rate"] == "ExponentialDecay"
     assert strand.params["learning_rate.decay_rate"] == 0.5
+
+
+def test_a_layer_that_is_trained_by_itself(recording: Recording) -> None:
+    """As in Keras's own tests: a class of the trainer and of a layer is a model in all but its name."""
+    from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+
+    class Line(TensorFlowTrainer, keras.layers.Dense):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            keras.layers.Dense.__init__(self, units=1)
+            TensorFlowTrainer.__init__(self)
+
+    layer = Line()
+    layer.compile(keras.optimizers.SGD(0.01), "mse")
+    history = layer.fit(X, Y, epochs=2, verbose=0)
+    loss = layer.evaluate(X + 0.5, Y, verbose=0)
+    (strand,) = recording.strands()
+    assert values(strand)["train/loss"] == history.history["loss"]
+    assert values(strand)["test/loss"] == [loss]
+    (told,) = strand.of(events.StrandModel)
+    assert (strand.name, told.parameters) == ("Line", 4)
+    assert told.id == model_digest(layer, 10.0)
+    assert summary(strand)["trainable_parameters"] == 4
 
 
 def test_batches_by_hand(recording: Recording) -> None:
