@@ -53,7 +53,8 @@ def rate_of(optimizer: Any, step: int | None = None) -> Any:
         return schedule(step)
     rate = getattr(optimizer, "learning_rate", None)
     rate = getattr(rate, "value", rate)
-    return (getattr(rate, "values", None) or [rate])[0]  # of a strategy's, that of the first replica
+    parts = getattr(rate, "values", None)  # of a strategy's; a tensor of PyTorch's has a method of that name
+    return parts[0] if isinstance(parts, (tuple, list)) and parts else rate
 
 
 def number_of(rate: Any) -> float:

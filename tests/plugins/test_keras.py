@@ -561,11 +561,12 @@ def test_files_have_the_weights_identity(recording: Recording, tmp_path: Path) -
 
 def test_on_pytorch(tmp_path: Path) -> None:
     plain = run_program(PROGRAM, tmp_path, tracked=False, env={"KERAS_BACKEND": "torch"})
-    done = run_program(PROGRAM, tmp_path, env={"KERAS_BACKEND": "torch"})
+    done = run_program(PROGRAM, tmp_path, env={"KERAS_BACKEND": "torch", "AUTOTRACK_STRICT": "1"})
     assert (done.returncode, done.stdout) == (0, plain.stdout), done.stderr
     (strand,) = Recording(tmp_path / ".autotrack").strands()
     assert str(values(strand)["train/loss"]) in done.stdout
-    assert set(strand.points) == {"train/loss", "train/loss.batch"}
+    assert set(strand.points) == {"train/loss", "train/loss.batch", "learning_rate"}
+    assert values(strand)["learning_rate"] == [0.01]
     assert len(strand.points["train/loss.batch"]) == 8
     assert strand.started.framework == "keras"
 
