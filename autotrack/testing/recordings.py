@@ -121,13 +121,14 @@ def recording(tmp_path: Path) -> Iterator[Recording]:
 def run_program(
     source: str, folder: Path, *, tracked: bool = True, env: dict[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program in a folder as `autotrack run` would, or without tracking."""
+    """Run a program in a folder as `autotrack run` would, in strict mode unless `env` says otherwise, or without
+    tracking."""
     from autotrack.launch import environment
 
     script = folder / "program.py"
     script.write_text(source)
     given = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK_")}
-    given = {**given, **(env or {})}
+    given = {**given, "AUTOTRACK_STRICT": "1", **(env or {})}
     return subprocess.run(
         [sys.executable, str(script)],
         cwd=folder,

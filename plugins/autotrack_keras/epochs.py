@@ -23,7 +23,7 @@ class Epochs:
 
     __slots__ = (
         "_batches", "_before", "_container", "_lock", "_names", "_offset", "_rate", "_strand", "begun", "count",
-        "ended", "last", "left", "params", "phase", "spent",
+        "earlier", "ended", "last", "left", "params", "phase", "spent",
     )  # fmt: skip
 
     def __init__(self, strand: Strand, before: Epochs | None = None) -> None:
@@ -48,6 +48,8 @@ class Epochs:
         """Batches of the epochs before, and those that were trained on."""
         self.ended = 0
         """Epochs that were gone through."""
+        self.earlier: int = before.earlier + before.ended if before is not None else 0
+        """Those of the trainings that it goes on from."""
         self.spent = 0.0
         """Seconds that the identities of saved weights have taken."""
         self._lock = threading.Lock()

@@ -77,13 +77,13 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     elif held_out is not None:
         data.tell(strand, "valid", held_out)
     yield
-    found: dict[str, Any] = {"epochs": told.ended, "steps": told.count}
+    found: dict[str, Any] = {"epochs": told.earlier + told.ended, "steps": told.count}
     for callback in listed:
         for name in ("best_epoch", "stopped_epoch", "best"):
             value = vars(callback).get(name) if hasattr(callback, "monitor") else None
             if isinstance(value, (int, float)) and value:
                 found[f"{type(callback).__name__}.{name}"] = value
-    strand.summaries(found)
+    (strand.joined or strand).summaries(found)  # of all phases, by the last one
     models.describe(strand, model, call.seconds)
     told.left = models.some_weights(model)
     _trained.put(model, (strand, told))

@@ -51,7 +51,7 @@ class Trace:
     def belongs(self, training: Training) -> None:
         if self.training is not None and self.training is not training:
             first, second = sorted((self.training, training), key=lambda entry: entry.strand.began)
-            known.join(second, first)
+            second.join(first)
             training = first
         self.training = training
 

@@ -210,7 +210,7 @@ def test_the_learning_rate_where_history_has_none(recording: Recording) -> None:
     model.fit(X, Y, epochs=3, batch_size=20, verbose=0)
     by_hand, schedule = recording.strands()
     assert by_hand.points["learning_rate"] == [(0, 0.5)]
-    assert schedule.points["learning_rate"] == [(0, 0.1), (1, 0.2)]
+    assert schedule.points["learning_rate"] == [(3, 0.1), (4, 0.2)]  # in the epochs that count on
 
 
 def test_optimizers_of_a_compile_of_the_programs_own(recording: Recording) -> None:
@@ -332,6 +332,8 @@ model.fit(X, Y, batch_size=10, epochs=1, verbose=0)
     assert (params["learning_rate"], params["phase2.learning_rate"]) == (0.01, 0.001)
     assert "phase2.loss" not in params
     assert not any("phase" in name for name in points)
+    assert (run["summary"]["epochs"], run["summary"]["steps"]) == (6, 24)
+    assert run["summary"]["phase2.trainable_parameters"] == 21
 
 
 def test_a_model_in_an_estimator_of_scikit_learn(recording: Recording) -> None:

@@ -497,13 +497,14 @@ def test_training_goes_on_from_a_model(recording: Recording, tmp_path: Path) -> 
 def test_a_model_that_another_program_trained(tmp_path: Path) -> None:
     data = "import numpy, xgboost\nX = numpy.arange(20.0).reshape(10, 2)\ndata = xgboost.DMatrix(X, X[:, 0])\n"
     train = data + "xgboost.train({'max_depth': 2}, data, 3).save_model('m.ubj')"
-    assert run_program(train, tmp_path).returncode == 0
+    patient = {"AUTOTRACK_KEEP_MODEL_SECONDS": "5"}
+    assert run_program(train, tmp_path, env=patient).returncode == 0
     score = (
         data + "from sklearn.metrics import r2_score\n"
         "booster = xgboost.Booster(model_file='m.ubj')\n"
         "print(r2_score(X[:, 0], booster.predict(data)))"
     )
-    done = run_program(score, tmp_path)
+    done = run_program(score, tmp_path, env=patient)
     assert done.returncode == 0, done.stderr
     found = [Recording(path).strands() for path in [tmp_path / "rec", tmp_path / ".autotrack"] if path.exists()]
     trained, evaluated = found[0]
