@@ -6,7 +6,8 @@ import sys
 
 def _start():
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]
+    # Others are left alone: of what is relative nothing can be said where the current folder is gone.
+    sys.path[:] = [entry for entry in sys.path if not os.path.isabs(entry) or os.path.abspath(entry) != here]
     sys.modules.pop("sitecustomize", None)
     try:
         import sitecustomize  # the one that this one stands before

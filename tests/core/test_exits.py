@@ -21,7 +21,8 @@ if {tracked}:
     import autotrack
     autotrack.log({{"loss": 1.0}})
 """
-QUIET = {"AUTOTRACK_QUIET": "1"}
+QUIET = {"AUTOTRACK_QUIET": "1", "AUTOTRACK_STRICT": "0"}
+"""Not strict: what the program's own `str` and handlers raise is contained."""
 
 
 def ends(ending: str, folder: Path) -> tuple[Any, Any, Recording]:

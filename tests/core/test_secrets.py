@@ -31,9 +31,7 @@ def test_options_with_their_value(dash: str, name: str, secret: str) -> None:
 @given(SECRETS)
 def test_passwords_in_urls(secret: str) -> None:
     hidden = redact(f"see postgresql://kim:{secret}@host:5432/db?x=1 now")
-    assert secret not in hidden
-    assert hidden.startswith("see postgresql://kim:")
-    assert hidden.endswith("@host:5432/db?x=1 now")
+    assert hidden == f"see postgresql://kim:{HIDDEN}@host:5432/db?x=1 now"
 
 
 @given(st.text(string.ascii_letters + string.digits, min_size=16))
@@ -133,7 +131,7 @@ class Odd:
 autotrack.log({{"odd": Odd()}})
 raise RuntimeError("can't reach https://kim:{secret}@host/x")
 """)
-    run_program(source, tmp_path)
+    run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "0"})  # what `repr` raises is contained
     files = [path for path in (tmp_path / ".autotrack").rglob("*") if path.is_file()]
     assert files
     for path in files:
