@@ -15,7 +15,8 @@ Back again, with its points and its fitted model:
     autotrack.load("@best:test/accuracy").model
     autotrack.runs("params.C < 1", sort="test/accuracy")
 
-`hookimpl`, `Patch`, `Registration`, `Call`, `Opening`, `Strand` and `Dataset` are what plugins are written with.
+`hookimpl`, `Patch`, `Registration`, `Call`, `Opening`, `ELSEWHERE`, `Strand` and `Dataset` are what plugins are written
+with.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from autotrack.hookspecs import hookimpl as hookimpl
     from autotrack.loaded import load as load
     from autotrack.loaded import runs as runs
+    from autotrack.patching import ELSEWHERE as ELSEWHERE
     from autotrack.patching import Opening as Opening
     from autotrack.patching import Patch as Patch
     from autotrack.patching import Registration as Registration
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ELSEWHERE",
     "Call",
     "Dataset",
     "Opening",
@@ -57,6 +60,7 @@ _LATER = {
     "Dataset": "events",
     "hookimpl": "hookspecs",
     "Call": "call",
+    "ELSEWHERE": "patching",
     "Opening": "patching",
     "Patch": "patching",
     "Registration": "patching",

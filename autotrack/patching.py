@@ -11,7 +11,7 @@ import functools
 import inspect
 import itertools
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from autotrack import context, shield, trained
@@ -40,13 +40,18 @@ class Opening:
         self.kind, self.name, self.trained, self.again, self.trains = kind, name, trained, again, trains
 
 
+ELSEWHERE = Opening("elsewhere", "")
+"""Of a call that is one process's part of a training which another has on record: nothing within it is recorded."""
+
+
 class Patch:
     """A declaration: observe these functions or methods.
 
     A target is `module:function` or `module:Class.method`; it is attached when its module has been imported.
     `subclasses` attaches to the method of every class below `Class` that defines it for itself, on whichever
     class of the MRO that is, now or later.  `opens(call)` says which strand the call opens; None for a call
-    that is not to be observed.  `optional` names may be missing in some supported versions.
+    that is not to be observed, `ELSEWHERE` for one in which nothing is.  `optional` names may be missing in some
+    supported versions.  Where `awaited`, a call that returns a coroutine is over when that is.
 
     Where every microsecond counts, `returned(instance, args, kwargs, result)` takes the place of `observe`: a
     plain function, called once the call has returned.  `yielded(instance, args, kwargs, item, index)` is for
@@ -68,12 +73,13 @@ class Patch:
         subclasses: bool = False,
         optional: bool = False,
         around: bool = False,
+        awaited: bool = False,
     ) -> None:
         if [observe, returned, yielded, after].count(None) != 3:
             raise TypeError(f"a patch of {targets} takes one of `observe`, `returned`, `yielded` and `after`")
         self.targets, self.observe, self.returned, self.opens = targets, observe, returned, opens
         self.yielded, self.after, self.quick = yielded, after, quick
-        self.subclasses, self.optional, self.around = subclasses, optional, around
+        self.subclasses, self.optional, self.around, self.awaited = subclasses, optional, around, awaited
 
 
 class Registration:
@@ -203,6 +209,8 @@ def _begin(
         opening = shield.contain(call.name, site.patch.opens, call, meter=site.meter)
         if not opening:
             return None
+        if opening is ELSEWHERE:
+            return Observation(call, None, None)
         opened = shield.contain(call.name, _strand, job, site, opening, meter=site.meter)
         if not isinstance(opened, Strand):
             return None
@@ -282,6 +290,8 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
                 raise
             _here.inside = context.OURS
             observation.leave()
+            if site.patch.awaited and isinstance(result, Coroutine):
+                return _awaited(result, observation)
             try:
                 begun = time.thread_time()
                 observation.finish(result)
@@ -317,6 +327,24 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
             _here.inside = None
 
     return transparent(drive if returned is None else drive_quickly)
+
+
+def _awaited(coroutine: Coroutine[Any, Any, Any], observation: Observation) -> Coroutine[Any, Any, Any]:
+    """The coroutine that a call has returned, and at its end that of the call."""
+
+    async def followed() -> Any:
+        try:
+            result = await coroutine
+        except BaseException as error:
+            context.aside(observation.fail, error)
+            raise
+        context.aside(observation.finish, result)
+        return result
+
+    wrapper = transparent(followed)()
+    for name in ("__name__", "__qualname__"):
+        setattr(wrapper, name, getattr(coroutine, name, followed.__name__))
+    return wrapper
 
 
 def following(site: Site, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrack import context, trained
 from autotrack.artifacts import report_artifact
+from autotrack.call import caller
 from autotrack.capture.around import attributes, objects_around
 from autotrack.capture.callsite import call_at, calls_around, text_of
 from autotrack.capture.seeds import know as know_generator
@@ -51,6 +52,7 @@ __all__ = [
     "attributes",
     "begin",
     "call_at",
+    "caller",
     "data_held",
     "data_profiled",
     "data_source",

@@ -58,7 +58,7 @@ class Description:
         return changed(
             features,
             id=arrays.named(arrays.combine(*known)) if whole else None,
-            method=next((method for method in ("mutated", "unverified") if method in methods), "whole"),
+            method=next((method for method in ("mutated", "unverified", "declared") if method in methods), "whole"),
             bytes=sum(part.bytes or 0 for _, _, part in self.parts),
             name=self.name,
             parts=tuple(changed(part, name=what) for what, _, part in self.parts),
