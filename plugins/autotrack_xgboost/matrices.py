@@ -66,5 +66,6 @@ def observe_slice(call: Call) -> Observation:
 def tell(strand: Strand, role: str, matrix: Any, name: str | None = None) -> None:
     """A training uses a matrix, under a name."""
     made = hasattr(matrix, "handle")
-    why = "what it was made of is not known" if made else "it is no matrix of XGBoost's"
+    known = made or hasattr(matrix, "worker_map")
+    why = "what it was made of is not known" if known else "it is no matrix of XGBoost's"
     containers.tell(strand, role, matrix, name=name, rows=int(matrix.num_row()) if made else None, why=why)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from autotrack import Call, Opening, Patch, Strand, hookimpl
+from autotrack import ELSEWHERE, Call, Opening, Patch, Strand, hookimpl
+from autotrack_boosting import clusters
 from autotrack_boosting.data import pairs, tell_sets
 from autotrack_boosting.models import name_of, predicted
 from autotrack_boosting.rounds import Rounds, prefixes_of
 from autotrack_boosting.told import params_of, tell_callbacks, tell_model
-from autotrack_xgboost import matrices, models, rounds
+from autotrack_xgboost import distributed, matrices, models, rounds
 
 Observation = Generator[None, Any, None]
 
@@ -32,11 +33,21 @@ DATA = (
 
 @hookimpl
 def autotrack_patches() -> Iterable[Patch]:
-    yield Patch(
-        "xgboost.training:train", "xgboost:train", "xgboost.sklearn:train", observe=observe_train, opens=opens_train
-    )
+    names = ("xgboost.training:train", "xgboost:train", "xgboost.sklearn:train", "xgboost.dask:worker_train")
+    yield Patch(*names, observe=observe_train, opens=opens_train)
     yield Patch("xgboost.training:cv", "xgboost:cv", observe=observe_cv, opens=opens_cv)
-    yield Patch("xgboost.sklearn:XGBModel.fit", observe=observe_fit, opens=opens_fit, subclasses=True, optional=True)
+    yield Patch(
+        "xgboost.sklearn:XGBModel.fit",
+        observe=observe_fit,
+        opens=opens_fit,
+        subclasses=True,
+        optional=True,
+        awaited=True,
+    )
+    yield Patch("xgboost.dask:train", observe=observe_distributed, opens=opens_distributed, awaited=True)
+    yield Patch("xgboost.dask:DaskDMatrix.__init__", observe=distributed.observe_matrix, subclasses=True)
+    for name in ("_get_dmatrices", "_dmatrix_from_list_of_parts"):
+        yield Patch(f"xgboost.dask:{name}", observe=distributed.observe_part, optional=True)
     yield Patch("xgboost.callback:CallbackContainer._update_history", after=rounds.evaluated)
     yield Patch("xgboost.callback:CallbackContainer.before_iteration", after=rounds.round_begins)
     booster = "xgboost.core:Booster"
@@ -59,6 +70,10 @@ def autotrack_patches() -> Iterable[Patch]:
 
 
 def opens_train(call: Call) -> Opening:
+    return ELSEWHERE if clusters.is_part(distributed.DASK) else Opening("fit", _name(call))
+
+
+def opens_distributed(call: Call) -> Opening:
     return Opening("fit", _name(call))
 
 
@@ -86,6 +101,23 @@ def _tell(call: Call, strand: Strand) -> None:
 
 
 def observe_train(call: Call, strand: Strand) -> Observation:
+    _tell_training(call, strand)
+    booster = yield
+    _report(call, strand, booster)
+
+
+def observe_distributed(call: Call, strand: Strand) -> Observation:
+    """`dask.train`: the workers make the rounds, and the program gets their metrics with the booster."""
+    _tell_training(call, strand)
+    used = [call.get("dtrain"), *(matrix for matrix, _ in pairs(call.given("evals")))]
+    clusters.tell_cluster(strand, call.get("client"), distributed.workers_of(used))
+    before = distributed.rounds_of(call.given("xgb_model"))
+    found = yield
+    distributed.tell_rounds(strand, found["history"], found["booster"], before)
+    _report(call, strand, found["booster"])
+
+
+def _tell_training(call: Call, strand: Strand) -> None:
     _tell(call, strand)
     train = call.get("dtrain")
     matrices.tell(strand, "train", train)
@@ -96,9 +128,11 @@ def observe_train(call: Call, strand: Strand) -> Observation:
             matrices.tell(strand, prefixes.get(name, "valid"), matrix, name)
     tell_model(strand, call.given("xgb_model"), "xgb_model")
     Rounds(strand, prefixes)
-    stops = call.given("early_stopping_rounds") or _stops(call.given("callbacks"))
-    booster = yield
+
+
+def _report(call: Call, strand: Strand, booster: Any) -> None:
     strand.model(booster, budget=SHARE * call.seconds)
+    stops = call.given("early_stopping_rounds") or _stops(call.given("callbacks"))
     models.report(strand, booster, stops=bool(stops))
 
 
@@ -123,7 +157,15 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     prefixes = tell_sets(strand, features, call.given("eval_set"), names, call.given("sample_weight_eval_set"))
     tell_model(strand, call.given("xgb_model"), "xgb_model")
     Rounds(strand, prefixes or None)
+    on_cluster = clusters.trains_there(model, distributed.DASK, "DaskScikitLearnBase")
+    before = distributed.rounds_of(call.given("xgb_model"))
+    if on_cluster:
+        partitions = getattr(features, "npartitions", None)
+        clusters.tell_cluster(strand, getattr(model, "_client", None), partitions=partitions)
     yield
+    if on_cluster:
+        history = model.evals_result_ if names else {}
+        distributed.tell_rounds(strand, history, model.get_booster(), before)
     strand.model(model, budget=SHARE * call.seconds)
     stops = getattr(model, "early_stopping_rounds", None) or _stops(getattr(model, "callbacks", None))
     models.report(strand, model, stops=bool(stops))
