@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from autotrack import Call, Opening, Patch, Strand, hookimpl
+from autotrack import ELSEWHERE, Call, Dataset, Opening, Patch, Strand, hookimpl
+from autotrack_boosting import clusters
 from autotrack_boosting.data import SHARE as SETTLING
 from autotrack_boosting.data import pairs, tell_sets
 from autotrack_boosting.models import name_of, predicted
@@ -18,6 +19,7 @@ Observation = Generator[None, Any, None]
 SHARE = 0.02
 """Share of the training that keeping the model may take."""
 ROUNDS = 100
+DASK = "lightgbm.dask"
 COUNTS = frozenset(
     """
     num_iterations num_iteration n_iter num_tree num_trees num_round num_rounds nrounds num_boost_round n_estimators
@@ -65,7 +67,14 @@ def opens_cv(call: Call) -> Opening:
     return Opening("cross_validation", f"cv({_name(call)})")
 
 
+@hookimpl
+def autotrack_dataset(data: Any) -> Dataset | None:
+    return clusters.described(data)
+
+
 def opens_fit(call: Call) -> Opening:
+    if clusters.is_part(DASK):
+        return ELSEWHERE
     return Opening("fit", type(call.instance).__name__, call.instance)
 
 
@@ -144,13 +153,21 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     elif isinstance(given, tuple):  # one pair
         given = [given]
     names = list(names) if isinstance(names, (list, tuple)) else []
-    sets = pairs(given)
+    sets, on_cluster = pairs(given), clusters.trains_there(model, DASK, "_DaskLGBMModel")
     names += [
-        "training" if data is features else f"valid_{at}" for at, (data, _) in enumerate(sets) if at >= len(names)
+        "training" if data is features and not on_cluster else f"valid_{at}"
+        for at, (data, _) in enumerate(sets)
+        if at >= len(names)
     ]
     prefixes = tell_sets(strand, features, sets, names, call.given("eval_sample_weight"))
     tell_model(strand, call.given("init_model"), "init_model")
     Rounds(strand, prefixes or None)
+    if on_cluster:
+        clusters.tell_cluster(strand, model.client, partitions=getattr(features, "npartitions", None))
     yield
+    if on_cluster:
+        clusters.tell_rounds(strand, model.evals_result_ or {}, model.n_iter_)
+        if sets:
+            strand.gap("metrics of the whole data", "LightGBM gives those of one worker's part of it")
     strand.model(model, budget=SHARE * call.seconds)
     models.report(strand, model)

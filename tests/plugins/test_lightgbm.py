@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import json
 import pickle
 import weakref
 from pathlib import Path
@@ -472,3 +473,32 @@ def test_a_prediction_without_values_is_no_ones(recording: Recording) -> None:
     (strand,) = recording.strands()
     scores = [points for name, points in strand.points.items() if "mean_squared_error" in name]
     assert scores == [[(0, error)]]
+
+
+DASK = """
+import json
+import dask.array as da, numpy
+from dask.distributed import Client, LocalCluster
+from lightgbm import DaskLGBMRegressor
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster, Client(cluster) as client:
+        data = da.from_array(numpy.arange(240.0).reshape(80, 3) % 7.0, chunks=(40, 3))
+        model = DaskLGBMRegressor(client=client, n_estimators=4, verbose=-1)
+        model.fit(data, data[:, 0], eval_set=[(data, data[:, 0])])
+        with open("history.json", "w") as file:
+            json.dump(model.evals_result_, file)
+"""
+
+
+def test_a_training_on_a_cluster_is_one_run(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    done = run_program(DASK, tmp_path)
+    assert done.returncode == 0, done.stderr
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    assert (strand.name, strand.status) == ("DaskLGBMRegressor", "finished")
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert strand.points == {"train/l2": list(enumerate(history["valid_0"]["l2"]))}
+    (data,) = strand.datasets.values()
+    assert (data.dataset.method, data.dataset.kind, data.dataset.rows) == ("declared", "dask.Array", 80)
+    assert set(strand.gaps) == {"identity of the data", "time of each round", "metrics of the whole data"}
