@@ -24,6 +24,7 @@ from autotrack.evaluation import Loaded, loaded, strand_for, strand_for_loaded
 from autotrack.extension import built as extension
 from autotrack.identity import data as identity
 from autotrack.identity import models
+from autotrack.identity.batches import Batches, Piece, Unseen
 from autotrack.identity.models import Streamed
 from autotrack.journal.points import pack_record
 from autotrack.loops import LoopTraining, goes_on
@@ -38,16 +39,18 @@ from autotrack.trained import note_of, remember, role_of, strand_of
 
 if TYPE_CHECKING:
     from autotrack.events import DataProfiled
-    from autotrack.identity.passing import Passed
     from autotrack.identity.source import Source
 
 __all__ = [
     "SELF_TOLD",
+    "Batches",
     "Loaded",
     "LoopTraining",
+    "Piece",
     "Prediction",
     "Streamed",
     "Tie",
+    "Unseen",
     "artifact",
     "attributes",
     "begin",
@@ -71,7 +74,6 @@ __all__ = [
     "objects_around",
     "on_record",
     "pack_record",
-    "passing",
     "prediction_of",
     "raised_by_signal_handler",
     "remember",
@@ -162,26 +164,22 @@ def data_held(
     manifests.Holdings(strand, role, kind, held, paths, method, kinds or {})
 
 
-def data_source(features: Any, labels: Any = None, weights: Any = None, **others: Any) -> Source | None:
-    """What a framework's own container of data is being made of, `others` by name; None where nothing is recorded.  To
+def data_source(
+    features: Any, labels: Any = None, weights: Any = None, *, size: tuple[int, int] | None = None, **others: Any
+) -> Source | None:
+    """What a framework's own container of data is being made of, `others` by name; None where nothing is recorded.
+    `size`: rows and columns of features that are a list of matrices.  To
     be told to `settle` once the container is made, and to be noted of it (`remember(container, None, note=source)`):
     trainings `use` it then."""
     from autotrack.identity.source import Source
 
     job = context.Current.job
-    return Source(job, features, labels, weights, others) if job is not None else None
+    return Source(job, features, labels, weights, others, size) if job is not None else None
 
 
 def data_profiled(strand: Strand, profile: DataProfiled) -> None:
     """What is in the rows that have passed in a training."""
     strand.job.report(profile)
-
-
-def passing() -> Passed:
-    """Takes the rows of data that can only be had as they pass."""
-    from autotrack.identity.passing import Passed
-
-    return Passed()
 
 
 def artifact(

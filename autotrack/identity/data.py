@@ -44,6 +44,8 @@ class Description:
         self.pending = False
         self.name: str | None = None
         self.kind: str | None = None
+        self.size: tuple[int, int] | None = None
+        """Rows and columns of features that are in pieces."""
 
     @property
     def dataset(self) -> events.Dataset:
@@ -72,11 +74,13 @@ def describe(
     name: str | None = None,
     kind: str | None = None,
     others: Mapping[str, Any] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Description:
     """Describe the data of a call, of another `kind` where it is not what the program has; digests what is quickly
-    digested.  `others`: what else a training is given for each row, by name."""
+    digested.  `others`: what else a training is given for each row, by name; `size`: rows and columns of features that
+    are a list of matrices."""
     described = Description()
-    described.kind = kind
+    described.kind, described.size = kind, size
     described.name = name
     given = {"features": features, "labels": labels, "weights": weights, **(others or {})}
     for what, data in given.items():
@@ -118,6 +122,8 @@ def _describe(described: Description, what: str, data: Any) -> None:
         described.parts.append((what, data, known))
         return
     part = shape(data, described.kind)
+    if what == "features" and described.size is not None:
+        part = changed(part, rows=described.size[0], columns=described.size[1])
     try:
         if at_once(data):
             identity = arrays.digest(data)

@@ -66,9 +66,14 @@ class Passed:
         identity = f"{PREFIX}:{told['unordered'].partition(':')[2]}"
         return events.DataProfiled(time=time.time(), data=identity, rows=self.rows, columns=(), **told)
 
-    def observed(self, kind: str, rows: int | None) -> tuple[events.Dataset, events.DataProfiled | None]:
+    def observed(
+        self, kind: str, rows: int | None, columns: int | None = None, name: str | None = None
+    ) -> tuple[events.Dataset, events.DataProfiled | None]:
         """What has passed of a dataset that has `rows`, where that is known."""
         profile = self.profile() if self.rows else None
         identity, method = (profile.data, "observed") if profile is not None else (None, "declared")
-        kind = storable(kind)
-        return events.Dataset(id=identity, method=method, kind=kind, name="rows", rows=rows, seen=self.rows), profile
+        dataset = events.Dataset(
+            id=identity, method=method, kind=storable(kind), name=storable(name or "rows"), rows=rows, columns=columns,
+            seen=self.rows,
+        )  # fmt: skip
+        return dataset, profile

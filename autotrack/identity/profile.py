@@ -246,6 +246,21 @@ def _of_table(
     return _event(known, table.rows, profiled, len(table.columns), seen)
 
 
+def hashes(table: Table) -> Array:
+    """The hash of each row of a table, that of a batch of rows."""
+
+    def bits(column: Column) -> Array:
+        kind = column.kind
+        if not isinstance(kind, Numbers) or kind.valid is not None:
+            return reader(column).bits(0, table.rows)
+        stored: Array = kind.values
+        stored = stored.view("i8") if stored.dtype.kind in "mM" else stored
+        return rowhash.number_bits(stored, stored.astype(numpy.float64), None)
+
+    with numpy.errstate(all="ignore"):
+        return rowhash.of_columns(table.rows, [bits(column) for column in table.columns])
+
+
 def _numbers(table: Table, at: int) -> Array:
     kind = table.columns[at].kind
     assert isinstance(kind, Numbers)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 class Source:
     """Features, labels and weights that a container is being made of."""
 
-    def __init__(self, job: Job, features: Any, labels: Any, weights: Any, others: Mapping[str, Any]) -> None:
+    def __init__(
+        self, job: Job, features: Any, labels: Any, weights: Any, others: Mapping[str, Any],
+        size: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
         self._job = job
         self.settings: dict[str, Any] = {}
         """What the container was told to make of the data, which is a parameter of what is trained on it."""
-        description = identity.describe(features, labels, weights, others=others)
+        description = identity.describe(features, labels, weights, others=others, size=size)
         self._users: list[tuple[weakref.ref[Strand], str, int, str | None]] = []
         self._references = {what: _weak(data) for what, data, _ in description.parts}
         self._beside: identity.Beside | None = None

@@ -18,7 +18,7 @@ import pytest
 
 import autotrack
 from autotrack import events
-from autotrack.identity import arrays
+from autotrack.identity import arrays, batches
 from autotrack.plugin_api import later
 from autotrack.testing import Recording, recorded, recording, run_program
 
@@ -337,10 +337,8 @@ def test_a_stream_that_is_broken_off(tmp_path: Path) -> None:
 
 
 def test_what_there_is_no_time_for_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autotrack_torch import passing
-
-    monkeypatch.setattr(passing, "FREE", 0.0)
-    monkeypatch.setattr(passing, "SHARE", 0.0)
+    monkeypatch.setattr(batches, "FREE", 0.0)
+    monkeypatch.setattr(batches, "SHARE", 0.0)
     dataset, gaps = of_run(tmp_path / "1", data.DataLoader(Rows(), batch_size=10))
     assert (dataset.id, dataset.method, dataset.rows, dataset.seen) == (None, "declared", 100, 0)
     assert gaps["identity of the train data"] == "of 100 rows that passed, 0 were looked at"
