@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from types import GeneratorType
 from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import data_held
 from autotrack_keras.models import array_of
+from autotrack_keras.passing import Expected, expect
 
 DEEP = 5
 FILES = 100_000
@@ -17,22 +19,40 @@ SOURCES = 100
 """Pipelines of a pipeline that are looked at."""
 
 
-def tell(strand: Strand, role: str, x: Any, y: Any = None, weights: Any = None) -> None:
-    """Data as `fit` and `evaluate` take it."""
+def tell(strand: Strand, role: str, x: Any, y: Any = None, weights: Any = None) -> Expected | None:
+    """Data as `fit` takes it; what is to be concluded at its end, where its content is only known as it passes."""
     if _is_pipeline(x):
         tell_pipeline(strand, role, x)
-        return
+        return None
+    if passes(x):
+        expected = expect(x, _kind(x))
+        expected.told(strand, role)
+        return expected
     given = [part for part in (x, y, weights) if part is not None]
     arrays = [_array(part) for part in given]
     if x is not None and all(array is not None for array in arrays):
         labels, weighted = (_array(part) if part is not None else None for part in (y, weights))
         strand.data(role, arrays[0], labels=labels, weights=weighted, kind=None if arrays[0] is x else _kind(x))
-        return
+        return None
     held: dict[str, Any] = {}
     if all(_flatten(name, value, held, DEEP) for name, value in (("x", x), ("y", y), ("sample_weight", weights))):
         data_held(strand, role, _kind(x), held, method="whole")
-        return
+        return None
     strand.data_seen(role, _kind(x), why="it makes its batches as it is asked for them")
+    return None
+
+
+def passes(data: Any) -> bool:
+    """Whether it makes its batches as it is asked for them."""
+    if type(data) is GeneratorType:
+        return True
+    names = {(cls.__name__, cls.__module__.partition(".")[0]) for cls in type(data).__mro__}
+    return not names.isdisjoint({("PyDataset", "keras"), ("DataLoader", "torch")})
+
+
+def evaluated(x: Any) -> Expected | None:
+    """Data as `evaluate` takes it, where its content is only known as it passes."""
+    return expect(x, _kind(x)) if passes(x) else None
 
 
 def _kind(data: Any) -> str:

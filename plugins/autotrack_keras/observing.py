@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from autotrack import Call, Opening, Patch, Strand, hookimpl
 from autotrack.plugin_api import SELF_TOLD, begin, kept_settings, made, note_of, remember, strand_for, strand_of
-from autotrack_keras import data, epochs, models
+from autotrack_keras import data, epochs, models, passing
 from autotrack_keras.compiled import tell_compiled
 from autotrack_sklearn.splits import named_split
 
@@ -40,6 +40,8 @@ def autotrack_patches() -> Iterable[Patch]:
     beside = module is None or hasattr(module.CallbackList, "_on_train_batch_end")  # since 3.5, perhaps in a thread
     yield Patch(f"{calls}.{'_' if beside else ''}on_train_batch_end", after=epochs.batch_ended)
     yield Patch(f"{calls}.on_epoch_end", after=epochs.epoch_ended)
+    yield Patch("keras.src.trainers.epoch_iterator:EpochIterator.__init__", after=passing.adapted)
+    yield Patch("autotrack_keras.passing:handed_on", after=passing.passed)
     told = {
         "save_model": models.written, "save_weights": models.written, "load_weights": models.weights_read,
         "load_model": models.model_read,
@@ -70,13 +72,22 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     callbacks = call.get("callbacks")
     listed = _listed(callbacks)
     told.tell(_told_of(listed), "fit")
-    data.tell(strand, "train", x, y, weights)
+    expected = [data.tell(strand, "train", x, y, weights)]
+    if expected[0] is not None:
+        expected[0].over = lambda: told.ended > 0
     held_out = call.get("validation_data")
     if isinstance(held_out, tuple) and 1 <= len(held_out) <= 3:
-        data.tell(strand, "valid", *held_out)
+        expected.append(data.tell(strand, "valid", *held_out))
     elif held_out is not None:
-        data.tell(strand, "valid", held_out)
-    yield
+        expected.append(data.tell(strand, "valid", held_out))
+    returned = False
+    try:
+        yield
+        returned = True
+    finally:
+        for one in expected:
+            if one is not None:
+                one.conclude(returned=returned)
     found: dict[str, Any] = {"epochs": told.earlier + told.ended, "steps": told.count}
     for callback in listed:
         for name in ("best_epoch", "stopped_epoch", "best"):
@@ -133,11 +144,20 @@ def _told_of(callbacks: list[Any]) -> dict[str, Any]:
 def observe_evaluate(call: Call) -> Observation:
     """Scores of a model, of the run that trained it."""
     model, x, y = call.instance, call.get("x"), call.get("y")
-    result = yield
-    strand = strand_for(model, "keras", models.name_of(model))
-    if strand is None:
-        return
-    split = named_split(call, strand.role_of(x) if hasattr(x, "shape") else None, "y", "x") or "test"
+    expected, returned = data.evaluated(x), False
+    try:
+        result = yield
+        returned = True
+        strand = strand_for(model, "keras", models.name_of(model))
+        if strand is None:
+            return
+        role = strand.role_of(x) if hasattr(x, "shape") else passing.role_of(strand, x)
+        split = named_split(call, role, "y", "x") or "test"
+        if expected is not None and role is None:
+            expected.told(strand, split)
+    finally:
+        if expected is not None:
+            expected.conclude(returned=returned)
     strand.evaluated(split, x, y)
     _scored(strand, model, split, result)
 

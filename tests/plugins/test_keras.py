@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from sklearn.metrics import mean_squared_error
 
 import autotrack
 from autotrack import events
-from autotrack.identity import arrays
+from autotrack.identity import arrays, batches
 from autotrack.plugin_api import model_digest
 from autotrack.testing import PluginContract, Recording, recording, run_program
 
@@ -105,7 +108,8 @@ class TestKeras(PluginContract):
         return fitted(callbacks=[Acting(lambda: fitted(epochs=1))])
 
     def train_odd(self) -> None:
-        built().fit((pair for pair in [(X, Y)]), epochs=1, verbose=0)
+        spec = tuple(tensorflow.TensorSpec(part.shape) for part in (X, Y))
+        built().fit(tensorflow.data.Dataset.from_generator(lambda: [(X, Y)], output_signature=spec), verbose=0)
 
     def train_mutating(self) -> str:
         given = X.copy()
@@ -506,13 +510,174 @@ def test_a_pipeline_of_files(recording: Recording, tmp_path: Path) -> None:
     assert (found.method, found.id is not None) == ("manifest", True)
 
 
-def test_tensors_and_generators(recording: Recording) -> None:
+def test_tensors(recording: Recording) -> None:
     built().fit(tensorflow.constant(X), tensorflow.constant(Y), epochs=1, verbose=0)
-    built().fit(((X, Y) for _ in range(2)), epochs=1, steps_per_epoch=2, verbose=0)
-    tensors, generator = recording.strands()
+    (tensors,) = recording.strands()
     assert tensors.datasets[0].dataset.parts[0].id == arrays.digest(X)
-    assert (generator.datasets[0].dataset.kind, generator.datasets[0].dataset.id) == ("generator", None)
-    assert len(generator.gaps) == 1
+
+
+# Data that makes its batches as it is asked for them
+
+
+class Batched(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+    """`asked` holds the numbers of the batches that were asked for, also of those that are asked for ahead."""
+
+    def __init__(self, x: Any = X, y: Any = Y, size: int = 10, **given: Any) -> None:
+        super().__init__(**given)
+        self.x, self.y, self.size = x, y, size
+        self.asked: list[int] = []
+
+    def __len__(self) -> int:
+        return -(-len(self.x) // self.size)
+
+    def __getitem__(self, at: int) -> Any:
+        self.asked.append(at)
+        rows = slice(at * self.size, (at + 1) * self.size)
+        return self.x[rows], self.y[rows]
+
+
+def passing(times: int | None = None) -> Iterator[Any]:
+    """The rows again and again."""
+    for at in itertools.count() if times is None else range(times):
+        yield X[at % 4 * 10 : at % 4 * 10 + 10], Y[at % 4 * 10 : at % 4 * 10 + 10]
+
+
+def used(recording: Recording, at: int = 0) -> Any:
+    """The data that the last training used, or evaluated."""
+    return recording.strands()[-1].datasets[at].dataset
+
+
+def why(recording: Recording) -> list[str]:
+    return [*recording.strands()[-1].gaps.values()]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}, {"size": 7}],
+    ids=["alone", "threads", "processes", "otherwise divided"],
+)
+def test_batches_of_a_dataset_of_the_programs(recording: Recording, given: dict[str, Any]) -> None:
+    """Whatever their order, and whoever makes them."""
+    built().fit(Batched(), epochs=1, shuffle=False, verbose=0)
+    plain = used(recording)
+    assert (plain.method, plain.kind.rpartition(".")[2], plain.rows, plain.seen) == ("observed", "Batched", 40, 40)
+    built().fit(Batched(**given), epochs=2, shuffle=True, verbose=0)
+    assert used(recording) == plain
+    changed = Y.copy()
+    changed[39] += 1.0
+    built().fit(Batched(y=changed, **given), epochs=1, verbose=0)
+    assert used(recording).id not in (plain.id, None)
+    assert not why(recording)
+
+
+def test_no_batch_more_is_asked_for(recording: Recording) -> None:
+    def fit() -> tuple[Any, ...]:
+        data, held_out, model = Batched(), Batched(X[:20], Y[:20]), built()
+        history = model.fit(data, epochs=3, shuffle=False, verbose=0, validation_data=held_out)
+        score = model.evaluate(held_out, verbose=0)
+        return data.asked, held_out.asked, history.history, score, [w.tolist() for w in model.get_weights()]
+
+    tracked = fit()
+    autotrack.disable()
+    assert tracked == fit()
+
+
+def test_batches_that_are_evaluated(recording: Recording) -> None:
+    model, held_out, other = built(), Batched(X[:20], Y[:20]), Batched(X[20:], Y[20:])
+    model.fit(Batched(), epochs=2, verbose=0, validation_data=held_out)
+    model.evaluate(held_out, verbose=0)
+    model.evaluate(other, verbose=0)
+    model.evaluate(other, verbose=0)
+    (strand,) = recording.strands()
+    found = list(strand.datasets.values())
+    assert [(used.role, used.dataset.seen) for used in found] == [("train", 40), ("valid", 20), ("test", 20)]
+    assert len({used.dataset.id for used in found}) == 3
+    assert not strand.gaps
+
+
+def test_the_weights_of_classes_are_no_data(recording: Recording) -> None:
+    kinds = (Y.mean() < Y).astype("float32")
+    built().fit(Batched(y=kinds), verbose=0)
+    plain = used(recording)
+    built().fit(Batched(y=kinds), verbose=0, class_weight={0: 1.0, 1: 2.0})
+    assert used(recording) == plain
+
+
+def test_generators(recording: Recording) -> None:
+    built().fit(passing(4), verbose=0)
+    whole = used(recording)
+    assert (whole.kind, whole.method, whole.rows, whole.seen) == ("generator", "observed", 40, 40)
+    assert not why(recording)
+    built().fit(passing(), steps_per_epoch=4, epochs=2, verbose=0)
+    endless = used(recording)
+    assert (endless.id, endless.rows, endless.seen) == (whole.id, None, 40)
+    assert why(recording) == ["what comes after the 4 steps of the first epoch is not looked at"]
+    built().fit(passing(), steps_per_epoch=3, verbose=0, validation_data=passing(), validation_steps=2)
+    assert [used(recording, at).seen for at in (0, 1)] == [30, 20]
+
+
+def test_the_error_of_a_generator_is_the_programs_own(recording: Recording) -> None:
+    def failing() -> Iterator[Any]:
+        yield from passing(3)
+        raise ValueError("no more")
+
+    def told() -> str:
+        with pytest.raises(Exception, match="no more") as caught:
+            built().fit(failing(), steps_per_epoch=5, verbose=0)
+        return str(caught.value)
+
+    tracked = told()
+    assert "autotrack" not in tracked
+    assert used(recording).seen == 30
+    assert why(recording) == ["the first epoch was broken off after 30 rows"]
+
+
+def test_batches_that_can_not_be_looked_into(recording: Recording) -> None:
+    built().fit(Batched(), verbose=0)
+    plain = used(recording)
+    asked = Batched(y=tensorflow.constant(Y))
+    built().fit(asked, verbose=0)
+    assert used(recording) == plain
+    ragged = tensorflow.RaggedTensor.from_tensor(Y, ragged_rank=1)
+    with contextlib.suppress(Exception):
+        built().fit(Batched(y=ragged), verbose=0)
+    assert used(recording).id is None
+    assert "not looked into" in why(recording)[0]
+
+
+def test_what_there_is_no_time_for(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "FREE", 0.0)
+    monkeypatch.setattr(batches, "SHARE", 0.0)
+    built().fit(Batched(), verbose=0)
+    assert used(recording).id is None
+    assert why(recording) == ["of 40 rows that passed, 0 were looked at"]
+
+
+LOADER = """
+import json, os
+os.environ["KERAS_BACKEND"] = {backend!r}
+import keras, numpy, torch
+from torch.utils import data
+x = torch.arange(120.0).reshape(40, 3) % 7.0
+loader = data.DataLoader(data.TensorDataset(x, x[:, :1]), batch_size=10)
+keras.utils.set_random_seed(1)
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+print(json.dumps(model.fit(loader, epochs=2, verbose=0).history))
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_data_loader(tmp_path: Path, backend: str) -> None:
+    pytest.importorskip("torch")
+    program = LOADER.format(backend=backend)
+    plain = run_program(program, tmp_path, tracked=False)
+    tracked = run_program(program, tmp_path)
+    assert tracked.stdout == plain.stdout != ""
+    (strand,) = Recording(tmp_path / ".autotrack").strands()
+    (used,) = strand.datasets.values()
+    assert (used.dataset.method, used.dataset.kind) == ("observed", "torch.DataLoader")
+    assert (used.dataset.rows, used.dataset.seen) == (40, 40)
 
 
 # Evaluation and files
