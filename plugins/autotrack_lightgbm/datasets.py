@@ -5,6 +5,7 @@ A data set takes its data over when it is constructed, which mostly is as a trai
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -37,17 +38,51 @@ def describe(dataset: Any) -> Any:
         source = whole.part(rows) if hasattr(whole, "part") else None
     else:
         data = held.get("data")
-        if data is None or (isinstance(data, list) and data and not hasattr(data[0], "shape")):
+        if _makes_rows(data):
+            passing = containers.Passing()
+            passing.settings = _settings(held)
+            remember(dataset, None, note=passing)
+            return passing
+        if data is None or (isinstance(data, list) and not all(hasattr(part, "shape") for part in data)):
             return None
         source = containers.file_of(data)
         if source is None:
             others = {name: held[name] for name in OTHERS if held.get(name) is not None}
-            source = data_source(data, held.get("label"), held.get("weight"), **others)
+            source = data_source(data, held.get("label"), held.get("weight"), size=_size(data), **others)
             if source is not None:
                 source.settings = _settings(held)
     if source is not None:
         remember(dataset, None, note=source)
     return source
+
+
+def _size(data: Any) -> tuple[int, int] | None:
+    """Rows and columns of a list of matrices."""
+    shapes = [part.shape for part in data] if isinstance(data, list) else []
+    matrices = bool(shapes) and all(len(shape) == 2 for shape in shapes)
+    return (sum(shape[0] for shape in shapes), shapes[0][1]) if matrices else None
+
+
+def _makes_rows(data: Any) -> bool:
+    """Whether rows are read through a `Sequence` of the program's, or several."""
+    sequence = sys.modules["lightgbm.basic"].Sequence
+    return isinstance(data, sequence) or (
+        isinstance(data, list) and bool(data) and all(isinstance(part, sequence) for part in data)
+    )
+
+
+def pushed(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """`_push_rows` has put rows into a data set, in their order."""
+    dataset, rows = args[0], args[1] if len(args) > 1 else kwargs.get("data")
+    passing = note_of(dataset)
+    if isinstance(passing, containers.Passing) and not passing.over and rows is not None:
+        end, held = dataset._start_row, dataset.__dict__
+        beside = {name: _some(held.get(name), end - len(rows), end) for name in ("label", "weight")}
+        passing.batch({"data": rows, **beside})
+
+
+def _some(values: Any, start: int, end: int) -> Any:
+    return getattr(values, "iloc", values)[start:end] if values is not None else None
 
 
 def observe_construct(call: Call) -> Observation:
@@ -56,7 +91,14 @@ def observe_construct(call: Call) -> Observation:
         yield
     finally:
         if hasattr(source, "settle"):
-            source.settle(containers.SHARE * call.seconds)
+            settle(source, call)
+
+
+def settle(source: Any, call: Call) -> None:
+    """The data set is made."""
+    if isinstance(source, containers.Passing):
+        source.whole = call.exception is None
+    source.settle(containers.SHARE * call.seconds)
 
 
 def observe_put(call: Call) -> Observation:

@@ -7,7 +7,6 @@ from typing import Any
 
 from autotrack import ELSEWHERE, Call, Dataset, Opening, Patch, Strand, hookimpl
 from autotrack_boosting import clusters
-from autotrack_boosting.data import SHARE as SETTLING
 from autotrack_boosting.data import pairs, tell_sets
 from autotrack_boosting.models import name_of, predicted
 from autotrack_boosting.rounds import Rounds, prefixes_of
@@ -52,6 +51,7 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch(f"{booster}.reset_parameter", after=rounds.parameters_reset)
     yield Patch(f"{booster}.add_valid", after=rounds.set_added)
     yield Patch("lightgbm.basic:Dataset.construct", observe=datasets.observe_construct)
+    yield Patch("lightgbm.basic:Dataset._push_rows", after=datasets.pushed)
     for name in datasets.PUT:
         yield Patch(f"lightgbm.basic:Dataset.{name}", observe=datasets.observe_put, optional=name == "set_position")
     yield Patch(f"{booster}.predict", returned=predicted)
@@ -119,7 +119,7 @@ def observe_train(call: Call, strand: Strand) -> Observation:
     finally:
         for source in pending:
             if source is not None:
-                source.settle(SETTLING * call.seconds)
+                datasets.settle(source, call)
     strand.model(booster, budget=SHARE * call.seconds)
     models.report(strand, booster)
 
@@ -132,7 +132,7 @@ def observe_cv(call: Call, strand: Strand) -> Observation:
         result = yield
     finally:
         if pending is not None:
-            pending.settle(SETTLING * call.seconds)
+            datasets.settle(pending, call)
     kept = next((len(values) for values in result.values() if isinstance(values, list)), made.count)
     strand.summaries({"rounds": made.count, **({"best_iteration": kept} if kept < made.count else {})})
 

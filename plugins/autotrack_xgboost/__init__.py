@@ -8,9 +8,10 @@ under `split/metric`, or under the evaluation set's own name where two are of on
 `DMatrix`, labels and weights too; where early stopping found the best round; importances; the model, by what it has
 learned.  A pipeline that ends with a model of XGBoost's has its rounds; folds and candidates of a search have none.  A
 training on a cluster of Dask's is one run, of the program that asks for it, with the rounds that it gets at the end;
-its data is not computed, and has no identity.
+its data is not computed, and has no identity.  The data that a `DataIter` hands over is known by the rows of its first
+pass.
 
-Leaves alone: what is read through a `DataIter`; boosters of one fit that are several; predictions on a cluster.
+Leaves alone: boosters of one fit that are several; predictions on a cluster.
 """
 
 from __future__ import annotations

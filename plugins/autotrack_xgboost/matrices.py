@@ -8,6 +8,7 @@ from typing import Any
 from autotrack import Call, Strand
 from autotrack.plugin_api import data_source, note_of, remember
 from autotrack_boosting import data as containers
+from autotrack_xgboost import iterators
 
 Observation = Generator[None, Any, None]
 
@@ -28,21 +29,32 @@ def observe_matrix(call: Call) -> Observation:
         yield
         remember(matrix, None, note=file)
         return
-    if data is None or hasattr(data, "get_callbacks") or type(data).__module__ == "ctypes":
+    if data is None or type(data).__module__ == "ctypes":
+        return
+    told = {f"DMatrix.{name}": call.given(name) for name in SETTINGS}
+    settings = {name: value for name, value in told.items() if value is not None and value is not False}
+    if hasattr(data, "get_callbacks"):
+        passing = iterators.begin(data)
+        try:
+            yield
+        finally:
+            iterators.end(data)
+        if passing is not None:
+            passing.settings = settings
+            remember(matrix, None, note=passing)
         return
     shape = getattr(data, "shape", None)
     if isinstance(shape, tuple) and shape[:1] == (1,):  # made in a hurry, to be predicted for
         return
     others = {name: value for name in OTHERS if (value := call.given(name)) is not None}
     source = data_source(data, call.given("label"), call.given("weight"), **others)
-    told = {f"DMatrix.{name}": call.given(name) for name in SETTINGS}
     try:
         yield
     finally:
         if source is not None:
             source.settle(containers.SHARE * call.seconds)
     if source is not None:
-        source.settings = {name: value for name, value in told.items() if value is not None and value is not False}
+        source.settings = settings
         remember(matrix, None, note=source)
 
 

@@ -11,7 +11,7 @@ from autotrack_boosting.data import pairs, tell_sets
 from autotrack_boosting.models import name_of, predicted
 from autotrack_boosting.rounds import Rounds, prefixes_of
 from autotrack_boosting.told import params_of, tell_callbacks, tell_model
-from autotrack_xgboost import distributed, matrices, models, rounds
+from autotrack_xgboost import distributed, iterators, matrices, models, rounds
 
 Observation = Generator[None, Any, None]
 
@@ -58,6 +58,9 @@ def autotrack_patches() -> Iterable[Patch]:
     yield Patch("xgboost.core:DMatrix.__init__", observe=matrices.observe_matrix, subclasses=True)
     for name in matrices.PUT:
         yield Patch(f"xgboost.core:DMatrix.{name}", observe=matrices.observe_put)
+    yield Patch("xgboost.data:_proxy_transform", after=iterators.taken)
+    yield Patch("xgboost.core:DMatrix.set_info", after=iterators.informed)
+    yield Patch("xgboost.core:DataIter._next_wrapper", after=iterators.advanced)
     yield Patch("xgboost.core:DMatrix.slice", observe=matrices.observe_slice)
     for name in ("predict", "inplace_predict"):
         yield Patch(f"{booster}.{name}", returned=predicted)

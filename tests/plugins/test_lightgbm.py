@@ -502,3 +502,66 @@ def test_a_training_on_a_cluster_is_one_run(tmp_path: Path) -> None:
     (data,) = strand.datasets.values()
     assert (data.dataset.method, data.dataset.kind, data.dataset.rows) == ("declared", "dask.Array", 80)
     assert set(strand.gaps) == {"identity of the data", "time of each round", "metrics of the whole data"}
+
+
+# Data that is read in parts
+
+
+class Reading(lightgbm.Sequence):  # type: ignore[misc]
+    """`asked` holds what it is asked for."""
+
+    def __init__(self, rows: Any, size: int = 6) -> None:
+        self.rows, self.batch_size = rows, size
+        self.asked: list[Any] = []
+
+    def __getitem__(self, at: Any) -> Any:
+        self.asked.append(at)
+        return self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read(recording: Recording, data: Any, label: Any = Y, **given: Any) -> Any:
+    lightgbm.train(SETTINGS, lightgbm.Dataset(data, label=label, **given), 1)
+    return recording.strands()[-1].datasets[0].dataset
+
+
+def test_rows_that_are_read_through_a_sequence(recording: Recording) -> None:
+    plain = read(recording, Reading(X))
+    assert (plain.method, plain.kind, plain.rows, plain.columns) == ("observed", "lightgbm.Dataset", len(X), X.shape[1])
+    assert plain.seen == len(X)
+    assert not recording.strands()[-1].gaps
+    assert read(recording, Reading(X, size=100)) == plain
+    assert read(recording, [Reading(X[:15]), Reading(X[15:])]) == plain
+    assert read(recording, Reading(X), label=Y + 1.0).id not in (plain.id, None)
+    changed = X.copy()
+    changed[-1, -1] += 1.0
+    assert read(recording, Reading(changed)).id not in (plain.id, None)
+
+
+def test_a_sequence_of_a_data_set_that_is_there(recording: Recording) -> None:
+    data = lightgbm.Dataset(Reading(X), label=Y, params=SETTINGS).construct()
+    valid = lightgbm.Dataset(Reading(X[:9]), label=Y[:9], reference=data)
+    lightgbm.train(SETTINGS, data, 1, valid_sets=[valid])
+    lightgbm.train(SETTINGS, data, 1)
+    first, second = recording.strands()
+    assert [(used.role, used.dataset.seen) for used in first.datasets.values()] == [("train", len(X)), ("valid", 9)]
+    assert [used.dataset.id for used in second.datasets.values()] == [first.datasets[0].dataset.id]
+
+
+def test_no_row_more_is_read(recording: Recording) -> None:
+    def fit() -> Any:
+        data = Reading(X)
+        booster = lightgbm.train(SETTINGS, lightgbm.Dataset(data, label=Y), 3)
+        return data.asked, booster.model_to_string()
+
+    tracked = fit()
+    autotrack.disable()
+    assert tracked == fit()
+
+
+def test_a_list_of_matrices(recording: Recording) -> None:
+    plain = read(recording, [X[:15], X[15:]])
+    assert (plain.method, plain.rows, plain.columns) == ("whole", len(X), X.shape[1])
+    assert read(recording, [X[:15], X[15:]]) == plain

@@ -531,3 +531,89 @@ def test_enabled_after_the_import_and_disabled_within(tmp_path: Path) -> None:
     assert len(strand.points["train/rmse"]) == 2
     (found,) = strand.datasets.values()
     assert (found.dataset.method, found.dataset.rows) == ("declared", 20)
+
+
+# Data that is handed over batch by batch
+
+
+class Handing(xgboost.DataIter):  # type: ignore[misc]
+    """Hands the rows over; `asked` counts how often it is asked for a batch."""
+
+    def __init__(self, x: Any = X, y: Any = Y, size: int = 6, make: Any = None, cache: Path | None = None) -> None:
+        self.x, self.y, self.size, self.make, self.at, self.asked = x, y, size, make or (lambda rows: rows), 0, 0
+        super().__init__(cache_prefix=str(cache) if cache is not None else None)
+
+    def reset(self) -> None:
+        self.at = 0
+
+    def next(self, input_data: Any) -> int:
+        self.asked += 1
+        rows = slice(self.at, self.at + self.size)
+        if self.at >= len(self.x):
+            return 0
+        self.at += self.size
+        input_data(data=self.make(self.x[rows]), label=self.y[rows])
+        return 1
+
+
+def handed(recording: Recording, iterator: Any, matrix: Any = xgboost.QuantileDMatrix, **given: Any) -> Any:
+    data = matrix(iterator, **given)
+    xgboost.train({**SETTINGS, "tree_method": "hist"}, data, 1)
+    return recording.strands()[-1].datasets[0].dataset
+
+
+def test_batches_of_an_iterator(recording: Recording, tmp_path: Path) -> None:
+    """Whatever is made of them, and however they are divided."""
+    plain = handed(recording, Handing())
+    assert (plain.method, plain.kind, plain.rows, plain.columns) == ("observed", "xgboost.QuantileDMatrix", 20, 3)
+    assert plain.seen == 20
+    assert not recording.strands()[-1].gaps
+    assert handed(recording, Handing(size=20)).id == plain.id
+    assert handed(recording, Handing(size=7, make=numpy.asfortranarray)).id == plain.id
+    assert handed(recording, Handing(cache=tmp_path / "cache"), xgboost.DMatrix).id == plain.id
+    changed = Y.copy()
+    changed[19] += 1.0
+    assert handed(recording, Handing(y=changed)).id not in (plain.id, None)
+
+
+@pytest.mark.parametrize("make", [lambda rows: pandas.DataFrame(rows, columns=list("abc")), scipy.sparse.csr_matrix])
+def test_batches_in_other_forms(recording: Recording, make: Any) -> None:
+    plain = handed(recording, Handing(make=make))
+    assert (plain.method, plain.rows, plain.columns, plain.seen) == ("observed", 20, 3, 20)
+    assert handed(recording, Handing(make=make, size=9)).id == plain.id
+    changed = X.copy()
+    changed[19, 2] += 1.0
+    assert handed(recording, Handing(changed, make=make)).id not in (plain.id, None)
+
+
+def test_no_batch_more_is_handed_over(recording: Recording) -> None:
+    def fit() -> Any:
+        iterator = Handing()
+        data = xgboost.QuantileDMatrix(iterator)
+        booster = xgboost.train(SETTINGS, data, 3)
+        return iterator.asked, booster.save_raw("json")
+
+    tracked = fit()
+    autotrack.disable()
+    assert tracked == fit()
+
+
+def test_an_iterator_that_fails(recording: Recording) -> None:
+    class Failing(Handing):
+        def next(self, input_data: Any) -> int:
+            if self.at >= 12:
+                raise ValueError("no more")
+            return super().next(input_data)
+
+    with pytest.raises(ValueError, match="no more"):
+        xgboost.QuantileDMatrix(Failing())
+    assert handed(recording, Handing()).seen == 20
+
+
+def test_labels_that_are_set_after_the_batches(recording: Recording) -> None:
+    data = xgboost.QuantileDMatrix(Handing())
+    data.set_label(Y + 1.0)
+    xgboost.train(SETTINGS, data, 1, evals=[(data, "train")])
+    (strand,) = recording.strands()
+    assert strand.datasets[0].dataset.method == "observed"
+    assert strand.gaps["identity of the train data"] == "what was set afterwards is not part of it: labels"
