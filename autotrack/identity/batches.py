@@ -170,28 +170,29 @@ def _of_array(array: Any) -> Piece:
 
 def _of_table(data: Any) -> Piece | None:
     """A table, or a sparse matrix."""
-    try:
-        if sparse.is_sparse(data):
-            seconds = data.nnz * SECONDS_AN_ENTRY + data.shape[0] * SECONDS_A_ROW
-            return Piece(f"sparse {data.dtype}", tuple(data.shape), seconds, lambda: _stored(data))
-        table = columns.opened(data)
-    except elements.foreign() as error:
-        raise Unseen(str(error)) from None
-    if table is None:
+    shape: Any = getattr(data, "shape", None)
+    if sparse.is_sparse(data):
+        seconds = data.nnz * SECONDS_AN_ENTRY + shape[0] * SECONDS_A_ROW
+        return Piece(f"sparse {data.dtype}", tuple(shape), seconds, lambda: _stored(data))
+    if not columns.is_table(data) or not isinstance(shape, tuple):
         return None
-    count = len(table.columns)
-    seconds = count * (SECONDS_A_COLUMN + table.rows * SECONDS_AN_ENTRY)
-    named = elements.combine("columns", *(elements.combine(column.key, column.type) for column in table.columns))
-    return Piece(f"table {named}", (table.rows, count), seconds, lambda: _hashes(table))
+    rows, count = (*shape, 1)[:2]
+    return Piece("table", (rows, count), count * (SECONDS_A_COLUMN + rows * SECONDS_AN_ENTRY), lambda: _hashes(data))
 
 
-def _hashes(table: columns.Table) -> memoryview:
+def _hashes(data: Any) -> memoryview:
+    """Of each row of a table, with the names and types of its columns."""
     from autotrack.identity import profile, rowhash
 
     try:
-        return rowhash.bytes_of(profile.hashes(table))
+        table = columns.opened(data)
+        assert table is not None
+        named = elements.combine("columns", *(elements.combine(column.key, column.type) for column in table.columns))
+        hashes = profile.hashes(table)
     except elements.foreign() as error:
         raise Unseen(str(error)) from None
+    hashes ^= hashes.dtype.type(rowhash.text_bits(named))
+    return rowhash.bytes_of(hashes)
 
 
 def _stored(data: Any) -> list[bytes]:

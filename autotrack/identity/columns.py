@@ -111,11 +111,19 @@ class Table:
 
 def opened(data: Any) -> Table | None:
     """The columns of a table, or of a single column; None for what is neither."""
+    opener = _opener(data)
+    return opener(data) if opener is not None else None
+
+
+def is_table(data: Any) -> bool:
+    """Whether it is a table, or a single column, as far as its class tells."""
+    return _opener(data) is not None
+
+
+def _opener(data: Any) -> Any:
     module = type(data).__module__.partition(".")[0]
     opener = {"pandas": _pandas, "polars": _polars, "pyarrow": _arrow}.get(module)
-    if opener is None:
-        opener = next((found for base, found in _bases() if isinstance(data, base)), None)
-    return opener(data) if opener is not None else None
+    return opener or next((found for base, found in _bases() if isinstance(data, base)), None)
 
 
 def _bases() -> list[tuple[Any, Any]]:

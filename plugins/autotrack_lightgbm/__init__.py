@@ -8,8 +8,9 @@ under `split/metric`, or under the evaluation set's own name where two are of on
 and weights too; the best round of early stopping; importances; the model, by what it has learned.  A pipeline that ends
 with a model of LightGBM's has its rounds; folds and candidates of a search have none.  A training on a cluster of
 Dask's is one run, of the program that asks for it, with what LightGBM gives it at the end.
+What a `Sequence` reads is known by the rows that are put into the `Dataset`.
 
-Leaves alone: what is read through a `Sequence`; boosters of one fit that are several.
+Leaves alone: boosters of one fit that are several.
 """
 
 from __future__ import annotations
