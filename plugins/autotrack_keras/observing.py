@@ -80,14 +80,12 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
         expected.append(data.tell(strand, "valid", *held_out))
     elif held_out is not None:
         expected.append(data.tell(strand, "valid", held_out))
-    returned = False
     try:
         yield
-        returned = True
     finally:
         for one in expected:
             if one is not None:
-                one.conclude(returned=returned)
+                one.conclude()
     found: dict[str, Any] = {"epochs": told.earlier + told.ended, "steps": told.count}
     for callback in listed:
         for name in ("best_epoch", "stopped_epoch", "best"):
@@ -144,10 +142,9 @@ def _told_of(callbacks: list[Any]) -> dict[str, Any]:
 def observe_evaluate(call: Call) -> Observation:
     """Scores of a model, of the run that trained it."""
     model, x, y = call.instance, call.get("x"), call.get("y")
-    expected, returned = data.evaluated(x), False
+    expected = data.evaluated(x)
     try:
         result = yield
-        returned = True
         strand = strand_for(model, "keras", models.name_of(model))
         if strand is None:
             return
@@ -157,7 +154,7 @@ def observe_evaluate(call: Call) -> Observation:
             expected.told(strand, split)
     finally:
         if expected is not None:
-            expected.conclude(returned=returned)
+            expected.conclude()
     strand.evaluated(split, x, y)
     _scored(strand, model, split, result)
 

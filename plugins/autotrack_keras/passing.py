@@ -9,6 +9,7 @@ in another thread: those that belong to the first epoch are counted, and looked 
 from __future__ import annotations
 
 import functools
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from types import GeneratorType
@@ -32,7 +33,7 @@ ROLES = "keras roles"
 class Pass:
     """One iterator of the data."""
 
-    __slots__ = ("_derives", "batches", "count", "limit", "more", "why")
+    __slots__ = ("_derives", "batches", "count", "ended", "limit", "more", "why")
 
     def __init__(self, limit: int, derives: bool) -> None:
         self.batches, self.count, self.limit = Batches(_inside), 0, limit
@@ -40,6 +41,8 @@ class Pass:
         """Whether the weights are Keras's own, of the classes."""
         self.more = False
         """Whether something has come after the first epoch."""
+        self.ended = False
+        """Whether there was nothing left."""
         self.why = ""
         """Nothing is known of the content, and why."""
 
@@ -67,7 +70,7 @@ class Expected:
         self.data, self.kind, self.users = data, kind, 0
         self.seen: Following | None = None
         self.over: Callable[[], bool] | None = None
-        """Whether the first epoch is, for data that is consumed as it is tried out."""
+        """Whether the first epoch is, for data that is consumed as it is tried out, or has no known end."""
         self._reports: list[tuple[Strand, str, Callable[[Dataset], None]]] = []
 
     def told(self, strand: Strand, role: str) -> None:
@@ -76,7 +79,7 @@ class Expected:
         self._reports.append((strand, role, strand.dataset(role, declared)))
         _note_role(strand, role, self.data)
 
-    def conclude(self, *, returned: bool) -> None:
+    def conclude(self) -> None:
         """The call is over."""
         self.users -= 1
         if self.users == 0 and _expected.get(id(self.data)) is self:
@@ -89,7 +92,7 @@ class Expected:
             for strand, role, _ in reports:
                 strand.gap(f"identity of the {role} data", "it makes its batches as it is asked for them")
             return
-        whole, why = self.seen.told(seen, returned)
+        whole, why = self.seen.told(seen)
         rows = seen.batches.rows if whole else None
         dataset, profile = seen.batches.observed(self.kind, rows)
         missing = seen.why or "; ".join([*seen.batches.missing(), *([why] if why else [])])
@@ -120,24 +123,20 @@ class Following:
             return iterator
         limit = min(known) if (known := [count for count in (self._steps, self._number) if count]) else 0
         self.current = Pass(limit, self._derives)
-        return map(functools.partial(handed_on, self.current), iterator)
+        return itertools.chain(map(functools.partial(handed_on, self.current), iterator), _ending(self.current))
 
     __iter__ = __call__
 
     def _is_known(self, seen: Pass) -> bool:
         over = self._expected.over
-        if over is not None and type(self._expected.data) is GeneratorType:
+        if over is not None and (not seen.limit or type(self._expected.data) is GeneratorType):
             return over()
-        return seen.is_over() or self._is_exhausted()
+        return seen.is_over() or seen.ended
 
-    def _is_exhausted(self) -> bool:
-        data = self._expected.data
-        return type(data) is GeneratorType and data.gi_frame is None
-
-    def told(self, seen: Pass, returned: bool) -> tuple[bool, str]:
+    def told(self, seen: Pass) -> tuple[bool, str]:
         """Whether all of the data has passed, and what of it has not."""
-        if (self._number and seen.count >= self._number) or (returned and self._is_exhausted() and not seen.more):
-            return True, ""  # a generator that has raised is exhausted, too
+        if (self._number and seen.count >= self._number) or (seen.ended and not seen.more):
+            return True, ""
         if seen.is_over():
             return False, f"what comes after the {seen.limit:,} steps of the first epoch is not looked at"
         return False, f"the first epoch was broken off after {seen.batches.rows:,} {seen.batches.what}"
@@ -174,6 +173,12 @@ def adapted(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     derives = getattr(adapter, "class_weight", None) is not None
     expected.seen = Following(expected, getattr(adapter, made), steps, number, derives)
     setattr(adapter, made, expected.seen)
+
+
+def _ending(seen: Pass) -> Iterator[Any]:
+    """What comes after the last batch."""
+    seen.ended = True
+    yield from ()
 
 
 def handed_on(seen: Pass, batch: Any) -> Any:

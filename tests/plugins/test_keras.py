@@ -342,7 +342,7 @@ model.fit(X, Y, batch_size=10, epochs=1, verbose=0)
 
 def test_a_model_in_an_estimator_of_scikit_learn(recording: Recording) -> None:
     """What both frameworks see is recorded once."""
-    from keras.wrappers import SKLearnRegressor
+    wrappers = pytest.importorskip("keras.wrappers", reason="there since Keras 3.8")
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -353,7 +353,7 @@ def test_a_model_in_an_estimator_of_scikit_learn(recording: Recording) -> None:
         return model
 
     def estimator() -> Any:
-        return SKLearnRegressor(build, fit_kwargs={"epochs": 2, "verbose": 0})
+        return wrappers.SKLearnRegressor(build, fit_kwargs={"epochs": 2, "verbose": 0})
 
     wrapped = estimator().fit(X, Y)
     make_pipeline(StandardScaler(), estimator()).fit(X, Y)
@@ -659,7 +659,10 @@ os.environ["KERAS_BACKEND"] = {backend!r}
 import keras, numpy, torch
 from torch.utils import data
 x = torch.arange(120.0).reshape(40, 3) % 7.0
-loader = data.DataLoader(data.TensorDataset(x, x[:, :1]), batch_size=10)
+class Stream(data.IterableDataset):
+    def __iter__(self):
+        return iter(zip(x, x[:, :1]))
+loader = data.DataLoader({made}, batch_size=10)
 keras.utils.set_random_seed(1)
 model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
 model.compile("sgd", "mse")
@@ -668,9 +671,10 @@ print(json.dumps(model.fit(loader, epochs=2, verbose=0).history))
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
-def test_a_data_loader(tmp_path: Path, backend: str) -> None:
+@pytest.mark.parametrize("made", ["data.TensorDataset(x, x[:, :1])", "Stream()"])
+def test_a_data_loader(tmp_path: Path, backend: str, made: str) -> None:
     pytest.importorskip("torch")
-    program = LOADER.format(backend=backend)
+    program = LOADER.format(backend=backend, made=made)
     plain = run_program(program, tmp_path, tracked=False)
     tracked = run_program(program, tmp_path)
     assert tracked.stdout == plain.stdout != ""
