@@ -12,7 +12,7 @@ import functools
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
-from types import GeneratorType
+from types import GeneratorType, MethodType
 from typing import Any
 
 from autotrack import Dataset, Strand
@@ -108,17 +108,20 @@ class Following:
     """Takes the place of what an adapter iterates in each epoch: a function, or since 3.4 of a generator, and before
     that an iterator that goes on."""
 
-    __slots__ = ("_derives", "_expected", "_make", "_number", "_steps", "current")
+    __slots__ = ("_derives", "_ends", "_make", "_number", "_over", "_steps", "current")
 
     def __init__(self, expected: Expected, make: Any, steps: int, number: int, derives: bool) -> None:
-        self._expected, self._make, self._derives = expected, make, derives
+        self._over, self._ends = expected.over, type(expected.data) is GeneratorType
+        self._make = make
+        self._derives = derives
         self._steps, self._number = steps, number
         """Batches of an epoch as the program has set them, and of all the data; 0 where they are not known."""
         self.current: Pass | None = None
         """The first epoch, as far as it is known: before it Keras may have tried a batch out."""
 
     def __call__(self) -> Iterator[Any]:
-        iterator: Iterator[Any] = iter(self._make() if callable(self._make) else self._make)
+        make = self._make() if isinstance(self._make, weakref.WeakMethod) else self._make
+        iterator: Iterator[Any] = iter(make() if callable(make) else make or ())
         if self.current is not None and self._is_known(self.current):
             return iterator
         limit = min(known) if (known := [count for count in (self._steps, self._number) if count]) else 0
@@ -128,9 +131,8 @@ class Following:
     __iter__ = __call__
 
     def _is_known(self, seen: Pass) -> bool:
-        over = self._expected.over
-        if over is not None and (not seen.limit or type(self._expected.data) is GeneratorType):
-            return over()
+        if self._over is not None and (not seen.limit or self._ends):
+            return self._over()
         return seen.is_over() or seen.ended
 
     def told(self, seen: Pass) -> tuple[bool, str]:
@@ -171,7 +173,11 @@ def adapted(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         return
     steps, number = (int(count or 0) for count in (iterator.steps_per_epoch, iterator._num_batches))
     derives = getattr(adapter, "class_weight", None) is not None
-    expected.seen = Following(expected, getattr(adapter, made), steps, number, derives)
+    make = getattr(adapter, made)
+    if isinstance(make, MethodType) and type(iterator).__name__ != "TFEpochIterator":
+        # Elsewhere than on TensorFlow, which keeps it, it is let go of as the call returns, being in no cycle.
+        make = weakref.WeakMethod(make)
+    expected.seen = Following(expected, make, steps, number, derives)
     setattr(adapter, made, expected.seen)
 
 

@@ -340,6 +340,53 @@ model.fit(X, Y, batch_size=10, epochs=1, verbose=0)
     assert run["summary"]["phase2.trainable_parameters"] == 21
 
 
+@pytest.mark.parametrize("backend", ["torch", "tensorflow"])
+def test_data_is_let_go_of_as_the_call_returns(tmp_path: Path, backend: str) -> None:
+    if backend == "torch":
+        pytest.importorskip("torch")
+    source = f"""
+import os
+os.environ["KERAS_BACKEND"] = "{backend}"
+import gc, numpy, keras
+gc.disable()
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+def batch():
+    return numpy.ones((4, 3), "float32"), numpy.ones((4, 1), "float32")
+def rows(name):
+    try:
+        for _ in range(100):
+            yield batch()
+    finally:
+        print(name, "closed")
+class Rows(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+    def __getitem__(self, at):
+        return batch()
+    def __del__(self):
+        print("gone")
+model.fit(rows("rows"), steps_per_epoch=3, epochs=2, verbose=0)
+print("after rows")
+model.evaluate(rows("evaluated"), steps=2, verbose=0)
+print("after evaluated")
+model.fit(Rows(), verbose=0)
+print("after the data")
+model.fit(Rows(workers=2), validation_data=Rows(), verbose=0)
+print("after both")
+gc.collect()
+print("end")
+"""
+    (tmp_path / "plain").mkdir()
+    plain = run_program(source, tmp_path / "plain", tracked=False)
+    done = run_program(source, tmp_path)
+    assert (done.returncode, done.stdout) == (0, plain.stdout), done.stderr
+    assert ("gone" in done.stdout) == (backend == "torch")  # TensorFlow keeps it
+    strands = Recording(tmp_path / ".autotrack").strands()
+    assert {data.dataset.method for strand in strands for data in strand.datasets.values()} == {"observed"}
+
+
 def test_a_model_in_an_estimator_of_scikit_learn(recording: Recording) -> None:
     """What both frameworks see is recorded once."""
     wrappers = pytest.importorskip("keras.wrappers", reason="there since Keras 3.8")

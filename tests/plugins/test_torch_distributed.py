@@ -95,7 +95,8 @@ def runs(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_the_ranks_of_torchrun_are_one_run(tmp_path: Path) -> None:
-    plain = run(tmp_path, LAUNCHED, "--lr", "0.1", before=TORCHRUN, tracked=False)
+    launched = (run(tmp_path, LAUNCHED, "--lr", "0.1", before=TORCHRUN, tracked=False) for _ in range(3))
+    plain = next(done for done in launched if done.returncode == 0)  # on a busy machine the launcher itself may fail
     tracked = run(tmp_path, LAUNCHED, "--lr", "0.1", before=TORCHRUN)
     assert (tracked.returncode, tracked.stdout) == (plain.returncode, plain.stdout) == (0, plain.stdout)
     (found,) = runs(tmp_path)
