@@ -43,3 +43,8 @@ def goes_on(strand: Strand) -> None:
     """A training that was begun before is what happens in this thread again."""
     if context.here.inside is None and context.latest.get() is not strand:
         context.began(strand)
+
+
+def is_here(strand: Strand) -> bool:
+    """Whether a training is what happens in this thread, and goes on record, as no call does that stands around it."""
+    return context.here.inside is None and context.latest.get() is strand and strand.recording

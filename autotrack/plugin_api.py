@@ -27,7 +27,7 @@ from autotrack.identity import models
 from autotrack.identity.batches import Batches, Piece, Unseen
 from autotrack.identity.models import Streamed
 from autotrack.journal.points import pack_record
-from autotrack.loops import LoopTraining, goes_on
+from autotrack.loops import LoopTraining, goes_on, is_here
 from autotrack.manual import here
 from autotrack.plugins import hooks
 from autotrack.predictions import Prediction, Tie, like, made
@@ -62,6 +62,7 @@ __all__ = [
     "digest",
     "extension",
     "goes_on",
+    "is_here",
     "is_model",
     "kept_settings",
     "know_generator",

@@ -6,7 +6,7 @@ import ast
 import linecache
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -47,6 +47,10 @@ class Trace:
         """Where among the values that it returns there is a number, and its series; None while it isn't known."""
         self.code: CodeType | None = None
         """Of the program's function that was traced."""
+        self.again: Callable[[Any], bool] | None = None
+        """What records another call of it, while nothing else happens."""
+        self.around: tuple[Any, Any] = (None, None)
+        """The training, and what happens in the thread, that it was made for."""
 
     def belongs(self, training: Training) -> None:
         if self.training is not None and self.training is not training:
@@ -90,6 +94,7 @@ def _noted(graph: Any, frame: FrameType | None) -> Trace:
                 del _traces[key]
         trace = _traces[id(graph)] = Trace(graph)
         trace.code = _entry(graph, frame)
+    trace.again, trace.around = None, (None, None)
     return trace
 
 
@@ -162,7 +167,7 @@ def outputs_of(trace: Trace, graph: Any, result: Any) -> list[tuple[int, Any]]:
     """Where among what a function returns there is a number that tells of the training, with its series."""
     training, structured, code = trace.training, graph.structured_outputs, trace.code
     assert training is not None
-    tensors, values = _flat(structured), _flat(result)
+    tensors, values = flat(structured), flat(result)
     if len(tensors) != len(values):
         return []
     numbers = [at for at, value in enumerate(values) if _is_float(value)][:OUTPUTS]
@@ -188,13 +193,13 @@ def _is_float(value: Any) -> bool:
 
 def returned(outputs: list[tuple[int, Any]], result: Any) -> Iterator[tuple[Any, Any]]:
     """The numbers among what a function has returned, each with its series."""
-    values = _flat(result) if outputs else []
+    values = flat(result) if outputs else []
     for at, series in outputs:
         if at < len(values) and deferred.is_eager(values[at]):
             yield series, values[at]
 
 
-def _flat(value: Any) -> list[Any]:
+def flat(value: Any) -> list[Any]:
     if deferred.is_eager(value):
         return [value]
     flat: list[Any] = sys.modules["tensorflow"].nest.flatten(value, expand_composites=True)
@@ -232,7 +237,7 @@ def _names(structured: Any, given: Any) -> list[str]:
             for at, (value, entry) in enumerate(zip(structured, entries, strict=True))
             for name in (_under(fields[at], value, entry) if fields else _names(value, entry))
         ]
-    return [text_of(given) if given is not None else ""] * len(_flat(structured))
+    return [text_of(given) if given is not None else ""] * len(flat(structured))
 
 
 def _is_reduced(given: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from autotrack.plugin_api import goes_on, strand_inside
 from autotrack_keras.models import size_of
-from autotrack_tensorflow import data, deferred, frames, graphs
+from autotrack_tensorflow import again, data, deferred, frames, graphs
 from autotrack_tensorflow import trainings as known
 from autotrack_tensorflow.trainings import Stepped, Training, in_thread
 
@@ -237,7 +237,7 @@ def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """`ConcreteFunction._call_flat` has returned: a compiled function was called."""
     graph = args[0]._func_graph
     trace = graphs.of(graph)
-    if trace is None or strand_inside() is not None:
+    if trace is None or (trace.again is not None and trace.again(result)) or strand_inside() is not None:
         return
     if not sys.modules["tensorflow"].executing_eagerly():
         graphs.within(trace, sys._getframe(DEPTH))
@@ -263,6 +263,9 @@ def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         deferred.put(series, step, tensor)
     if trace.steps:
         _stepped(trace.steps, training)
+    here = in_thread()
+    if trace.around != (training, here):
+        trace.again, trace.around = again.repeated(trace, training, here), (training, here)
 
 
 def forget() -> None:

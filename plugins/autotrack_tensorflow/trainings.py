@@ -23,8 +23,8 @@ from autotrack_tensorflow import deferred, frames
 
 OBJECTS = 2_000
 """Objects of the program that are looked at."""
-SHARE, LEAST = 0.01, 0.005
-"""Of the time of a training, and seconds, that reading learning rates may take."""
+SHARE, READINGS = 0.01, 100
+"""Of the time of a training that reading learning rates may take, after the first of them."""
 
 
 class Training(LoopTraining):
@@ -79,8 +79,11 @@ class Stepped:
         self.variables: set[int] = set()
         """What it steps, by id."""
         self.rate: float | None = None
-        self.began = time.perf_counter()
-        self.spent = 0.0
+        self.readings = 0
+        self.read = -1
+        """The step that its rate was read at last."""
+        self.due = 0.0
+        """When it is read again, by `time.perf_counter`."""
 
     def follow(self, variables: list[Any]) -> None:
         """It steps these variables: where another optimizer did before, it goes on from there."""
@@ -109,19 +112,22 @@ class Stepped:
         """See whether the learning rate is another one now, at little cost."""
         begun = time.perf_counter()
         optimizer = self.reference()
-        if optimizer is None or self.training is None:
-            return
-        if self.spent > SHARE * (begun - self.began) + LEAST:
-            self.training.strand.gap("learning rate of each step", "it is read as often as that takes no time")
+        if optimizer is None or self.training is None or begun < self.due:
             return
         rate = rate_of(optimizer, at)
         if rate is None:
             return
         value = None if hasattr(rate, "device") and deferred.is_far(rate) else number_of(rate)
         if value is not None and value != self.rate:
+            if self.due and at > self.read + 1:
+                self.training.strand.gap("learning rate of each step", "it is read as often as that takes no time")
             self.rate = value
             self.training.strand.series(f"{self.prefix}learning_rate").record(at, value)
-        self.spent += time.perf_counter() - begun
+        self.read = at
+        self.readings += 1
+        if self.readings > READINGS:  # a schedule's first take long, as operations that are new to TensorFlow do
+            now = time.perf_counter()
+            self.due = now + (now - begun) / SHARE
 
 
 class Here:
@@ -141,7 +147,7 @@ class _Threads(threading.local):
         self.here = Here()
 
 
-class _State:
+class State:
     threads = _Threads()
     latest: Here | None = None
     """Of the thread that was seen last; the first replica of a strategy has a new thread each time."""
@@ -152,16 +158,16 @@ class _State:
 
 def in_thread() -> Here:
     """Of this thread, or of the one that this is the first replica of."""
-    if frames.is_in_replica() and _State.latest is not None:
-        return _State.latest
-    here = _State.latest = _State.threads.here
+    if frames.is_in_replica() and State.latest is not None:
+        return State.latest
+    here = State.latest = State.threads.here
     return here
 
 
 def forget() -> None:
-    _State.threads, _State.latest = _Threads(), None
-    _State.owners.clear()
-    _State.optimizers.clear()
+    State.threads, State.latest = _Threads(), None
+    State.owners.clear()
+    State.optimizers.clear()
 
 
 def variables_in(given: Any) -> list[Any]:
@@ -187,17 +193,17 @@ def variables_of(model: Any) -> list[Any]:
 
 
 def state_of(optimizer: Any) -> Stepped:
-    state = _State.optimizers.get(id(optimizer))
+    state = State.optimizers.get(id(optimizer))
     if state is None or state.reference() is not optimizer:
-        for key, known in list(_State.optimizers.items()):
+        for key, known in list(State.optimizers.items()):
             if known.reference() is None:
-                del _State.optimizers[key]
-        state = _State.optimizers[id(optimizer)] = Stepped(optimizer)
+                del State.optimizers[key]
+        state = State.optimizers[id(optimizer)] = Stepped(optimizer)
     return state
 
 
 def of_variable(variable: Any) -> Training | None:
-    known = _State.owners.get(id(variable))
+    known = State.owners.get(id(variable))
     return known[1] if known is not None and known[0]() is variable and known[1].strand.ours else None
 
 
@@ -226,7 +232,7 @@ def resolve(variables: list[Any], frame: FrameType | None, around: Training | No
 
 def _own(training: Training, variables: Iterable[Any]) -> None:
     for variable in variables:
-        _State.owners[id(variable)] = weakref.ref(variable), training
+        State.owners[id(variable)] = weakref.ref(variable), training
 
 
 def _begin(variables: list[Any], frame: FrameType | None) -> Training | None:

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,62 @@ def test_what_a_compiled_step_returns(recording: Recording, give: str, names: li
     assert strand.points["learning_rate"] == [(0, 0.1)]
     assert strand.points["epoch"] == [(0, 0.0), (4, 1.0)]
     assert strand.params["optimizer"] == "SGD"
+
+
+def test_what_comes_between_the_calls_of_a_compiled_step(recording: Recording) -> None:
+    """Rounds of other data, steps that are not compiled, calls in another thread, another training."""
+    model, other = built(), built()
+    optimizer, second = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.2)
+    step, aside = compiled(model, optimizer, "dict"), compiled(other, second, "loss")
+    train_data, val_data = batches(), batches(X + 1.0)
+    error = keras.metrics.MeanAbsoluteError()
+    losses, eager, errors, others = {}, {}, [], []
+    for epoch in range(6):
+        for x, y in train_data:
+            at = len(losses) + len(eager)
+            if epoch == 3:
+                (eager[at],) = loop(model, optimizer, [(x, y)])
+            elif epoch == 4:
+                with ThreadPoolExecutor(1) as pool:
+                    losses[at] = float(pool.submit(step, x, y).result()["the_loss"])
+            else:
+                losses[at] = float(step(x, y)["the_loss"])
+        if epoch < 3:
+            for x, y in val_data:
+                error.update_state(y, model(x, training=False))
+            errors.append((at + 1, float(error.result())))
+            error.reset_state()
+    for x, y in train_data:
+        others.append(float(aside(x, y)))
+    first, last = recording.strands()
+    assert first.points["train/loss"] == list(losses.items())
+    assert first.points["train/loss (loop)"] == list(eager.items())
+    assert first.points["valid/error"] == errors
+    assert [step for step, _ in first.points["epoch"]][:4] == [0, 4, 8, 12]
+    assert last.points["train/loss"] == list(enumerate(others))
+    assert first.points["optimizer.learning_rate"] == [(0, 0.1)]
+    assert last.points["optimizer.learning_rate"] == [(0, 0.2)]
+
+
+def test_rates_of_many_steps(recording: Recording) -> None:
+    """Each of the first; then as often as reading them costs little, and where some are missing that is told."""
+    model, other = built(), built()
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 100, 0.5)
+    given = [(model, keras.optimizers.SGD(schedule)), (other, keras.optimizers.SGD(0.1))]
+    x, y = tf.constant(X), tf.constant(Y)
+    for trained, optimizer in given:
+        step = compiled(trained, optimizer, "loss")
+        for _ in range(500):
+            step(x, y)
+    decaying, constant = recording.strands()
+    rates = decaying.points["learning_rate"]
+    assert [step for step, _ in rates[:100]] == list(range(100))
+    for at, rate in rates:
+        assert rate == pytest.approx(0.1 * 0.5 ** (at / 100))
+    missing = [gap.what for gap in decaying.of(events.GapFound)]
+    assert ("learning rate of each step" in missing) == (len(rates) < rates[-1][0] + 1)
+    assert constant.points["learning_rate"] == [(0, 0.1)]
+    assert "learning rate of each step" not in [gap.what for gap in constant.of(events.GapFound)]
 
 
 def test_a_compiled_step_is_traced_as_often(tmp_path: Path) -> None:
