@@ -18,7 +18,7 @@ import threading
 import time
 
 from autotrack.capture import gpu
-from autotrack.strand import Series
+from autotrack.series import Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

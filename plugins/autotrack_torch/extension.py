@@ -13,7 +13,7 @@ built: Any = extension("autotrack_torch._hot")
 if TYPE_CHECKING or built is None:
 
     class Passing:
-        """What is asked for at every backward pass: see `loop.Loss`."""
+        """What is asked for at every backward pass: see `losses.Loss`."""
 
         __slots__ = ("at", "code", "optimizer", "plain", "points", "seen", "slots", "step", "tail", "thread")
 

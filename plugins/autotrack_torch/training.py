@@ -19,7 +19,7 @@ from autotrack.plugin_api import LoopTraining, begin, settings_around
 from autotrack_torch import modules
 
 if TYPE_CHECKING:
-    from autotrack_torch.loop import Loss
+    from autotrack_torch.losses import Loss
     from autotrack_torch.optimizers import Stepped
 
 

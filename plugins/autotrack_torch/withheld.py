@@ -9,7 +9,7 @@ from autotrack_torch import deferred
 from autotrack_torch.training import in_thread
 
 if TYPE_CHECKING:
-    from autotrack_torch.loop import Loss
+    from autotrack_torch.losses import Loss
 
 
 class Point:
