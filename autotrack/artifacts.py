@@ -26,6 +26,8 @@ class Checkpoint(NamedTuple):
     strand: str | None
     number: int
     """Of the file that it was written to at first."""
+    names: tuple[tuple[str, int], ...] = ()
+    """Those that it was moved to, with their numbers."""
 
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def report_artifact(
     number = _seen(job, path, mode, kind, model=identity, step=step, strand=strand, number=number)
     if number is None or again:
         if number is not None and strand is not None and mode == "written":
-            _now_known(job, path, number, step, strand)
+            _now_known(job, number, step, strand)
         return number
     if kind == "checkpoint" and mode == "written":
         job.checkpoints[path] = Checkpoint(model, step, strand, number)
@@ -85,17 +87,17 @@ def moved(job: Job, source: str, target: str) -> None:
         job, target, "written", kind="checkpoint", model=known.model, step=known.step, strand=known.strand
     )
     if number is not None:
-        job.checkpoints[os.path.abspath(target)] = known
+        target = os.path.abspath(target)
+        job.checkpoints[target] = known._replace(names=(*known.names[-KEPT:], (target, number)))
 
 
-def _now_known(job: Job, path: str, number: int, step: int | None, strand: str) -> None:
+def _now_known(job: Job, number: int, step: int | None, strand: str) -> None:
     """It is known by now whose checkpoint a file holds: to where it was moved, it is the same."""
     for place, known in list(job.checkpoints.items()):
         if known.number == number and known.strand is None:
             job.checkpoints[place] = known._replace(step=step, strand=strand)
-            if place != path:
-                _seen(job, place, "written", "checkpoint", model=None, step=step, strand=strand,
-                      number=job.artifacts.get((place, True)))  # fmt: skip
+            for name, other in known.names:
+                _seen(job, name, "written", "checkpoint", model=None, step=step, strand=strand, number=other)
 
 
 def _seen(

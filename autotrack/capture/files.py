@@ -147,6 +147,8 @@ class Files:
             folder = "" if path[:1] == "/" else os.getcwd()
         except OSError:  # it is gone
             return
+        if writing and self._job.checkpoints:  # what it held, it holds no more
+            self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
         self._opened.append((path, folder, writing, time.time(), state))
         self._schedule()
 
@@ -171,12 +173,15 @@ class Files:
             source, target = (os.fsdecode(path) for path in paths)
             source, target = self._absolute(source), self._absolute(target)
             self._moved[source] = target
-            if source not in self._job.checkpoints:
+            known = self._job.checkpoints
+            found = [path for path in list(known) if path == source or path.startswith(os.path.join(source, ""))]
+            if source not in found:
                 self.touched(target, True)
-                return
-            from autotrack.artifacts import moved  # which is imported by then: an import may be what moves a file
+            if found:
+                from autotrack.artifacts import moved  # which is imported by then: an import may be what moves a file
 
-            moved(self._job, source, target)
+                for path in found:
+                    moved(self._job, path, target + path[len(source) :])
 
     def _absolute(self, path: str) -> str:
         try:

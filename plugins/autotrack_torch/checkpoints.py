@@ -25,6 +25,8 @@ BUDGET = 0.5
 """Seconds that the identity of a model at hand may take."""
 COMPARED = 1 << 20
 """Elements of a model that are compared with those of what may be a copy of it."""
+COPIES = 10
+"""Trainings of which what was saved may be a copy."""
 WAITING = 100
 """Files that may wait for a training."""
 
@@ -204,7 +206,15 @@ def _of_state(state: Mapping[str, Any]) -> Training | None:
         if training is not None:
             return training
     here = trainings.in_thread().training
-    return here if here is None or not state or any(_are_equal(pairs) for pairs in _alike(state, here)) else None
+    if not state:
+        return here
+    return next((one for one in _candidates() if any(_are_equal(pairs) for pairs in _alike(state, one))), None)
+
+
+def _candidates() -> list[Training]:
+    """The trainings of which a copy may be saved: that of this thread, or all, where it has none, as one for saving."""
+    here = trainings.in_thread().training
+    return [here] if here is not None else list({id(one): one for one in trainings.by_storage().values()}.values())
 
 
 def _alike(state: Mapping[str, Any], training: Training) -> Iterator[list[tuple[Any, Any]]]:
@@ -233,19 +243,27 @@ def _are_equal(pairs: list[tuple[Any, Any]], at_hand: bool = False) -> bool:
     if not at_hand and any(deferred.is_far(tensor) for pair in pairs for tensor in pair):
         return False
     with torch._C._DisableTorchDispatch():
-        return all(torch.equal(mine.detach().to(other.dtype), other.detach()) for mine, other in pairs)
+        return all(_is_equal(torch, mine.detach().to(other.dtype), other.detach()) for mine, other in pairs)
+
+
+def _is_equal(torch: Any, mine: Any, other: Any) -> bool:
+    """Of tensors of one type; what is no number equals what is none."""
+    if torch.equal(mine, other):
+        return True
+    numbers = ~mine.isnan()
+    return bool(torch.equal(numbers, ~other.isnan()) and torch.equal(mine[numbers], other[numbers]))
 
 
 def _compare_later(state: Mapping[str, Any], path: str, number: int | None, at: int | None) -> None:
     """What was saved may be a copy of what is trained on a device: the recorder compares, and says whose file it is."""
-    training = trainings.in_thread().training
-    if training is None or number is None:
+    if number is None:
         return
-    step = training.steps if at is None else at
-    for pairs in _alike(state, training):
-        if any(deferred.is_far(tensor) for pair in pairs for tensor in pair):
-            given = deferred.kept([mine for mine, _ in pairs]), deferred.kept([other for _, other in pairs])
-            later("the model in a file", partial(_compare, *given, training.strand, path, number, step))
+    for training in _candidates()[:COPIES]:
+        step = training.steps if at is None else at
+        for pairs in _alike(state, training):
+            if any(deferred.is_far(tensor) for pair in pairs for tensor in pair):
+                given = deferred.kept([mine for mine, _ in pairs]), deferred.kept([other for _, other in pairs])
+                later("the model in a file", partial(_compare, *given, training.strand, path, number, step))
 
 
 def _compare(

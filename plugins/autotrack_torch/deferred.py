@@ -12,6 +12,7 @@ import math
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ SUMMED = -1
 
 _forced = bool(os.environ.get("AUTOTRACK_TORCH_DEFER"))
 """Whether values on the CPU take this way too: for tests."""
+ELSEWHERE = "values that are in no memory here", "of a tensor whose parts are elsewhere, or that is none"
 LOST = "values on the device", "they came faster than they could be read"
 CAPTURED = "values within a CUDA graph", "a graph is captured, and replayed without this program"
 
@@ -34,6 +36,24 @@ CAPTURED = "values within a CUDA graph", "a graph is captured, and replayed with
 def is_far(tensor: Any) -> bool:
     """Whether reading a value would wait for a device."""
     return _forced or not tensor.is_cpu
+
+
+def held(tensor: Any) -> Any:
+    """The tensor that holds a value: of a wrapper of which each process has the whole, the one within; None where none
+    is at hand, as of a part that others have too, on no device, or of what is only pretended to be there."""
+    torch = sys.modules["torch"]
+    if type(tensor) is not torch.Tensor:
+        fake = getattr(sys.modules.get("torch._subclasses.fake_tensor"), "FakeTensor", ())
+        while hasattr(type(tensor), "__tensor_flatten__"):
+            inner, mesh = getattr(tensor, "_local_tensor", None), getattr(tensor, "device_mesh", None)
+            if inner is None or mesh is None:
+                return None
+            if any(not (one.is_replicate() or mesh.size(at) == 1) for at, one in enumerate(tensor.placements)):
+                return None
+            tensor = inner
+        if isinstance(tensor, fake):
+            return None
+    return tensor if tensor.device.type != "meta" else None
 
 
 def number(tensor: Any) -> float:
@@ -56,7 +76,7 @@ class _Ring:
         self.numbers = itertools.count()
         """Of values, of which each has the slot of its number: as a counter it serves several threads."""
         self.streams = _Streams(torch, device) if device.type == "cuda" else None
-        self.waiting: list[tuple[int, Any, int, float]] = []
+        self.waiting: deque[tuple[int, Any, int, float]] = deque()
         self.due = False
 
     def push(self, series: Any, step: int, tensor: Any) -> None:
@@ -88,7 +108,7 @@ class _Ring:
     def take(self) -> None:
         """Read and record what waits.  On the recorder's thread."""
         self.due = False
-        taken, self.waiting = self.waiting, []
+        taken = [self.waiting.popleft() for _ in range(len(self.waiting))]
         places = [number % SLOTS for number, *_ in taken if number != SUMMED]
         first = min(places, default=0)
         values = self._read(first, max(places) + 1) if places else []
@@ -234,7 +254,9 @@ class Setting:
     def __init__(self, value: Any) -> None:
         self.value, self.is_one = value, not isinstance(value, (tuple, list))
         entries = [value] if self.is_one else value
-        self.entries = [entry.detach().clone() if _is_number(entry) else entry for entry in entries]
+        core = sys.modules["torch"]._C
+        with core._DisableTorchDispatch(), core.DisableTorchFunction():
+            self.entries = [entry.detach().clone() if _is_number(entry) else entry for entry in entries]
 
     def tell(self, say: Callable[[Any], None]) -> None:
         """Call a function with what it is, on the recorder's thread, once that is known."""
@@ -272,7 +294,11 @@ def as_setting(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, sys.modules["torch"].Tensor) and value.numel() == 1 and not value.is_complex()
+    torch: Any = sys.modules["torch"]
+    if not isinstance(value, torch.Tensor):
+        return False
+    with torch._C.DisableTorchFunction():
+        return value.numel() == 1 and not value.is_complex() and held(value) is value
 
 
 _rings: dict[Any, _Ring] = {}

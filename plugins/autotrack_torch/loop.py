@@ -207,6 +207,11 @@ def _slowly(
             tensor = loss.here.given
         elif scaled is not None and scaled[0]() is tensor:
             tensor = scaled[1]
+        tensor = deferred.held(tensor)
+        if tensor is None:
+            if loss.training is not None:
+                loss.training.strand.gap(*deferred.ELSEWHERE)
+            continue
         far = deferred.is_far(tensor)
         value = value if far else deferred.number(tensor)
         loss.far = tensor.device if far else None
@@ -296,6 +301,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
         and not withheld
         and not Torch.function()
         and frame.f_code.co_name != "__torch_function__"
+        and deferred.held(scalars[0]) is scalars[0]
     )
     far = deferred.is_far(scalars[0])
     loss.points, loss.tail = loss.series[0].parts() if loss.one and not far else (None, 0.0)

@@ -51,7 +51,10 @@ def clipped(args: tuple[Any, ...], kwargs: dict[str, Any], norm: Any) -> None:
         if len(_sites) < SITES:
             _sites[key] = site
     step = site.optimizer.count if site.optimizer is not None else training.step
-    if deferred.is_far(norm):
+    norm = deferred.held(norm)
+    if norm is None:
+        site.training.strand.gap(*deferred.ELSEWHERE)
+    elif deferred.is_far(norm):
         deferred.push(site.series, step, norm)
     else:
         site.series.record(step, deferred.number(norm))

@@ -91,6 +91,10 @@ def put(series: Any, at: int, value: Any) -> float | None:
     if isinstance(value, torch.Tensor):
         if value.numel() != 1 or value.is_complex():
             return None
+        value = deferred.held(value)
+        if value is None:
+            series.gap(*deferred.ELSEWHERE)
+            return None
         if deferred.is_far(value):
             deferred.push(series, at, value)
             return None

@@ -24,5 +24,7 @@ def follow() -> None:
 
 
 def _digest(source: Any) -> str:
-    state = source.get_rng_state() if hasattr(source, "get_rng_state") else source.get_state()
-    return hashlib.blake2b(state.numpy().tobytes(), digest_size=8).hexdigest()
+    core: Any = sys.modules["torch"]._C
+    with core._DisableTorchDispatch(), core.DisableTorchFunction():
+        state = source.get_rng_state() if hasattr(source, "get_rng_state") else source.get_state()
+        return hashlib.blake2b(state.numpy().tobytes(), digest_size=8).hexdigest()

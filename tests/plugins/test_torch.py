@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -1066,17 +1067,103 @@ def test_a_checkpoint_of_copies_is_of_the_training(recording: Recording, tmp_pat
     torch.save(best, tmp_path / "best.pt")
     torch.save({"model": {name: tensor.half() for name, tensor in best.items()}, "at": 2}, tmp_path / "half.pt")
     torch.save({f"module.{name}": tensor.clone() for name, tensor in best.items()}, tmp_path / "clone.pt")
+    saving = threading.Thread(target=torch.save, args=({"model": best}, tmp_path / "aside.pt"))
+    saving.start()
+    saving.join()
     torch.save({"weight": torch.ones(7, 7)}, tmp_path / "other.pt")
     torch.save(torch.nn.Linear(3, 1).state_dict(), tmp_path / "another.pt")
     for _ in range(2):
         optimizer.step()
     torch.save(best, tmp_path / "earlier.pt")  # which nobody has seen being copied
     torch.save({"mean": torch.ones(3)}, tmp_path / "mean.pt")
+    with torch.no_grad():
+        model.weight.fill_(math.nan)
+    torch.save(copy.deepcopy(model.state_dict()), tmp_path / "diverged.pt")
     autotrack.disable()
     seen = {Path(event.path).name: event for event in recording.events() if isinstance(event, events.ArtifactSeen)}
     (strand,) = recording.strands()
-    assert {name for name, event in seen.items() if event.strand == strand.id} == {"best.pt", "half.pt", "clone.pt"}
-    assert {seen[name].step for name in ("best.pt", "half.pt", "clone.pt")} == {2}
+    copies = {"best.pt", "half.pt", "clone.pt", "aside.pt"}
+    assert {name for name, event in seen.items() if event.strand == strand.id} == {*copies, "diverged.pt"}
+    assert {seen[name].step for name in copies} == {2}
+
+
+@pytest.mark.parametrize("deferred", ["", "1"])
+def test_files_that_are_moved_or_written_over(deferred: str, tmp_path: Path) -> None:
+    source = """
+import copy, os, torch
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model(torch.ones(2, 3)).sum().backward(); optimizer.step()
+os.mkdir("part")
+torch.save(model.state_dict(), "part/model.pt")
+os.rename("part", "whole")
+torch.save(copy.deepcopy(model.state_dict()), "first.pt")
+os.rename("first.pt", "second.pt"); os.rename("second.pt", "third.pt")
+torch.save(model.state_dict(), "was.pt")
+with open("was.pt", "w") as file:
+    file.write("notes")
+os.rename("was.pt", "notes.txt")
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1", "AUTOTRACK_TORCH_DEFER": deferred})
+    assert done.returncode == 0, done.stderr
+    recording = Recording(tmp_path / ".autotrack")
+    (strand,) = recording.strands()
+    seen = {e.path.removeprefix(f"{tmp_path}/"): e for e in recording.events() if isinstance(e, events.ArtifactSeen)}
+    told = strand.id, 1, "checkpoint"
+    own = {path for path, event in seen.items() if (event.strand, event.step, event.kind) == told}
+    assert own == {"part/model.pt", "whole/model.pt", "first.pt", "second.pt", "third.pt", "was.pt"}
+    assert (seen["notes.txt"].kind, seen["notes.txt"].strand) == ("file", None)
+    digests = {e.artifact: e.digest for e in recording.events() if isinstance(e, events.ArtifactDigested)}
+    assert all(digests[seen[path].artifact] for path in ("whole/model.pt", "third.pt", "notes.txt"))
+
+
+@pytest.mark.parametrize("deferred", ["", "1"])
+def test_losses_that_are_in_no_memory_here(deferred: str, tmp_path: Path) -> None:
+    """Of a wrapper that this process has the whole of there is a value; of what is only pretended to be there is none,
+    and other losses are recorded all the same."""
+    source = """
+import os, torch
+import torch.distributed as dist
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
+from torch.testing._internal.two_tensor import TwoTensor
+
+def trained(model, features):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(6):
+        loss = model(features()).mean()
+        loss.backward(); optimizer.step(); optimizer.zero_grad()
+        yield loss
+
+def wrapped(wrap):
+    model = torch.nn.Linear(4, 1)
+    for name, parameter in list(model.named_parameters()):
+        setattr(model, name, torch.nn.Parameter(wrap(parameter.data)))
+    return model
+
+list(trained(wrapped(lambda tensor: TwoTensor(tensor, tensor.clone())), lambda: torch.randn(8, 4)))
+list(trained(torch.nn.Linear(4, 1, device="meta"), lambda: torch.randn(8, 4, device="meta")))
+with FakeTensorMode():
+    list(trained(torch.nn.Linear(4, 1), lambda: torch.randn(8, 4)))
+dist.init_process_group("gloo", init_method=f"file://{os.getcwd()}/meeting", rank=0, world_size=1)
+mesh = init_device_mesh("cpu", (1,))
+whole = wrapped(lambda tensor: distribute_tensor(tensor, mesh, [Replicate()]))
+for loss in trained(whole, lambda: distribute_tensor(torch.randn(8, 4), mesh, [Shard(0)])):
+    print(loss.to_local().item())
+dist.destroy_process_group()
+for loss in trained(torch.nn.Linear(4, 1), lambda: torch.randn(8, 4)):
+    print(loss.item())
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1", "AUTOTRACK_TORCH_DEFER": deferred})
+    assert done.returncode == 0, done.stderr
+    values = [float(line) for line in done.stdout.split()]
+    *without, whole, plain = Recording(tmp_path / ".autotrack").strands()
+    assert len(without) == 3
+    for strand in without:
+        assert "train/loss" not in strand.points
+        assert "values that are in no memory here" in [gap.what for gap in strand.of(events.GapFound)]
+    assert whole.points["train/loss"] == list(enumerate(values[:6]))
+    assert plain.points["train/loss"] == list(enumerate(values[6:]))
 
 
 def test_models_that_are_trained_in_turns_are_told_apart_by_their_optimizers(tmp_path: Path) -> None:

@@ -126,6 +126,9 @@ async def later():
             await model.fit(X, Y, eval_set=[(X, Y), (X[:200], Y[:200])], verbose=False)
             train = await dxgb.DaskDMatrix(client, X, Y)
             output = await dxgb.train(client, SETTINGS, train, 3, evals=[(train, "train")], verbose_eval=False)
+            dxgb.train(client, SETTINGS, train, 3).close()
+            unheeded = dxgb.train(client, SETTINGS, train, 3)
+            del unheeded
             with open("history.json", "w") as file:
                 json.dump([model.evals_result(), output["history"]], file)
 
@@ -140,8 +143,10 @@ if __name__ == "__main__":
 def test_models_of_the_scikit_learn_api_tasks_and_asynchronous_clients(tmp_path: Path) -> None:
     done = run_program(BEGIN + SCIKIT, tmp_path, tracked=False)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("coroutine '_train_async' was never awaited") == 1
     strands = Recording(tmp_path / ".autotrack").strands()
-    regressor, *own, refused, classifier, last = strands
+    regressor, *own, refused, classifier, last, closed, unheeded = strands
+    assert (closed.status, closed.points, unheeded.points) == ("interrupted", {}, {})
     assert regressor.name == "DaskXGBRegressor"
     (dataset,) = [event.dataset for event in regressor.datasets.values()]
     assert (dataset.kind, dataset.rows, dataset.columns) == ("dask.DataFrame", None, 2)
