@@ -27,6 +27,7 @@ from autotrack.identity import models
 from autotrack.identity.batches import Batches, Piece, Unseen
 from autotrack.identity.models import Streamed
 from autotrack.journal.points import pack_record
+from autotrack.lifecycle import values as as_recorded
 from autotrack.loops import LoopTraining, goes_on, is_here
 from autotrack.manual import here
 from autotrack.plugins import hooks
@@ -52,6 +53,7 @@ __all__ = [
     "Tie",
     "Unseen",
     "artifact",
+    "as_recorded",
     "attributes",
     "begin",
     "call_at",

@@ -46,6 +46,7 @@ class Strand(context.Place):
         "_series",
         "began",
         "cls",
+        "first",
         "framework",
         "job",
         "joined",
@@ -80,6 +81,8 @@ class Strand(context.Place):
         of the user's raises as such a key dies is lost."""
         self.joined: Strand | None = None
         """The strand whose run it is part of, where it turned out to be."""
+        self.first: Strand | None = None
+        """The first of the trainings of which it is another phase."""
         self._roles: Roles | None = None
         owner = context.opened.get() if kind != "run" else None
         if kind not in ("step", "printed") and job.before_training:
@@ -126,7 +129,10 @@ class Strand(context.Place):
     def params(self, params: Mapping[str, Any], source: str) -> None:
         """Parameters by name; `source` says where they come from: `estimator`, `fit`, `optimizer`, `args`,
         `config`, `global`, `user`."""
-        values = lifecycle.values(dict(params))
+        self.described_params(lifecycle.values(dict(params)), source)
+
+    def described_params(self, values: Mapping[str, Any], source: str) -> None:
+        """The same of values as they go on record: see `plugin_api.as_recorded`."""
         if values:
             kept = tuple(events.Param(name, value, source) for name, value in values.items())
             self._report(events.StrandParams(time=_now(), strand=self.id, params=kept))
@@ -239,6 +245,12 @@ class Strand(context.Place):
         if series is None:
             series = self._series[name] = Series(self, name, origin)
         return series
+
+    def score(self, name: str, value: float, *, origin: str = "metric") -> None:
+        """The next point of a series that counts its points, in all phases of a training."""
+        counted = (self.first or self).series(name, origin=origin)
+        step, counted.next_step = counted.next_step, counted.next_step + 1
+        self.series(name, origin=origin).record(step, value)
 
     def has(self, name: str, *, other_than: str) -> bool:
         """Whether there is a series of this name, of another origin."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,8 @@ FIELDS = 64
 DEEP = 4
 
 _VALUES = (int, float, bool, type(None))
-_PLAIN = (dict, list, tuple, str, bytes, *_VALUES)
+_DICTS = (dict, OrderedDict, defaultdict)
+_PLAIN = (*_DICTS, list, tuple, str, bytes, *_VALUES)
 
 
 class Unseen(Exception):
@@ -114,10 +116,10 @@ class Batches:
         numpy = sys.modules.get("numpy")
         if kind is Piece:
             parts.append((name, value))
-        elif numpy is not None and kind is numpy.ndarray and value.dtype.kind in "biufcmMSU":
+        elif numpy is not None and kind in (numpy.ndarray, numpy.memmap) and value.dtype.kind in "biufcmMSU":
             parts.append((name, _of_array(value)))
-        elif kind is dict or "UserDict" in {base.__name__ for base in kind.__mro__}:
-            for key, entry in (value if kind is dict else vars(value).get("data", {})).items():
+        elif kind in _DICTS or "UserDict" in {base.__name__ for base in kind.__mro__}:
+            for key, entry in (value if kind in _DICTS else vars(value).get("data", {})).items():
                 self._within(f"{name}[{key!r}]" if type(key) in (str, int) else name, entry, parts, depth)
         elif kind in (list, tuple) or (issubclass(kind, tuple) and "_fields" in vars(kind)):
             entries = list(tuple.__iter__(value)) if kind is not list else value

@@ -10,7 +10,7 @@ from typing import Any
 from autotrack import Strand
 from autotrack.plugin_api import data_held
 from autotrack_keras.models import array_of
-from autotrack_keras.passing import Expected, expect
+from autotrack_keras.passing import Expected, expect, expect_in
 
 DEEP = 5
 FILES = 100_000
@@ -19,27 +19,28 @@ SOURCES = 100
 """Pipelines of a pipeline that are looked at."""
 
 
-def tell(strand: Strand, role: str, x: Any, y: Any = None, weights: Any = None) -> Expected | None:
-    """Data as `fit` takes it; what is to be concluded at its end, where its content is only known as it passes."""
+def tell(strand: Strand, role: str, x: Any, y: Any = None, weights: Any = None) -> None:
+    """Data as `fit` takes it; where its content is only known as it passes, it is among what is expected."""
     if _is_pipeline(x):
         tell_pipeline(strand, role, x)
-        return None
+        return
     if passes(x):
         expected = expect(x, _kind(x))
         expected.told(strand, role)
-        return expected
+        expect_in(strand, role, expected)
+        return
     given = [part for part in (x, y, weights) if part is not None]
     arrays = [_array(part) for part in given]
     if x is not None and all(array is not None for array in arrays):
         labels, weighted = (_array(part) if part is not None else None for part in (y, weights))
         strand.data(role, arrays[0], labels=labels, weights=weighted, kind=None if arrays[0] is x else _kind(x))
-        return None
+        return
     held: dict[str, Any] = {}
-    if all(_flatten(name, value, held, DEEP) for name, value in (("x", x), ("y", y), ("sample_weight", weights))):
+    whole = all(_flatten(name, value, held, DEEP) for name, value in (("x", x), ("y", y), ("sample_weight", weights)))
+    if whole and held:
         data_held(strand, role, _kind(x), held, method="whole")
-        return None
+        return
     strand.data_seen(role, _kind(x), why="it makes its batches as it is asked for them")
-    return None
 
 
 def passes(data: Any) -> bool:

@@ -11,11 +11,12 @@ import weakref
 from typing import Any
 
 from autotrack import Strand
-from autotrack.plugin_api import note_of, remember, strand_inside
+from autotrack.plugin_api import as_recorded, note_of, remember, strand_inside
 from autotrack_keras.compiled import number_of, rate_of, tell_compiled
 
 MEMO = "keras"
 RATES = ("learning_rate", "lr")
+_NONE = object()
 
 
 class Epochs:
@@ -23,7 +24,7 @@ class Epochs:
 
     __slots__ = (
         "_batches", "_before", "_container", "_lock", "_names", "_offset", "_rate", "_strand", "begun", "count",
-        "earlier", "ended", "last", "left", "params", "phase", "spent",
+        "earlier", "ended", "has_trained", "last", "left", "params", "phase", "spent",
     )  # fmt: skip
 
     def __init__(self, strand: Strand, before: Epochs | None = None) -> None:
@@ -35,8 +36,10 @@ class Epochs:
         self._offset = 0
         self.last: int = self._before - 1
         """The last epoch that is on record."""
-        self.params: dict[str, Any] = dict(before.params) if before is not None else {}
-        """Those that were told."""
+        self.has_trained = False
+        """Whether a batch has been trained on."""
+        self.params: dict[str, tuple[Any, str]] = dict(before.params) if before is not None else {}
+        """Those that were told, as they are on record, each with its source."""
         self.left: list[tuple[weakref.ref[Any], bytes]] = []
         """Some of the weights, as it has left them."""
         self._batches: dict[str, Any] = {}
@@ -57,11 +60,27 @@ class Epochs:
 
     def tell(self, params: dict[str, Any], source: str) -> None:
         """Parameters: those that are others than in the training which goes on."""
-        new = {name: value for name, value in params.items() if name not in self.params or self.params[name] != value}
-        self.params.update(new)
+        described = as_recorded(params)
+        new = {name: value for name, value in described.items() if self.params.get(name, (_NONE,))[0] != value}
+        self.params.update((name, (value, source)) for name, value in new.items())
         strand = self._strand()
         if strand is not None:
-            strand.params(new, source)
+            strand.described_params(new, source)
+
+    def tell_all(self) -> None:
+        """It is no phase of another training: what is the same as in that is told as well."""
+        strand = self._strand()
+        if strand is not None and self.phase > 1:
+            for source in {source for _, source in self.params.values()}:
+                told = {name: value for name, (value, of) in self.params.items() if of == source}
+                strand.described_params(told, source)
+
+    def _trains(self) -> None:
+        """A batch has been trained on: it is another phase of the training that it goes on from."""
+        self.has_trained = True
+        strand = self._strand()
+        if strand is not None and strand.first is not None and strand.within is None:
+            strand.join(strand.first, f"phase{self.phase}")
 
     def is_of(self, container: Any) -> bool:
         """Whether these are of the training whose callbacks this list calls."""
@@ -75,6 +94,8 @@ class Epochs:
         self._names = {name: len(values) for name, values in (history or {}).items()}
 
     def batch(self, number: int, logs: Any) -> None:
+        if not self.has_trained:
+            self._trains()
         strand = self._strand()
         if strand is None or not isinstance(logs, dict):
             return
@@ -89,6 +110,8 @@ class Epochs:
 
     def end(self, container: Any, epoch: int, logs: Any) -> None:
         """An epoch has ended: what `History` has of it, or, without one, what the callbacks were told."""
+        if not self.has_trained:
+            self._trains()
         strand = self._strand()
         if strand is None:
             return

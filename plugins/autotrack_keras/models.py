@@ -20,8 +20,9 @@ LEAST, SHARE = 0.02, 0.02
 """Seconds, and share of a training, that the identity of what it has trained may take."""
 DEPTH = 30
 """Frames above a save in which the end of a batch is looked for."""
-COMPARED, LOOKED_AT = 8, 10_000
-"""Weights, and elements of them, by which it is seen whether a training goes on from where another has ended."""
+COMPARED, WHOLE, PART = 24, 10_000, 1_000
+"""Weights by which it is seen whether a training goes on from where another has ended, and elements of one: up to so
+many all of them, else so many of its first row."""
 LAYERS = 100
 """Layers that are listed."""
 
@@ -102,19 +103,26 @@ def describe(strand: Strand, model: Any, seconds: float) -> None:
 
 
 def some_weights(model: Any) -> list[tuple[weakref.ref[Any], bytes]]:
-    """Those of a model that are trained, the smallest of them, as they are."""
-    found, room = [], LOOKED_AT
-    for variable in sorted(model.trainable_weights, key=size_of)[:COMPARED]:
-        room -= size_of(variable)
-        if room >= 0:
-            found.append((weakref.ref(variable), array_of(variable.value).tobytes()))
-    return found
+    """Those of a model, spread over it, as they are."""
+    weights = [*model.trainable_weights, *model.non_trainable_weights]
+    count = min(COMPARED, len(weights))
+    chosen = [weights[at * len(weights) // count] for at in range(count)]
+    return [(weakref.ref(variable), _part_of(variable)) for variable in chosen]
+
+
+def _part_of(variable: Any) -> bytes:
+    value = variable.value
+    if size_of(variable) > WHOLE:
+        while len(value.shape) > 1:
+            value = value[0]
+        value = value[:PART]
+    return bytes(array_of(value).tobytes())
 
 
 def is_as_left(weights: list[tuple[weakref.ref[Any], bytes]]) -> bool:
     """Whether these are the weights still, and have not been changed since."""
     alive = [(reference(), content) for reference, content in weights]
-    return bool(alive) and all(v is not None and array_of(v.value).tobytes() == content for v, content in alive)
+    return bool(alive) and all(v is not None and _part_of(v) == content for v, content in alive)
 
 
 def size_of(variable: Any) -> int:

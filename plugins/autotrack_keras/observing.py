@@ -21,8 +21,6 @@ DATA = ("x", "y", "sample_weight", "validation_data", "callbacks", "verbose")
 PACKAGES = ("keras", "keras._tf_keras.keras", "keras.api", "keras.api._tf_keras.keras")
 """Under which the functions that write and read files are bound."""
 BATCH = 32
-BEFORE = "keras before"
-"""In the memo of a strand, that of the training which it goes on from."""
 
 
 @hookimpl
@@ -72,20 +70,33 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
     callbacks = call.get("callbacks")
     listed = _listed(callbacks)
     told.tell(_told_of(listed), "fit")
-    expected = [data.tell(strand, "train", x, y, weights)]
-    if expected[0] is not None:
-        expected[0].over = lambda: told.ended > 0
-    held_out = call.get("validation_data")
-    if isinstance(held_out, tuple) and 1 <= len(held_out) <= 3:
-        expected.append(data.tell(strand, "valid", *held_out))
-    elif held_out is not None:
-        expected.append(data.tell(strand, "valid", held_out))
+    if x is None and y is None:  # a `fit` of the program's own, with names of its own
+        passing.await_data(strand)
+    else:
+        data.tell(strand, "train", x, y, weights)
+        held_out = call.get("validation_data")
+        if isinstance(held_out, tuple) and 1 <= len(held_out) <= 3:
+            data.tell(strand, "valid", *held_out)
+        elif held_out is not None:
+            data.tell(strand, "valid", held_out)
+    returned = False
     try:
         yield
+        returned = True
     finally:
-        for one in expected:
-            if one is not None:
-                one.conclude()
+        passing.conclude(strand)
+        if told.has_trained or returned:
+            _conclude(model, strand, told, listed)
+        else:
+            told.tell_all()
+            known = _trained.get(model)
+            if known is not None:
+                remember(model, known[0])
+    models.describe(strand, model, call.seconds)
+
+
+def _conclude(model: Any, strand: Strand, told: epochs.Epochs, listed: list[Any]) -> None:
+    """A training is over, by itself or by an exception."""
     found: dict[str, Any] = {"epochs": told.earlier + told.ended, "steps": told.count}
     for callback in listed:
         for name in ("best_epoch", "stopped_epoch", "best"):
@@ -93,23 +104,23 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
             if isinstance(value, (int, float)) and value:
                 found[f"{type(callback).__name__}.{name}"] = value
     (strand.joined or strand).summaries(found)  # of all phases, by the last one
-    models.describe(strand, model, call.seconds)
+    before = _trained.get(model)
+    if before is not None:
+        before[1].left = []
     told.left = models.some_weights(model)
     _trained.put(model, (strand, told))
 
 
 def _gone_on(model: Any, strand: Strand) -> epochs.Epochs | None:
     """The training of a model before this one, where it goes on from the weights that it had then: it becomes part of
-    the same run."""
+    the same run, once there is a step."""
     known = _trained.get(model)
     if known is None:
         return None
     earlier, before = known
     if not earlier.recording or earlier.within != strand.within or not models.is_as_left(before.left):
         return None
-    if strand.within is None:
-        strand.join(earlier.joined or earlier, f"phase{before.phase + 1}")
-    strand.memo[BEFORE] = earlier
+    strand.first = earlier.first or earlier
     return before
 
 
@@ -163,12 +174,7 @@ def _scored(strand: Strand, model: Any, split: str, result: Any) -> None:
     for name, value in _scores(model, result):
         told = f"{split}/{name}"
         told = f"{told}.evaluated" if split == "train" or strand.has(told, other_than="metric") else told
-        series = strand.series(told, origin="metric")
-        before: Strand | None = strand.memo.get(BEFORE)
-        if before is not None and not series.next_step and before.has(told, other_than=""):
-            series.next_step = before.series(told, origin="metric").next_step
-        series.record(series.next_step, value)
-        series.next_step += 1
+        strand.score(told, value)
 
 
 def tested_on_batch(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
@@ -196,7 +202,13 @@ class _Noted(Generic[Kind]):
     def put(self, model: Any, noted: Kind) -> None:
         if len(self._known) > NOTED:
             self._known.clear()
-        self._known[id(model)] = weakref.ref(model), noted
+        known, key = self._known, id(model)
+
+        def gone(reference: weakref.ref[Any]) -> None:
+            if key in known and known[key][0] is reference:
+                known.pop(key, None)
+
+        known[key] = weakref.ref(model, gone), noted
 
     def get(self, model: Any) -> Kind | None:
         reference, noted = self._known.get(id(model), (None, None))

@@ -16,7 +16,7 @@ from types import GeneratorType, MethodType
 from typing import Any
 
 from autotrack import Dataset, Strand
-from autotrack.plugin_api import Batches, Unseen, data_profiled
+from autotrack.plugin_api import Batches, Unseen, data_profiled, strand_inside
 from autotrack_keras.models import array_of
 
 ADAPTERS = "keras.src.trainers.data_adapters."
@@ -28,6 +28,8 @@ MAKES = {
 """By the kind of adapter, what holds the data, and what is iterated in each epoch."""
 ROLES = "keras roles"
 """In the memo of a strand, those of data that was used in it."""
+EXPECTED, AWAITED = "keras expected", "keras awaited"
+"""In the memo of a strand, what is to be concluded at its end, and the roles of data that is not known yet."""
 
 
 class Pass:
@@ -93,7 +95,7 @@ class Expected:
                 strand.gap(f"identity of the {role} data", "it makes its batches as it is asked for them")
             return
         whole, why = self.seen.told(seen)
-        rows = seen.batches.rows if whole else None
+        rows = seen.batches.rows if whole and not seen.why else None
         dataset, profile = seen.batches.observed(self.kind, rows)
         missing = seen.why or "; ".join([*seen.batches.missing(), *([why] if why else [])])
         for strand, role, report in reports:
@@ -137,7 +139,8 @@ class Following:
 
     def told(self, seen: Pass) -> tuple[bool, str]:
         """Whether all of the data has passed, and what of it has not."""
-        if (self._number and seen.count >= self._number) or (seen.ended and not seen.more):
+        whole = seen.count >= self._number if self._number else seen.ended and not seen.more
+        if whole:
             return True, ""
         if seen.is_over():
             return False, f"what comes after the {seen.limit:,} steps of the first epoch is not looked at"
@@ -156,8 +159,40 @@ def expect(data: Any, kind: str) -> Expected:
     return expected
 
 
+def expect_in(strand: Strand, role: str, expected: Expected) -> None:
+    """It is to be concluded at the end of a training."""
+    epochs = strand.counter
+    if role == "train" and epochs is not None:
+        expected.over = lambda: epochs.ended > 0
+    strand.memo.setdefault(EXPECTED, []).append(expected)
+
+
+def conclude(strand: Strand) -> None:
+    """A training is over."""
+    for expected in strand.memo.pop(EXPECTED, ()):
+        expected.conclude()
+
+
+def await_data(strand: Strand) -> None:
+    """The data of a training is told of as it is given to Keras."""
+    strand.memo[AWAITED] = {"train", "valid"}
+
+
+def _awaited(given: tuple[Any, ...], named: dict[str, Any]) -> None:
+    from autotrack_keras import data
+
+    strand = strand_inside()
+    roles = strand.memo.get(AWAITED) if strand is not None else None
+    role = "train" if "class_weight" in named else "valid"  # as `fit` makes the one and the other
+    if strand is not None and roles and role in roles:
+        roles.remove(role)
+        parts = {**dict(zip(("x", "y", "sample_weight"), given, strict=False)), **named}
+        data.tell(strand, role, *(parts.get(name) for name in ("x", "y", "sample_weight")))
+
+
 def adapted(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """`EpochIterator.__init__` has made an adapter for data."""
+    _awaited(args[1:], kwargs)
     iterator = args[0]
     adapter = iterator.data_adapter
     given = kwargs["x"] if "x" in kwargs else args[1] if len(args) > 1 else None

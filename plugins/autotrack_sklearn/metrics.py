@@ -179,9 +179,7 @@ def report(strand: Strand, split: str | None, metric: str, result: Any, origin: 
     name = f"{split}/{metric}" if split else metric
     number = number_of(result)
     if number is not None:
-        series = strand.series(name, origin=origin)
-        series.record(series.next_step, number)
-        series.next_step += 1
+        strand.score(name, number, origin=origin)
     elif metric.startswith("classification_report") and isinstance(result, str):
         strand.summaries({name: report_values(result) or result})
     else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import json
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from autotrack import events
 from autotrack.identity import arrays, batches
 from autotrack.plugin_api import model_digest
 from autotrack.testing import PluginContract, Recording, recording, run_program
+from autotrack_keras.epochs import Epochs
 
 __all__ = ["recording"]
 
@@ -340,6 +343,143 @@ model.fit(X, Y, batch_size=10, epochs=1, verbose=0)
     assert run["summary"]["phase2.trainable_parameters"] == 21
 
 
+def test_trainings_that_fail_between_others(recording: Recording) -> None:
+    """One that made steps is a phase as others are; one that made none is no part of the run."""
+
+    class Stops(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                raise KeyError("enough")
+
+    model, losses, scores = built(), [], []
+
+    def fit(**given: Any) -> None:
+        losses.extend(model.fit(X, Y, batch_size=10, verbose=0, **given).history["loss"])
+        scores.append(model.evaluate(X, Y, verbose=0, return_dict=True)["loss"])
+
+    fit(epochs=2)
+    for wrong in (X[:, :2], X[:, :1]):
+        with pytest.raises(Exception, match=r"(?i)incompatible|shape|dim"):
+            model.fit(wrong, Y, batch_size=10, epochs=7, verbose=0)
+    fit(epochs=1)
+    with pytest.raises(KeyError):
+        model.fit(X, Y, batch_size=10, epochs=3, verbose=0, callbacks=[Stops()])
+    scores.append(model.evaluate(X, Y, verbose=0, return_dict=True)["loss"])
+    fit(epochs=1)
+    autotrack.disable()
+    first, *failed, second, third, last = recording.strands()
+    joined = {
+        event.strand: (event.into, event.name) for event in recording.events() if isinstance(event, events.StrandJoined)
+    }
+    assert joined == {strand.id: (first.id, f"phase{at}") for at, strand in enumerate((second, third, last), 2)}
+    assert [(strand.status, strand.params["epochs"], strand.params["optimizer"]) for strand in failed] == [
+        ("failed", 7, "SGD")
+    ] * 2
+    told = [point for strand in (first, second, third, last) for point in strand.points["train/loss"]]
+    assert [step for step, _ in told] == [0, 1, 2, 3, 4]
+    assert [value for at, (_, value) in enumerate(told) if at != 3] == losses
+    batches = [step for strand in (first, second, third, last) for step, _ in strand.points["train/loss.batch"]]
+    assert batches == list(range(24))
+    found = [point for strand in (first, second, third, last) for point in strand.points["train/loss.evaluated"]]
+    assert found == list(enumerate(scores))
+    assert first.of(events.StrandSummary)[-1].values["epochs"] == 5
+
+
+def _normalized() -> Any:
+    parts = [
+        part for _ in range(4) for part in (keras.layers.Dense(5, use_bias=False), keras.layers.BatchNormalization())
+    ]
+    return keras.Sequential([keras.Input((3,)), *parts, keras.layers.Dense(1)])
+
+
+def _renew(model: Any) -> None:
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape))
+
+
+def _exchange(model: Any) -> None:
+    model.layers[0].kernel.assign(model.layers[0].kernel + 1.0)
+
+
+def _with_a_base() -> Any:
+    base = keras.layers.Dense(5, trainable=False)
+    return keras.Sequential([keras.Input((3,)), base, keras.layers.Dense(1)])
+
+
+def _large() -> Any:
+    layers = [keras.Input((3,)), keras.layers.Embedding(3000, 16), keras.layers.Flatten(), keras.layers.Dense(1)]
+    return keras.Sequential(layers)
+
+
+@pytest.mark.parametrize(
+    ("build", "act", "phases"),
+    [(_normalized, _renew, 0), (_with_a_base, _exchange, 0), (_large, lambda model: None, 1), (_large, _renew, 0)],
+    ids=["new kernels", "another base", "a large table", "a large table, and a new kernel"],
+)
+def test_whether_a_training_goes_on(recording: Recording, build: Any, act: Any, phases: int) -> None:
+    model = build()
+    model.compile("sgd", "mse")
+    model.fit(X, Y, epochs=1, verbose=0)
+    act(model)
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert len([event for event in recording.events() if isinstance(event, events.StrandJoined)]) == phases
+
+
+def test_a_fit_with_parameters_of_its_own(recording: Recording) -> None:
+    """Its data is seen as Keras is given it; what else it takes is compared as it is on record."""
+
+    class Passes(keras.Sequential):
+        def fit(self, *args: Any, **kwargs: Any) -> Any:
+            return super().fit(*args, **kwargs)
+
+    class Odd:
+        def __ne__(self, other: object) -> bool:
+            raise AssertionError("of the program's, and asked")
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("of the program's, and asked")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Bundled(keras.Sequential):
+        def fit(self, bundle: Any, prior: Any = None, odd: Any = None, **kwargs: Any) -> Any:
+            return super().fit(bundle["x"], bundle["y"], **kwargs)
+
+    for cls, given in ((Passes, (X, Y)), (Bundled, ({"x": X, "y": Y},))):
+        model = cls([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        named = {"prior": numpy.ones(3), "odd": Odd()} if cls is Bundled else {}
+        kept = weakref.ref(named["odd"]) if named else None
+        for _ in range(2):
+            model.fit(*given, epochs=1, verbose=0, validation_data=(X[:8], Y[:8]), **named)
+        named.clear()
+        gc.collect()
+        assert kept is None or kept() is None
+    autotrack.disable()
+    strands = recording.strands()
+    for strand in strands:
+        found = {used.role: [part.id for part in used.dataset.parts] for used in strand.datasets.values()}
+        assert found == {
+            "train": [arrays.digest(X), arrays.digest(Y)],
+            "valid": [arrays.digest(X[:8]), arrays.digest(Y[:8])],
+        }
+    assert len([event for event in recording.events() if isinstance(event, events.StrandJoined)]) == 2
+    assert strands[2].params["prior"] == [1.0, 1.0, 1.0]
+    assert "prior" not in strands[3].params
+
+
+def test_trainings_of_one_model_keep_the_weights_of_the_last(recording: Recording) -> None:
+    def kept() -> set[int]:
+        gc.collect()
+        return {id(held) for held in gc.get_objects() if type(held) is Epochs and held.left}
+
+    model, before = built(), kept()
+    for _ in range(30):
+        model.fit(X, Y, batch_size=40, epochs=1, verbose=0)
+    assert len(kept() - before) == 1
+
+
 @pytest.mark.parametrize("backend", ["torch", "tensorflow"])
 def test_data_is_let_go_of_as_the_call_returns(tmp_path: Path, backend: str) -> None:
     if backend == "torch":
@@ -615,6 +755,28 @@ def test_batches_of_a_dataset_of_the_programs(recording: Recording, given: dict[
     built().fit(Batched(y=changed, **given), epochs=1, verbose=0)
     assert used(recording).id not in (plain.id, None)
     assert not why(recording)
+
+
+def test_batches_that_break_off(recording: Recording) -> None:
+    class Broken(Batched):
+        def __getitem__(self, at: int) -> Any:
+            if at == 2:
+                raise KeyError("no third batch")
+            return super().__getitem__(at)
+
+    with pytest.raises(Exception, match="no third batch"):
+        built().fit(Broken(), epochs=1, shuffle=False, verbose=0)
+    assert (used(recording).rows, used(recording).seen) == (None, 20)
+    assert any("broken off" in reason for reason in why(recording))
+
+
+def test_batches_out_of_a_file(recording: Recording, tmp_path: Path) -> None:
+    numpy.save(tmp_path / "x.npy", X)
+    mapped = numpy.load(tmp_path / "x.npy", mmap_mode="r")
+    built().fit(Batched(), epochs=1, verbose=0)
+    plain = used(recording)
+    built().fit(Batched(mapped), epochs=1, verbose=0)
+    assert used(recording) == plain
 
 
 def test_no_batch_more_is_asked_for(recording: Recording) -> None:
