@@ -79,13 +79,11 @@ def observe_fit(call: Call, strand: Strand) -> Observation:
             data.tell(strand, "valid", *held_out)
         elif held_out is not None:
             data.tell(strand, "valid", held_out)
-    returned = False
     try:
         yield
-        returned = True
     finally:
         passing.conclude(strand)
-        if told.has_trained or returned:
+        if told.has_trained:
             _conclude(model, strand, told, listed)
         else:
             told.tell_all()
