@@ -13,7 +13,7 @@ from typing import Any
 
 from autotrack.plugin_api import later, objects_around, split_of, strand_inside
 from autotrack_keras.data import tell_pipeline
-from autotrack_tensorflow import frames
+from autotrack_tensorflow import deferred, frames
 from autotrack_tensorflow.trainings import Here, Training, in_thread
 
 DEPTH = 1
@@ -40,14 +40,27 @@ class Feed:
 class Round:
     """From the first to the last batch of an iterator of a data set."""
 
-    def __init__(self, feed: Feed, dataset: Any, training: Training | None, begun: int) -> None:
+    def __init__(self, feed: Feed, dataset: Any, iterator: Any, training: Training | None, begun: int) -> None:
         self.feed, self.during, self.begun = feed, training, begun
+        self.iterator = weakref.ref(iterator)
+        self.first: list[weakref.ref[Any]] = []
+        """The tensors of its first batch."""
+        self.came = 0
+        """Batches of it."""
+        self.trained: Training | None = None
+        """Which has stepped on its batches last."""
         self.dataset = dataset if training is not None and training.count else None
         """Kept where it may be an evaluation, until that is known."""
         self.steps = 0
         """That were made on its batches."""
         self.batches = 0
         """Since the last step."""
+
+    def is_over(self) -> bool:
+        """Whether it has come to its end, and what came of it was not kept, as a list of the batches is."""
+        if any(tensor() is not None for tensor in self.first):
+            return False
+        return self.iterator() is None or (self.came > 1 and self.came == _length(self.feed.dataset()))
 
 
 class Rounds:
@@ -61,7 +74,7 @@ class Rounds:
         """Whether the last one is settled at the end of the program."""
 
 
-_iterating: dict[int, tuple[weakref.ref[Any], Round]] = {}
+_iterating: dict[int, Round] = {}
 """By the id of an iterator, whose batches these are."""
 _feeds: dict[int, Feed] = {}
 """By the id of a data set."""
@@ -96,7 +109,7 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
     rounds.number += 1
     if len(_iterating) >= KEPT:
         _iterating.clear()
-    _iterating[id(iterator)] = weakref.ref(iterator), Round(feed, dataset, here.training, rounds.number)
+    _iterating[id(iterator)] = Round(feed, dataset, iterator, here.training, rounds.number)
     if not rounds.waits:
         rounds.waits = True
         later("data", lambda: settle(here), EVER)
@@ -104,16 +117,29 @@ def iterated(args: tuple[Any, ...], kwargs: dict[str, Any], iterator: Any) -> No
 
 def fetched(args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> None:
     """A batch is on its way to the program."""
-    known = _iterating.get(id(args[0]))
-    if known is None or known[0]() is not args[0]:
+    round = _iterating.get(id(args[0]))
+    if round is None or round.iterator() is not args[0]:
         return
-    rounds, round = _rounds(), known[1]
+    rounds = _rounds()
+    if not round.came:
+        round.first = [*map(weakref.ref, filter(deferred.is_eager, _flat(batch)))]
+    round.came += 1
     if rounds.last is not round:
         settle(in_thread())
         rounds.last = round
     if not round.batches:
         rounds.fetched.append(round)
     round.batches += 1
+
+
+def _flat(batch: Any) -> list[Any]:
+    found: list[Any] = sys.modules["tensorflow"].nest.flatten(batch, expand_composites=True)
+    return found
+
+
+def _length(dataset: Any) -> int:
+    """How many batches a data set has; negative where that isn't known."""
+    return int(dataset.cardinality().numpy()) if hasattr(dataset, "cardinality") else -1
 
 
 def _rounds() -> Rounds:
@@ -138,8 +164,13 @@ def _feed(dataset: Any, name: str, place: Any) -> Feed:
 
 def settle(here: Here) -> None:
     """A round on whose batches no step was made while there was a training was there to evaluate it."""
-    round, training = here.rounds.last if here.rounds is not None else None, here.training
-    if round is None or round.steps or training is None or round.during is not training or round.dataset is None:
+    if here.rounds is not None and here.rounds.last is not None and here.rounds.last.during is here.training:
+        _settle(here.rounds.last)
+
+
+def _settle(round: Round) -> None:
+    training = round.during
+    if round.steps or training is None or round.dataset is None or not training.strand.recording:
         return
     feed, dataset = round.feed, round.dataset
     trained = {id(step) for step in _steps_of(dataset)} & {id(other.dataset()) for other in _trained(training)}
@@ -161,7 +192,11 @@ def stepped(training: Training) -> None:
     """A step has been made: on the last batch, and on those that have come beside it, one of each."""
     rounds = _rounds()
     last = rounds.last
+    if last is not None and last.trained is not training and last.is_over():
+        _settle(last)  # which what was trained before was evaluated on
+        rounds.last = last = None
     if last is None:
+        rounds.fetched.clear()
         training.strand.gap("identity of the train data", "its batches come from elsewhere than tf.data")
         return
     found = [round for round in rounds.fetched if round.batches == 1 and round.feed.says in ("", "train")]
@@ -172,6 +207,7 @@ def stepped(training: Training) -> None:
     rounds.fetched.clear()
     for round in found:
         round.steps += 1
+        round.trained = training
         if round.steps == 1:
             _trains(training, round)
     first = min(found, key=lambda round: round.begun)

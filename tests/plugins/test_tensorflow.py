@@ -682,6 +682,32 @@ def test_an_evaluation_in_the_midst_of_an_epoch(recording: Recording) -> None:
     assert strand.points["epoch"] == [(0, 0.0)]
 
 
+def test_data_that_came_before_is_not_what_is_trained_on(recording: Recording) -> None:
+    first, held_out = built(), batches(X + 1.0)
+    loop(first, keras.optimizers.SGD(0.1), batches())
+    for x, _ in held_out:
+        first(x)
+    ahead = iter(held_out)  # and is there still, after its last batch
+    while next(ahead, None) is not None:
+        pass
+    loop(built(), keras.optimizers.SGD(0.1), [(X[at : at + 10], Y[at : at + 10]) for at in (0, 10, 20)], epochs=2)
+    loop(built(), keras.optimizers.SGD(0.1), list(held_out))
+    third, data = built(), batches(X + 2.0)
+    loop(third, keras.optimizers.SGD(0.1), (next(iter(data)) for _ in range(3)))
+    autotrack.disable()
+    strands = recording.strands()
+    found = [
+        {data.role: data.dataset.parts[0].id for data in strand.datasets.values() if data.role == "train"}
+        for strand in strands
+    ]
+    assert found == [
+        {"train": arrays.digest(X)}, {}, {"train": arrays.digest(X + 1.0)}, {"train": arrays.digest(X + 2.0)},
+    ]  # fmt: skip
+    assert strands[0].datasets[1].role == "eval"
+    assert strands[1].gaps == {"identity of the train data": "its batches come from elsewhere than tf.data"}
+    assert "epoch" not in strands[1].points
+
+
 def test_another_optimizer_goes_on(recording: Recording) -> None:
     model = built()
     seen = loop(model, keras.optimizers.SGD(0.1), batches()) + loop(model, keras.optimizers.Adam(0.1), batches())
