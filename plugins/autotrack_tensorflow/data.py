@@ -37,6 +37,14 @@ class Feed:
         self.tested: Training | None = None
 
 
+class Use:
+    """What the batches of a round are there for."""
+
+    def __init__(self) -> None:
+        self.split = ""
+        """`train`, once a step was made on them."""
+
+
 class Round:
     """From the first to the last batch of an iterator of a data set."""
 
@@ -51,13 +59,18 @@ class Round:
         """Which has stepped on its batches last."""
         self.dataset = dataset if training is not None and training.count else None
         """Kept where it may be an evaluation, until that is known."""
+        self.use = Use()
         self.steps = 0
         """That were made on its batches."""
         self.batches = 0
         """Since the last step."""
 
+    def is_gone(self) -> bool:
+        """Whether nothing more can come of it, and what came was not kept, as a list of the batches is."""
+        return self.iterator() is None and all(tensor() is None for tensor in self.first)
+
     def is_over(self) -> bool:
-        """Whether it has come to its end, and what came of it was not kept, as a list of the batches is."""
+        """Whether it is gone, or has come to its end."""
         if any(tensor() is not None for tensor in self.first):
             return False
         return self.iterator() is None or (self.came > 1 and self.came == _length(self.feed.dataset()))
@@ -207,7 +220,7 @@ def stepped(training: Training) -> None:
     rounds.fetched.clear()
     for round in found:
         round.steps += 1
-        round.trained = training
+        round.trained, round.use.split = training, "train"
         if round.steps == 1:
             _trains(training, round)
     first = min(found, key=lambda round: round.begun)
@@ -224,6 +237,12 @@ def _trains(training: Training, round: Round) -> None:
         feed.trains = training
         tell_pipeline(training.strand, "train", dataset)
         training.strand.params(_settings(dataset), "loader")
+
+
+def used() -> tuple[Use | None, str]:
+    """What the data is there for whose batches are at hand, and what it is as far as one knows now."""
+    round = _rounds().last
+    return (round.use, split()) if round is not None and not (round.steps and round.is_gone()) else (None, "")
 
 
 def split() -> str:

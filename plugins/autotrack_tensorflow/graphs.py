@@ -45,6 +45,8 @@ class Trace:
         """Whether that is known: not where a step is made within a loop or another function of the graph."""
         self.outputs: list[tuple[int, Any]] | None = None
         """Where among the values that it returns there is a number, and its series; None while it isn't known."""
+        self.metrics: dict[int, weakref.ref[Any]] = {}
+        """Those that it updates, by id."""
         self.code: CodeType | None = None
         """Of the program's function that was traced."""
         self.again: Callable[[Any], bool] | None = None
@@ -132,13 +134,20 @@ def steps(state: Stepped, variables: list[Any], frame: FrameType) -> None:
             trace.exact = trace.exact and at == 0
 
 
+def updates(metric: Any, frame: FrameType) -> None:
+    """A metric is updated within a function that is traced."""
+    for graph in current():
+        _noted(graph, frame).metrics[id(metric)] = weakref.ref(metric)
+
+
 def within(trace: Trace, frame: FrameType | None) -> None:
     """A function is called within another one that is traced."""
-    if trace.training is None:
-        return
     for graph in current():
         outer = _noted(graph, frame)
         if outer is trace:
+            continue
+        outer.metrics.update(trace.metrics)
+        if trace.training is None:
             continue
         outer.belongs(trace.training)
         for loss in trace.losses:

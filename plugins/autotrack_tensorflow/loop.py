@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from autotrack.plugin_api import goes_on, strand_inside
 from autotrack_keras.models import size_of
-from autotrack_tensorflow import again, data, deferred, frames, graphs
+from autotrack_tensorflow import again, data, deferred, frames, graphs, metrics
 from autotrack_tensorflow import trainings as known
 from autotrack_tensorflow.trainings import Stepped, Training, in_thread
 
@@ -144,6 +144,7 @@ def differentiated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
         if loss is not None:
             loss.passed(tensor)
     _enter(training)
+    in_thread().open = True
 
 
 def _loss(training: Training, frame: FrameType, at: int, count: int, variable: Any) -> Loss | None:
@@ -194,6 +195,7 @@ def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     state.follow(variables)
     _bind(state, training)
     _enter(training)
+    in_thread().open = False
     state.count += 1
     for loss in state.losses:
         loss.stepped()
@@ -242,6 +244,8 @@ def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     if not sys.modules["tensorflow"].executing_eagerly():
         graphs.within(trace, sys._getframe(DEPTH))
         return
+    if trace.metrics:
+        metrics.called(trace)
     training = trace.training
     if training is None or not training.strand.recording:
         return
@@ -272,3 +276,4 @@ def forget() -> None:
     _losses.clear()
     _scaled.clear()
     graphs.forget()
+    metrics.forget()

@@ -8,9 +8,17 @@ from typing import Any
 
 from autotrack import Patch, hookimpl
 from autotrack.plugin_api import seed_called
-from autotrack_tensorflow import checkpoints, data, deferred, loop, scalars, trainings
+from autotrack_tensorflow import checkpoints, data, deferred, loop, metrics, scalars, trainings
 
 DEPTH = 2
+METRICS = (
+    "reduction_metrics:Mean", "reduction_metrics:Sum", "reduction_metrics:MeanMetricWrapper",
+    "regression_metrics:RootMeanSquaredError", "regression_metrics:R2Score", "f_score_metrics:FBetaScore",
+    "confusion_metrics:_ConfusionMatrixConditionCount", "confusion_metrics:Precision", "confusion_metrics:Recall",
+    "confusion_metrics:SensitivitySpecificityBase", "confusion_metrics:AUC", "iou_metrics:_IoUBase",
+)  # fmt: skip
+"""Classes of Keras's that say how they are updated, rather than those of programs: what AutoGraph converts must not be
+replaced, and of Keras it converts nothing."""
 
 
 @hookimpl
@@ -24,6 +32,10 @@ def autotrack_patches() -> Iterator[Patch]:
     yield Patch("keras.src.optimizers.base_optimizer:BaseOptimizer.apply", after=loop.applied, optional=True)
     for name in ("base_optimizer:BaseOptimizer", "loss_scale_optimizer:LossScaleOptimizer"):
         yield Patch(f"keras.src.optimizers.{name}.scale_loss", after=loop.scaled, optional=True)
+    for name in METRICS:
+        yield Patch(f"keras.src.metrics.{name}.update_state", after=metrics.updated, optional=True)
+    for name in ("metric:Metric", *METRICS):
+        yield Patch(f"keras.src.metrics.{name}.reset_state", after=metrics.reset, optional=True)
     yield Patch("keras.src.metrics.metric:Metric.result", after=scalars.computed, subclasses=True, optional=True)
     yield Patch("tensorflow.python.data.ops.dataset_ops:DatasetV2.__iter__", after=data.iterated)
     yield Patch("tensorflow.python.data.ops.iterator_ops:OwnedIterator._next_internal", after=data.fetched)

@@ -12,7 +12,7 @@ from typing import Any
 from autotrack import Strand
 from autotrack.plugin_api import on_record, series_name, split_of, strand_here, strand_inside
 from autotrack_keras.models import to_snake_case
-from autotrack_tensorflow import data, deferred, frames
+from autotrack_tensorflow import data, deferred, frames, metrics
 from autotrack_tensorflow.trainings import in_thread
 
 METRIC, WRITER = "metric", "tensorboard"
@@ -28,12 +28,15 @@ def computed(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None
     """`Metric.result()` has returned, to the program."""
     if strand_inside() is not None or "tensorflow" not in sys.modules:
         return
+    if not sys.modules["tensorflow"].executing_eagerly():
+        return
     frame = frames.nearest(sys._getframe(DEPTH))
     if frames.is_theirs(frame):
         return
-    parts = list(_parts(_name(frame, args[0]), result))
-    for name, value in parts:
-        _record(series_name(name, data.split()), value, None, METRIC)
+    known = metrics.of(args[0])
+    split = known.split() if known is not None else data.split()
+    for name, value in list(_parts(_name(frame, args[0]), result)):
+        _record(series_name(name, split), value, None, METRIC)
 
 
 def _name(frame: FrameType, metric: Any) -> str:

@@ -138,6 +138,8 @@ class Here:
         self.thread = threading.get_ident()
         self.training: Training | None = None
         self.pending: list[Any] = []
+        self.open = False
+        """Whether gradients were taken since the last step."""
         self.rounds: Any = None
         """Of the data that is iterated."""
 

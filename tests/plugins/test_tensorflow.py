@@ -596,6 +596,118 @@ def test_metrics_and_summaries(recording: Recording, tmp_path: Path) -> None:
     assert strand.points["valid/err"] == [(0, 0.5), (1, 1.5)]
 
 
+def points_of(strand: Any, *names: str) -> dict[str, Any]:
+    return {name: strand.points.get(name) for name in names}
+
+
+def test_metrics_are_of_what_they_were_updated_for(recording: Recording) -> None:
+    """Whatever was iterated since, and whatever their names are."""
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+    train_data, held_out = batches(), batches(X + 1.0)
+    error, other = (keras.metrics.MeanSquaredError(name=name) for name in ("error", "other"))
+    same = [keras.metrics.Mean(name="average"), keras.metrics.Mean(name="average")]
+    early = keras.metrics.Mean(name="early")
+    names = ("train/error", "eval/other", "train/average", "eval/average", "train/early")
+    expected: dict[str, Any] = {name: [] for name in names}
+    for epoch in (1, 2):
+        for x, y in train_data:
+            early.update_state(y)  # before the step is made on them
+            losses = loop(model, optimizer, [(x, y)])
+            error.update_state(y, model(x))
+            same[0].update_state(losses[0])
+        for x, y in held_out:
+            other.update_state(y, model(x))
+            same[1].update_state(5.0)
+        for name, metric in zip(names, (error, other, *same, early), strict=True):
+            expected[name].append((4 * epoch, float(metric.result())))
+    (strand,) = recording.strands()
+    assert points_of(strand, *expected) == expected
+
+
+def test_a_metric_of_arrays_in_turns(recording: Recording) -> None:
+    """Of which no data set tells: the steps do, whether they come before or after its updates."""
+    for after in (True, False):
+        model, optimizer, mse = built(), keras.optimizers.SGD(0.1), keras.metrics.MeanSquaredError(name="mse")
+        expected: dict[str, Any] = {"train/mse": [], "eval/mse": []}
+        for epoch in (1, 2):
+            for at in (0, 10, 20, 30):
+                x, y = X[at : at + 10], Y[at : at + 10]
+                if after:
+                    loop(model, optimizer, [(x, y)])
+                mse.update_state(y, model(x))
+                if not after:
+                    loop(model, optimizer, [(x, y)])
+            expected["train/mse"].append((4 * epoch, float(mse.result())))
+            mse.reset_state()
+            mse.update_state(Y, model(X + 1.0))
+            expected["eval/mse"].append((4 * epoch, float(mse.result())))
+            mse.reset_state()
+        assert points_of(recording.strands()[-1], "train/mse", "eval/mse", "mse") == expected | {"mse": None}
+
+
+@pytest.mark.parametrize("arrays", [True, False])
+def test_metrics_in_compiled_functions(recording: Recording, arrays: bool) -> None:
+    """One for both, and one for each, all of them read at the end of the epoch."""
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+    both, of_train, of_test = (keras.metrics.MeanSquaredError(name=name) for name in ("both", "trained", "tested"))
+
+    @tf.function
+    def step(x: Any, y: Any) -> None:
+        with tf.GradientTape() as tape:
+            prediction = model(x)
+            loss = mean_squared(y, prediction)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        both.update_state(y, prediction)
+        of_train.update_state(y, prediction)
+
+    @tf.function
+    def evaluate(x: Any, y: Any) -> None:
+        prediction = model(x)
+        both.update_state(y, prediction)
+        of_test.update_state(y, prediction)
+
+    first, second = batches(X[:35], Y[:35]), batches(X + 1.0)  # the last batch is traced once more
+    if arrays:
+        first, second = [*first.as_numpy_iterator()], [*second.as_numpy_iterator()]
+    expected: dict[str, Any] = {f"{split}/both": [] for split in ("train", "eval")}
+    expected |= {"train/trained": [], "eval/tested": []}
+    for epoch in (1, 2, 3):
+        for metric in (both, of_train, of_test):
+            metric.reset_state()
+        for x, y in first:
+            step(x, y)
+        expected["train/both"].append((4 * epoch, float(both.result())))
+        both.reset_state()
+        for x, y in second:
+            evaluate(x, y)
+        expected["eval/both"].append((4 * epoch, float(both.result())))
+        expected["train/trained"].append((4 * epoch, float(of_train.result())))
+        expected["eval/tested"].append((4 * epoch, float(of_test.result())))
+    (strand,) = recording.strands()
+    assert points_of(strand, *expected) == expected
+
+
+class Most(keras.metrics.Mean):  # type: ignore[misc,name-defined]
+    """What AutoGraph has to convert."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> Any:
+        if tf.reduce_sum(values) > 2.0:
+            values = values * 2.0
+        return super().update_state(values)
+
+
+def test_a_metric_of_the_programs_own_is_converted(recording: Recording) -> None:
+    metric = Most()
+
+    @tf.function
+    def update(x: Any) -> None:
+        metric.update_state(x)
+
+    for x in (0.0, 1.0, 2.0):
+        update(tf.fill((3,), x))
+    assert float(metric.result()) == 2.0
+
+
 def test_checkpoints_lead_on(recording: Recording, tmp_path: Path) -> None:
     model, optimizer = built(), keras.optimizers.Adam(0.01)
     manager = tf.train.CheckpointManager(
