@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import linecache
 import threading
 from types import FrameType
 from typing import Any
@@ -20,6 +22,8 @@ _ITSELF = frozenset(("scale_loss", "get_scaled_loss"))
 """Methods whose result goes by the name of what they are given."""
 DEPTH = 100
 """Frames that are looked at."""
+ENTRIES = 100
+"""Of a list or dict that are looked at."""
 SPLICED = 10
 """Calls of AutoGraph's within one another that are undone."""
 
@@ -138,6 +142,33 @@ def _name(given: ast.expr | None) -> str:
 
 
 def variable_of(frame: FrameType | None, held: Any) -> str:
-    """The name of the variable that holds an object, near a frame; nothing where there is none."""
-    names = (name for name, value in objects_around(frame, is_theirs) if value is held)
-    return next((name for name in names if len(name) > 1), "")  # `m` goes through several
+    """The name of the variable that holds an object, near a frame, or its place in one: `errors[0]`, or its key;
+    nothing where there is none."""
+    own: list[str] = []
+    placed: list[str] = []
+    containers: set[str] = set()
+    for name, value in objects_around(frame, is_theirs):
+        if value is held:
+            (placed if name in containers else own).append(name)
+        elif type(value) is dict and len(value) <= ENTRIES:
+            placed += [str(key) for key, entry in list(value.items()) if entry is held]
+        elif type(value) in (list, tuple) and len(value) <= ENTRIES:
+            containers.add(name)
+            placed += [f"{name}[{at}]" for at, entry in enumerate(value) if entry is held and name]
+    own = [name for name in own if len(name) > 1]  # `m` goes through several
+    found = [name for name in own if name not in placed]
+    source = of_source(frame) if placed else None
+    passing = _passing(source.f_code.co_filename) if source is not None else ()
+    found = [name for name in found if name not in passing] or [name for name in placed if name not in containers]
+    return next(iter(found or own), "")
+
+
+@functools.lru_cache(maxsize=ENTRIES)
+def _passing(file: str) -> frozenset[str]:
+    """The names of the variables that go through what is iterated, in a file of the program's."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return frozenset()
+    targets = [node.target for node in ast.walk(tree) if isinstance(node, (ast.For, ast.comprehension))]
+    return frozenset(part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name))

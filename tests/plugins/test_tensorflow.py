@@ -687,6 +687,22 @@ def test_metrics_in_compiled_functions(recording: Recording, arrays: bool) -> No
     assert points_of(strand, *expected) == expected
 
 
+def test_metrics_in_a_list_have_names(recording: Recording) -> None:
+    errors = [keras.metrics.Mean(), keras.metrics.Mean()]
+    by_name = {"mape": keras.metrics.Mean(), "q": keras.metrics.Mean()}
+    alone = keras.metrics.Mean()
+    listed = [alone]
+    for metric, value in zip(errors, (1.0, 2.0), strict=True):
+        metric.update_state(value)
+    by_name["mape"].update_state(3.0)
+    by_name["q"].update_state(7.0)
+    alone.update_state(4.0)
+    for metric in (*errors, *by_name.values(), *listed):
+        metric.result()
+    (strand,) = recording.strands()
+    assert values(strand) == {"errors[0]": [1.0], "errors[1]": [2.0], "mape": [3.0], "q": [7.0], "alone": [4.0]}
+
+
 class Most(keras.metrics.Mean):  # type: ignore[misc,name-defined]
     """What AutoGraph has to convert."""
 
