@@ -46,15 +46,21 @@ def optimizer_settings(optimizer: Any) -> dict[str, Any]:
 def rate_of(optimizer: Any, step: int | None = None) -> Any:
     """The learning rate of an optimizer of Keras's now, or at a step: a number, or a tensor of one; None where a
     schedule of the program's own would have to be called for it."""
-    schedule = getattr(optimizer, "_learning_rate", None)
-    if callable(schedule) and not type(schedule).__module__.startswith("keras."):
+    if has_own_schedule(optimizer):
         return None
+    schedule = getattr(optimizer, "_learning_rate", None)
     if callable(schedule) and step is not None:
         return schedule(step)
     rate = getattr(optimizer, "learning_rate", None)
     rate = getattr(rate, "value", rate)
     parts = getattr(rate, "values", None)  # of a strategy's; a tensor of PyTorch's has a method of that name
     return parts[0] if isinstance(parts, (tuple, list)) and parts else rate
+
+
+def has_own_schedule(optimizer: Any) -> bool:
+    """Whether the learning rate is that of a schedule of the program's own."""
+    schedule = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+    return callable(schedule) and not type(schedule).__module__.startswith("keras.")
 
 
 def number_of(rate: Any) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import as_recorded, note_of, remember, strand_inside
-from autotrack_keras.compiled import number_of, rate_of, tell_compiled
+from autotrack_keras.compiled import has_own_schedule, number_of, rate_of, tell_compiled
 
 MEMO = "keras"
 RATES = ("learning_rate", "lr")
@@ -133,7 +133,10 @@ class Epochs:
 
     def _look(self, strand: Strand, container: Any, epoch: int) -> None:
         """See whether the learning rate is another one than it was, where Keras does not tell."""
-        rate = rate_of(getattr(getattr(container, "_model", None), "optimizer", None))
+        optimizer = getattr(getattr(container, "_model", None), "optimizer", None)
+        rate = rate_of(optimizer)
+        if rate is None and has_own_schedule(optimizer):
+            strand.gap("learning rate of each epoch", "the schedule is the program's own and is not called")
         number = number_of(rate) if rate is not None else None
         if number is not None and number != self._rate:
             self._rate = number

@@ -75,5 +75,10 @@ def is_number(value: Any) -> bool:
     return value.shape.rank == 0 and bool(value.dtype.is_floating or value.dtype.is_integer)
 
 
+def is_several(value: Any) -> bool:
+    """Whether a tensor, of a graph or not, is of several real numbers."""
+    return bool(value.shape.rank) and bool(value.dtype.is_floating)
+
+
 def forget() -> None:
     _late.values = []

@@ -119,19 +119,20 @@ def _around(tracing: list[Any]) -> Training | None:
     return next((trace.training for graph in tracing if (trace := of(graph)) is not None and trace.training), None)
 
 
-def steps(state: Stepped, variables: list[Any], frame: FrameType) -> None:
+def steps(state: Stepped, variables: list[Any], frame: FrameType) -> Training | None:
     """An optimizer makes a step within a function that is traced."""
     tracing = current()
     with sys.modules["tensorflow"].init_scope():
         training = known.resolve(variables, frame, _around(tracing))
         if training is None:
-            return
+            return None
         known.join_optimizer(state, training, frame)
         for at, graph in enumerate(tracing):
             trace = _noted(graph, frame)
             trace.belongs(training)
             trace.steps[state] = trace.steps.get(state, 0) + 1
             trace.exact = trace.exact and at == 0
+    return training
 
 
 def updates(metric: Any, frame: FrameType) -> None:

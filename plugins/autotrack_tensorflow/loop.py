@@ -27,6 +27,7 @@ WAITING = 1_000
 """Losses whose step is not known yet."""
 COMPARED = 10_000
 """Elements of a variable that are compared with what they were."""
+SEVERAL = "loss of each step", "the loss has several values, of which none is recorded"
 
 
 class Loss:
@@ -131,6 +132,8 @@ def differentiated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
     losses = [_before_scaling(tensor) for tensor in given if hasattr(tensor, "dtype") and hasattr(tensor, "shape")]
     numbers = [(at, tensor) for at, tensor in enumerate(losses) if deferred.is_number(tensor)]
     if not numbers:
+        if any(deferred.is_several(tensor) for tensor in losses):
+            in_thread().several = [weakref.ref(variable) for variable in variables]
         return
     if not deferred.is_eager(numbers[0][1]):
         names = frames.names_of_target(frame, len(given))
@@ -184,12 +187,17 @@ def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     if not variables:
         return
     state = known.state_of(optimizer)
+    several = _of_several(variables)
     if not sys.modules["tensorflow"].executing_eagerly():
-        graphs.steps(state, variables, frame)
+        training = graphs.steps(state, variables, frame)
+        if training is not None and several:
+            training.strand.gap(*SEVERAL)
         return
     training = known.resolve(variables, frame)
     if training is None:
         return
+    if several:
+        training.strand.gap(*SEVERAL)
     state.begin(1)
     known.join_optimizer(state, training, frame)
     state.follow(variables)
@@ -200,6 +208,16 @@ def applied(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     for loss in state.losses:
         loss.stepped()
     _stepped([state], training)
+
+
+def _of_several(variables: list[Any]) -> bool:
+    """Whether the gradients of a step are those of a loss of several values."""
+    here = in_thread()
+    if not here.several:
+        return False
+    taken, here.several = here.several, []
+    of = {id(variable) for reference in taken if (variable := reference()) is not None}
+    return any(id(variable) in of for variable in variables)
 
 
 def _bind(state: Stepped, training: Training) -> None:

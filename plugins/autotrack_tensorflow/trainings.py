@@ -17,7 +17,7 @@ from typing import Any
 
 from autotrack import Strand
 from autotrack.plugin_api import LoopTraining, begin, objects_around, remember, settings_around
-from autotrack_keras.compiled import is_optimizer, number_of, optimizer_settings, rate_of
+from autotrack_keras.compiled import has_own_schedule, is_optimizer, number_of, optimizer_settings, rate_of
 from autotrack_keras.models import is_model, name_of, size_of
 from autotrack_tensorflow import deferred, frames
 
@@ -116,6 +116,10 @@ class Stepped:
             return
         rate = rate_of(optimizer, at)
         if rate is None:
+            if has_own_schedule(optimizer):
+                why = "the schedule is the program's own and is not called"
+                self.training.strand.gap("learning rate of each step", why)
+                self.due = begun + 1.0
             return
         value = None if hasattr(rate, "device") and deferred.is_far(rate) else number_of(rate)
         if value is not None and value != self.rate:
@@ -140,6 +144,8 @@ class Here:
         self.pending: list[Any] = []
         self.open = False
         """Whether gradients were taken since the last step."""
+        self.several: list[weakref.ref[Any]] = []
+        """The variables that gradients of a loss of several values were taken of last."""
         self.rounds: Any = None
         """Of the data that is iterated."""
 

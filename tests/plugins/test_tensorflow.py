@@ -287,6 +287,23 @@ def test_what_is_no_loss(recording: Recording) -> None:
     assert not recording.strands()
 
 
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_loss_of_several_values(recording: Recording, compile: bool) -> None:
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+
+    def step(x: Any, y: Any) -> None:
+        with tf.GradientTape() as tape:
+            losses = keras.losses.mean_squared_error(y, model(x))
+        optimizer.apply(tape.gradient(losses, model.trainable_variables), model.trainable_variables)
+
+    train_step = tf.function(step) if compile else step
+    for x, y in batches():
+        train_step(x, y)
+    (strand,) = recording.strands()
+    assert strand.gaps == {"loss of each step": "the loss has several values, of which none is recorded"}
+    assert not any(name.startswith("train/") for name in strand.points)
+
+
 def test_half_precision(recording: Recording) -> None:
     model = built()
     optimizer, seen = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=64.0), []
@@ -401,6 +418,39 @@ def test_rates_of_many_steps(recording: Recording) -> None:
     assert ("learning rate of each step" in missing) == (len(rates) < rates[-1][0] + 1)
     assert constant.points["learning_rate"] == [(0, 0.1)]
     assert "learning rate of each step" not in [gap.what for gap in constant.of(events.GapFound)]
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc,name-defined]
+    calls = 0
+
+    def __call__(self, step: Any) -> Any:
+        Rate.calls += 1
+        return 0.1
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def test_a_schedule_of_the_programs_own_is_not_called(tmp_path: Path) -> None:
+    def trained() -> int:
+        Rate.calls = 0
+        loop(built(), keras.optimizers.SGD(Rate()), batches())
+        loop(built(), keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(Rate())), batches())
+        step = compiled(built(), keras.optimizers.SGD(Rate()), "loss")
+        for x, y in batches():
+            step(x, y)
+        model = built()
+        model.compile(keras.optimizers.SGD(Rate()), "mse")
+        model.fit(X, Y, verbose=0)
+        return Rate.calls
+
+    plain = trained()
+    with recorded(tmp_path / "rec") as recording:
+        assert trained() == plain
+    *loops, fit = recording.strands()
+    why = "the schedule is the program's own and is not called"
+    assert [strand.gaps.get("learning rate of each step") for strand in loops] == [why] * 3
+    assert fit.gaps == {"learning rate of each epoch": why}
 
 
 def test_a_compiled_step_is_traced_as_often(tmp_path: Path) -> None:
