@@ -13,8 +13,10 @@ from autotrack.plugin_api import call_at, objects_around, text_of
 
 _THEIRS = frozenset(("tensorflow", "keras", "autotrack", "autotrack_tensorflow"))
 """Packages between the program and what is observed."""
-_TRAINERS = ("keras.src.backend.tensorflow.trainer", "keras.src.trainers")
-"""Modules of Keras whose functions train by themselves."""
+_TRAINER = "keras.src.backend.tensorflow.trainer"
+_TRAINERS = (_TRAINER, "keras.src.trainers")
+"""Modules of Keras whose functions train by themselves, all but this one, which the program may call too."""
+_STEP = "train_step"
 _AUTOGRAPH = "tensorflow.python.autograph"
 _GENERATED = "__autograph_generated_file"
 """In the names of the files of code that AutoGraph has made of the program's."""
@@ -56,10 +58,15 @@ def is_in_trainer(frame: FrameType | None) -> bool:
     for _ in range(DEPTH):
         if frame is None:
             return False
-        if str(frame.f_globals.get("__name__")).startswith(_TRAINERS):
+        if frame.f_code.co_name != _STEP and str(frame.f_globals.get("__name__")).startswith(_TRAINERS):
             return True
         frame = frame.f_back
     return False
+
+
+def is_step(frame: FrameType) -> bool:
+    """Whether a frame is that of the step of a model of Keras's."""
+    return frame.f_code.co_name == _STEP and str(frame.f_globals.get("__name__")) == _TRAINER
 
 
 def is_called_by_program(frame: FrameType, *hands: str) -> bool:

@@ -126,7 +126,14 @@ def differentiated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
     variables = known.variables_in(sources)
     caller = sys._getframe(DEPTH)
     frame = frames.of_program(caller)
-    if not variables or frame is None or not frames.is_called_by_program(caller) or frames.is_in_trainer(frame):
+    if not variables or frame is None:
+        return
+    asking = frames.nearest(caller)
+    if not frames.is_step(asking):
+        asking = frame
+        if not frames.is_called_by_program(caller):
+            return
+    if frames.is_in_trainer(asking):
         return
     given = list(target) if isinstance(target, (list, tuple)) else [target]
     losses = [_before_scaling(tensor) for tensor in given if hasattr(tensor, "dtype") and hasattr(tensor, "shape")]
@@ -136,25 +143,25 @@ def differentiated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
             in_thread().several = [weakref.ref(variable) for variable in variables]
         return
     if not deferred.is_eager(numbers[0][1]):
-        names = frames.names_of_target(frame, len(given))
+        names = frames.names_of_target(asking, len(given))
         graphs.taken(variables, frame, [names[at] for at, _ in numbers], [tensor for _, tensor in numbers])
         return
     training = known.resolve(variables, frame)
     if training is None:
         return
     for at, tensor in numbers:
-        loss = _loss(training, frame, at, len(given), min(variables, key=size_of))
+        loss = _loss(training, frame, asking, at, len(given), min(variables, key=size_of))
         if loss is not None:
             loss.passed(tensor)
     _enter(training)
     in_thread().open = True
 
 
-def _loss(training: Training, frame: FrameType, at: int, count: int, variable: Any) -> Loss | None:
+def _loss(training: Training, frame: FrameType, asking: FrameType, at: int, count: int, variable: Any) -> Loss | None:
     key = id(frame.f_code), frame.f_lasti, at, id(training)
     loss = _losses.get(key)
     if loss is None and len(_losses) < SITES:
-        name = frames.names_of_target(frame, count)[at]
+        name = frames.names_of_target(asking, count)[at]
         place = frame.f_code.co_filename, frame.f_lineno, at
         name = training.name_for(name, place, frame.f_code.co_name)
         loss = _losses[key] = Loss(training, training.strand.series(f"train/{name}"), frame.f_code, variable)

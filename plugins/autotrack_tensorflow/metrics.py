@@ -128,8 +128,8 @@ def updated(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         return
     if sys.modules["tensorflow"].executing_eagerly():
         _known(args[0]).again(in_thread(), sure=len(args) > 2 or "y_pred" in kwargs, compiled=False)
-    else:
-        graphs.updates(args[0], sys._getframe(DEPTH))
+    elif not frames.is_in_trainer(caller := sys._getframe(DEPTH)):
+        graphs.updates(args[0], caller)
 
 
 def reset(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:

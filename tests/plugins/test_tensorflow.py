@@ -624,6 +624,28 @@ def test_what_keras_trains_is_recorded_once(recording: Recording, eagerly: bool)
     assert not any("train/loss.metric" in strand.points for strand in recording.strands())
 
 
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_steps_of_keras_that_the_program_calls(recording: Recording, compile: bool, own: bool) -> None:
+    model = Own() if own else built()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+
+    def step(batch: Any) -> Any:
+        return model.train_step(batch)
+
+    train_step = tf.function(step) if compile else step
+    losses = [float(train_step(batch)["own" if own else "loss"]) for batch in batches()]
+    autotrack.disable()
+    (strand,) = recording.strands()
+    assert (strand.started.framework, strand.kind, strand.params["learning_rate"]) == ("tensorflow", "training", 0.1)
+    if compile or own:
+        assert strand.points["train/loss"] == list(enumerate(losses))
+    else:  # what Keras returns is the mean so far
+        found = values(strand)["train/loss"]
+        assert [sum(found[: at + 1]) / (at + 1) for at in range(4)] == pytest.approx(losses)
+    assert [data.role for data in strand.datasets.values()] == ["train"]
+
+
 # What the program keeps itself
 
 
