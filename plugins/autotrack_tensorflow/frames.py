@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ _TRAINER = "keras.src.backend.tensorflow.trainer"
 _TRAINERS = (_TRAINER, "keras.src.trainers")
 """Modules of Keras whose functions train by themselves, all but this one, which the program may call too."""
 _STEP = "train_step"
+_REPLICAS = "tensorflow.python.distribute.mirrored_run"
 _AUTOGRAPH = "tensorflow.python.autograph"
 _GENERATED = "__autograph_generated_file"
 """In the names of the files of code that AutoGraph has made of the program's."""
@@ -54,14 +56,21 @@ def of_source(frame: FrameType | None) -> FrameType | None:
 
 
 def is_in_trainer(frame: FrameType | None) -> bool:
-    """Whether Keras trains, and calls this."""
-    for _ in range(DEPTH):
-        if frame is None:
-            return False
-        if frame.f_code.co_name != _STEP and str(frame.f_globals.get("__name__")).startswith(_TRAINERS):
-            return True
+    """Whether Keras trains, and calls this, perhaps in the thread that waits for a replica."""
+    names = _modules_above(frame)
+    if is_in_replica():
+        others = map(_modules_above, sys._current_frames().values())
+        names += [name for other in others if _REPLICAS in other for name in other]
+    return any(name.startswith(_TRAINERS) for name in names)
+
+
+def _modules_above(frame: FrameType | None) -> list[str]:
+    """The modules of the functions that a frame is in, but of the step of a model of Keras's."""
+    names: list[str] = []
+    while frame is not None and len(names) < DEPTH:
+        names.append("" if is_step(frame) else str(frame.f_globals.get("__name__")))
         frame = frame.f_back
-    return False
+    return names
 
 
 def is_step(frame: FrameType) -> bool:

@@ -560,6 +560,40 @@ def test_replicas_are_one_training(tmp_path: Path, compile: bool) -> None:
     assert [found.role for found in strand.datasets.values()] == ["train"]
 
 
+FITTED = (
+    MIRRORED.partition("def train_step")[0]
+    + """
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(x) - y) ** 2)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables))
+        return {'own': loss}
+
+with strategy.scope():
+    for model in model, Own():
+        model.compile('sgd', 'mse')
+        model.fit(tf.data.Dataset.from_tensor_slices((X, X[:, :1])).batch(10), verbose=0)
+        model.train_on_batch(X, X[:, :1])
+"""
+)
+
+
+def test_what_keras_trains_in_replicas_is_recorded_once(tmp_path: Path) -> None:
+    done = run_program(FITTED, tmp_path)
+    assert done.returncode == 0, done.stderr
+    kinds = [(strand.started.framework, strand.kind) for strand in Recording(tmp_path / ".autotrack").strands()]
+    assert kinds == [("keras", "fit"), ("keras", "training")] * 2
+
+
 CONVERTED = PROGRAM.replace(
     "    optimizer.apply_gradients(zip(gradients, model.trainable_variables))\n",
     """    if loss > 0.5:
