@@ -18,7 +18,7 @@ from autotrack_tensorflow.trainings import Here, Training
 def repeated(trace: graphs.Trace, training: Training, here: Here) -> Callable[[Any], bool] | None:
     """What records another call of the function of a graph, given what it returned, and says whether it has: not where
     something else happened in between.  None where calls must be looked at one by one."""
-    if not trace.exact or len(trace.steps) != 1 or trace.outputs is None:
+    if not trace.exact or len(trace.steps) != 1 or trace.made > 1 or trace.outputs is None:
         return None
     ((state, times),) = trace.steps.items()
     outputs, strand, clock = trace.outputs, training.strand, time.perf_counter

@@ -6,7 +6,7 @@ import ast
 import linecache
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -43,6 +43,14 @@ class Trace:
         """Optimizers, and how many steps each makes in a call."""
         self.exact = True
         """Whether that is known: not where a step is made within a loop or another function of the graph."""
+        self.made = 0
+        """Steps that are known to follow one another, outside of loops."""
+        self.order: dict[tuple[int, str], int] = {}
+        """By the key of a tensor, how many of them are made before the one that it is of."""
+        self.waiting: list[tuple[int, str]] = []
+        """Losses whose step was not made yet."""
+        self.places: dict[int, int] = {}
+        """That of values that it returns, by where they are among them."""
         self.outputs: list[tuple[int, Any]] | None = None
         """Where among the values that it returns there is a number, and its series; None while it isn't known."""
         self.metrics: dict[int, weakref.ref[Any]] = {}
@@ -64,6 +72,11 @@ class Trace:
     def has(self, loss: Traced) -> None:
         if not any(other.key == loss.key for other in self.losses):
             self.losses.append(loss)
+
+    def makes(self, steps: int, tensors: Iterable[tuple[int, str]]) -> None:
+        """Steps are made now, of which these tensors are."""
+        self.order.update((key, self.made) for key in tensors)
+        self.made += steps
 
 
 def _key_of(tensor: Any) -> tuple[int, str]:
@@ -112,6 +125,7 @@ def taken(variables: list[Any], frame: FrameType, names: list[str], losses: list
             trace.belongs(training)
             for name, tensor in zip(names, losses, strict=True):
                 trace.has(Traced(name, _key_of(tensor)))
+                trace.waiting.append(_key_of(tensor))
 
 
 def _around(tracing: list[Any]) -> Training | None:
@@ -132,6 +146,9 @@ def steps(state: Stepped, variables: list[Any], frame: FrameType) -> Training | 
             trace.belongs(training)
             trace.steps[state] = trace.steps.get(state, 0) + 1
             trace.exact = trace.exact and at == 0
+            if at == 0:
+                trace.makes(1, trace.waiting)
+                trace.waiting.clear()
     return training
 
 
@@ -141,9 +158,9 @@ def updates(metric: Any, frame: FrameType) -> None:
         _noted(graph, frame).metrics[id(metric)] = weakref.ref(metric)
 
 
-def within(trace: Trace, frame: FrameType | None) -> None:
-    """A function is called within another one that is traced."""
-    for graph in current():
+def within(trace: Trace, result: Any, frame: FrameType | None) -> None:
+    """A function is called within another one that is traced, and returns tensors of that."""
+    for number, graph in enumerate(current()):
         outer = _noted(graph, frame)
         if outer is trace:
             continue
@@ -156,6 +173,9 @@ def within(trace: Trace, frame: FrameType | None) -> None:
         for state in trace.steps:
             outer.steps.setdefault(state, 1)
             outer.exact = False
+        if number == 0 and trace.made:
+            flat = sys.modules["tensorflow"].nest.flatten(result, expand_composites=True)
+            outer.makes(trace.made, (_key_of(tensor) for tensor in flat if hasattr(tensor, "op")))
 
 
 def _entry(graph: Any, frame: FrameType | None) -> CodeType | None:
@@ -188,6 +208,9 @@ def outputs_of(trace: Trace, graph: Any, result: Any) -> list[tuple[int, Any]]:
         names[numbers[0]] = trace.losses[0].name  # the mean over the replicas, or their sum
     found: list[tuple[int, Any]] = []
     for at, name in names.items():
+        place_in_order = next((trace.order[key] for key in _keys(tensors[at]) if key in trace.order), None)
+        if place_in_order is not None:
+            trace.places[at] = place_in_order
         place = (code.co_filename, code.co_firstlineno, at) if code is not None else (id(trace), at)
         function = code.co_name if code is not None else ""
         name = training.name_for(name or f"output[{at}]", place, function)
@@ -201,12 +224,12 @@ def _is_float(value: Any) -> bool:
     return deferred.is_eager(value) and value.shape.rank == 0 and bool(value.dtype.is_floating)
 
 
-def returned(outputs: list[tuple[int, Any]], result: Any) -> Iterator[tuple[Any, Any]]:
-    """The numbers among what a function has returned, each with its series."""
+def returned(outputs: list[tuple[int, Any]], result: Any) -> Iterator[tuple[int, Any, Any]]:
+    """The numbers among what a function has returned, with where they are, each with its series."""
     values = flat(result) if outputs else []
     for at, series in outputs:
         if at < len(values) and deferred.is_eager(values[at]):
-            yield series, values[at]
+            yield at, series, values[at]
 
 
 def flat(value: Any) -> list[Any]:
@@ -218,14 +241,20 @@ def flat(value: Any) -> list[Any]:
 
 def _loss_at(trace: Trace, tensor: Any) -> str | None:
     """The name of the loss that a tensor of a graph is."""
+    names = {loss.key: loss.name for loss in reversed(trace.losses)}
+    return next((names[key] for key in _keys(tensor) if key in names), None)
+
+
+def _keys(tensor: Any) -> Iterator[tuple[int, str]]:
+    """Of a tensor of a graph, and of those before it that are the same."""
     for _ in range(CHAIN):
         operation = getattr(tensor, "op", None)
-        key = _key_of(tensor) if operation is not None else None
-        found = next((loss.name for loss in trace.losses if loss.key == key), None)
-        if found is not None or operation is None or operation.type not in _SAME:
-            return found
+        if operation is None:
+            return
+        yield _key_of(tensor)
+        if operation.type not in _SAME:
+            return
         tensor = operation.inputs[0]
-    return None
 
 
 def _names(structured: Any, given: Any) -> list[str]:

@@ -267,7 +267,7 @@ def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     if trace is None or (trace.again is not None and trace.again(result)) or strand_inside() is not None:
         return
     if not sys.modules["tensorflow"].executing_eagerly():
-        graphs.within(trace, sys._getframe(DEPTH))
+        graphs.within(trace, result, sys._getframe(DEPTH))
         return
     if trace.metrics:
         metrics.called(trace)
@@ -278,7 +278,9 @@ def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     for state, times in trace.steps.items():
         fresh = not state.known
         state.begin(times if trace.exact else 0)
-        made = state.count - (fresh and not trace.exact and state.count > 0)
+        made = state.count
+        if fresh and not trace.exact:
+            made -= min(made, (len(trace.steps) == 1 and trace.made) or 1)
         before = made if before is None else max(before, made)
         state.count = state.count + times if trace.exact else state.iterations()
     _enter(training)
@@ -288,8 +290,9 @@ def called(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         training.passes += 1  # as far as one sees: each call is a step by hand
     if trace.outputs is None:
         trace.outputs = graphs.outputs_of(trace, graph, result)
-    for series, tensor in graphs.returned(trace.outputs, result):
-        deferred.put(series, step, tensor)
+    in_order = before is not None and len(trace.steps) == 1 and after - before == trace.made > 1
+    for at, series, tensor in graphs.returned(trace.outputs, result):
+        deferred.put(series, after - trace.made + trace.places[at] if in_order and at in trace.places else step, tensor)
     if trace.steps:
         _stepped(trace.steps, training)
     here = in_thread()

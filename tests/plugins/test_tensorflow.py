@@ -560,6 +560,31 @@ def test_replicas_are_one_training(tmp_path: Path, compile: bool) -> None:
     assert [found.role for found in strand.datasets.values()] == ["train"]
 
 
+@pytest.mark.parametrize("calls", [True, False])
+def test_several_steps_in_a_compiled_function(recording: Recording, calls: bool) -> None:
+    """Each loss is of its own step, whether the function makes them itself or calls another one."""
+    model, optimizer = built(), keras.optimizers.SGD(0.1)
+    inner = compiled(model, optimizer, "pair")
+
+    @tf.function
+    def twice(x: Any, y: Any) -> Any:
+        if calls:
+            (first, _), (second, _) = inner(x, y), inner(x, y)
+        else:
+            with tf.GradientTape() as tape:
+                first = mean_squared(y, model(x))
+            optimizer.apply(tape.gradient(first, model.trainable_variables), model.trainable_variables)
+            with tf.GradientTape() as tape:
+                second = mean_squared(y, model(x))
+            optimizer.apply(tape.gradient(second, model.trainable_variables), model.trainable_variables)
+        return first, second
+
+    seen = [[float(part) for part in twice(x, y)] for x, y in batches()]
+    (strand,) = recording.strands()
+    assert strand.points["train/first"] == [(2 * at, first) for at, (first, _) in enumerate(seen)]
+    assert strand.points["train/second"] == [(2 * at + 1, second) for at, (_, second) in enumerate(seen)]
+
+
 FITTED = (
     MIRRORED.partition("def train_step")[0]
     + """
