@@ -46,6 +46,8 @@ latest: ContextVar[Place | None] = ContextVar("autotrack_latest", default=None)
 
 OURS = Place("")
 """Stands in `here.inside` while code of ours runs that could meet our own patches."""
+CALLED = Place("")
+"""Stands in `here.inside` while a call of the program's runs that is observed as a whole, and has no strand."""
 
 
 class Current:

@@ -141,7 +141,7 @@ class Observation:
 
     def __init__(self, call: Call, strand: Strand | None, generator: Generator[None, Any, None] | None) -> None:
         self.call, self.strand, self._generator = call, strand, generator
-        self.place: context.Place | None = (strand or context.OURS) if not call.place.patch.around else None
+        self.place: context.Place | None = (strand or context.CALLED) if not call.place.patch.around else None
         """The tracked call that what is called within is inside."""
         self.opened: context.Place | None = None
         """What was open before, where the strand of this call is now."""
@@ -311,8 +311,9 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
         if not site.on or _here.inside is not None or not site.meter.on or context.Current.job is None:
             return function(*args, **kwargs)
         try:
-            _here.inside = context.OURS
+            _here.inside = context.CALLED
             result = function(*args, **kwargs)
+            _here.inside = context.OURS
             begun = time.thread_time()
             site.meter.fired += 1
             try:
@@ -408,7 +409,7 @@ def _unobserved(site: Site, function: Any, args: tuple[Any, ...], kwargs: dict[s
     if site.patch.opens is None or site.patch.around:
         return function(*args, **kwargs)
     try:
-        _here.inside = context.OURS
+        _here.inside = context.CALLED
         return function(*args, **kwargs)
     finally:
         _here.inside = None
@@ -423,7 +424,7 @@ def _generator_driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[s
             for index in itertools.count():
                 before = _here.inside
                 try:
-                    _here.inside = context.OURS
+                    _here.inside = context.CALLED
                     item = next(generator)
                 except StopIteration as end:
                     return end.value

@@ -66,7 +66,7 @@ typedef struct {
     PyObject *contain;
     PyObject *note;
     PyObject *taken_in;
-    PyObject *here, *opened, *latest, *ours, *job;
+    PyObject *here, *opened, *latest, *job;
     Py_ssize_t usual, limit;
 } Write;
 
@@ -218,8 +218,12 @@ place_of(Write *self)
             }
         }
     }
-    if (place == self->ours) {
-        Py_CLEAR(place);
+    else if (place != NULL) {
+        PyObject *id = PyObject_GetAttr(place, s_id);
+        if (id == NULL || !PyUnicode_Check(id) || PyUnicode_GET_LENGTH(id) == 0) { /* ours, or a call without a strand */
+            Py_CLEAR(place);
+        }
+        Py_XDECREF(id);
     }
     if (place == NULL) {
         PyErr_Clear();
@@ -411,24 +415,24 @@ write_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {
         "put", "there", "plain", "console", "number", "begun", "lines", "append", "no_line", "contain", "note", "taken_in",
-        "here", "opened", "latest", "ours", "job", "usual", "limit", NULL,
+        "here", "opened", "latest", "job", "usual", "limit", NULL,
     };
-    PyObject *given[17];
+    PyObject *given[16];
     Py_ssize_t usual, limit;
     PyObject **g = given;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$OOOOOO!O!OO!OOOOOOOOnn:Write", keywords, g, g + 1, g + 2, g + 3, g + 4,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$OOOOOO!O!OO!OOOOOOOnn:Write", keywords, g, g + 1, g + 2, g + 3, g + 4,
                                      &PyList_Type, g + 5, &PyDict_Type, g + 6, g + 7, &PyList_Type, g + 8, g + 9, g + 10,
-                                     g + 11, g + 12, g + 13, g + 14, g + 15, g + 16, &usual, &limit)) {
+                                     g + 11, g + 12, g + 13, g + 14, g + 15, &usual, &limit)) {
         return NULL;
     }
     Write *self = (Write *)type->tp_alloc(type, 0);
     if (self != NULL) {
-        PyObject **kept[17] = {
+        PyObject **kept[16] = {
             &self->put, &self->there, &self->plain, &self->console, &self->number, &self->begun, &self->lines,
             &self->append, &self->no_line, &self->contain, &self->note, &self->taken_in, &self->here, &self->opened,
-            &self->latest, &self->ours, &self->job,
+            &self->latest, &self->job,
         };
-        for (int i = 0; i < 17; i++) {
+        for (int i = 0; i < 16; i++) {
             *kept[i] = Py_NewRef(given[i]);
         }
         self->usual = usual;
@@ -440,7 +444,7 @@ write_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 #define EACH_MEMBER(X) \
     X(put) X(there) X(plain) X(console) X(number) X(begun) X(lines) X(append) X(no_line) X(contain) X(note) X(taken_in) \
-    X(here) X(opened) X(latest) X(ours) X(job)
+    X(here) X(opened) X(latest) X(job)
 
 static int
 write_traverse(Write *self, visitproc visit, void *arg)

@@ -182,7 +182,7 @@ class Console:
         if instruction != at or last is not code:
             call = self._calls.get((same(code), at)) or self._met(frame)
             self.last = code, at, call
-        place = self._place()
+        place = self._place(frame)
         if place is context.OURS:
             return
         if call.passes:
@@ -217,9 +217,15 @@ class Console:
             lines.pop(thread, None)  # which a signal handler may have done
         self._add(line)
 
-    def _place(self) -> context.Place | None:
-        """The training that the program is in."""
-        place = context.here.inside or context.opened.get()
+    def _place(self, frame: FrameType) -> context.Place | None:
+        """The training that the program is in; `OURS` where what is written is not the program's.  While we are at work
+        it may be: a finalizer of the program's runs, or a signal handler."""
+        inside = context.here.inside
+        if inside is not None and inside.id:
+            return inside
+        if inside is context.OURS and _is_ours(package_of(frame)):
+            return inside
+        place = context.opened.get()
         if place is None:
             place = context.latest.get()
             if place is not None and place.id not in self._job.unfinished:
@@ -231,7 +237,7 @@ class Console:
         `%0`, `%1` and so on the values in the text where they are known, under `%batch` how often this was said."""
         while frame is not None and package_of(frame) in _LOGGING:
             frame = frame.f_back
-        place = self._place()
+        place = self._place(frame) if frame is not None else context.OURS
         if frame is None or place is context.OURS:
             return
         call = self._calls.get((same(frame.f_code), frame.f_lasti)) or self._met(frame)
@@ -299,7 +305,7 @@ class Console:
         return recorder is not None
 
     def _schedule(self, line: Line) -> None:
-        if self._look_again():
+        if self._look_again() or context.here.inside is context.OURS:  # nor within what begins the recording
             return
         call, pieces = line[CALL], line[TEXT:]
         if call.tried <= TRIES:
@@ -319,7 +325,8 @@ class Console:
             passes = package in _ECHO or (name in ("write", "writelines") and package not in _LOGGING)
         code = frame.f_code
         call = PrintCall(code, frame.f_lasti, passes or hands_on(code, frame.f_lasti))
-        if _PARSES_ALONE and not call.passes and any(module in sys.modules for module in _PARSERS):
+        ours = context.here.inside is context.OURS  # which may be parsing
+        if _PARSES_ALONE and not ours and not call.passes and any(module in sys.modules for module in _PARSERS):
             context.aside(shield.contain, "printed values", self._analyse, call)
         names = (*code.co_varnames, *code.co_freevars, *code.co_cellvars)
         call.redefined = "print" in names or "print" in frame.f_globals
@@ -408,6 +415,10 @@ class Console:
             self._watch.finish()
         if self._transcript is not None:
             self._transcript.finish()
+
+
+def _is_ours(package: str) -> bool:
+    return package == "autotrack" or package.startswith("autotrack_")
 
 
 def _several(pieces: list[str]) -> bool:

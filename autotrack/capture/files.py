@@ -141,7 +141,7 @@ class Files:
         """A file that was read or written; `state`: what it was as it was opened, where that is known."""
         if not self._on or "://" in path or path.endswith(_SOURCES) or path.startswith(_foreign()):
             return
-        if context.here.inside is context.OURS:
+        if context.here.inside in (context.OURS, context.CALLED):
             return
         try:
             folder = "" if path[:1] == "/" else os.getcwd()

@@ -62,7 +62,6 @@ def made(console: Console, job: Job, number: int, put: Any, there: Any, plain: A
         here=context.here,
         opened=context.opened,
         latest=context.latest,
-        ours=context.OURS,
         job=job,
         usual=USUAL,
         limit=WAITING // 2,
