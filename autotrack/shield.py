@@ -107,8 +107,20 @@ def contain(
     """
     try:
         return function(*arguments)
+    except RecursionError as error:
+        try:
+            theirs = _stop(where, error, meter)
+        except RecursionError:  # nor is there room for that
+            theirs = False
+        if theirs:
+            raise
+        return FAILED
     except Exception as error:
-        if _stop(where, error, meter):
+        try:
+            theirs = _stop(where, error, meter)
+        except RecursionError:
+            theirs = True
+        if theirs:
             raise
         return FAILED
 
@@ -119,9 +131,9 @@ def _stop(where: str, error: Exception, meter: Meter | None) -> bool:
         theirs = raised_by_signal_handler(error)
         if not theirs:
             _note(where, error, meter)
-    except RecursionError:  # too near to the limit to look closer
-        theirs = False
-    return theirs or _State.strict
+    except RecursionError:  # too near to the limit to look closer; of other errors a signal handler's comes first
+        return not isinstance(error, RecursionError)
+    return theirs or (_State.strict and not isinstance(error, RecursionError))
 
 
 TIMED = 64

@@ -63,6 +63,7 @@ typedef struct {
     PyObject *lines;   /* a dict: those of other threads */
     PyObject *append;  /* to what is to be read */
     PyObject *no_line;
+    PyObject *nowhere; /* for a `PrintCall` that is not known */
     PyObject *contain;
     PyObject *note;
     PyObject *taken_in;
@@ -324,15 +325,63 @@ done:
     return begun;
 }
 
-/* Let Python do it, contained.  -1 where that raised, which is the user's own then. */
+/* Let Python do it, contained.  -1 where that raised, which is the user's own then, unless there was no room for that
+   call: what has been in it leaves a trace. */
 static int
 in_python(Write *self, PyObject *function, PyObject *const *given, size_t count)
 {
     PyObject *args[5] = {s_console, function};
     memcpy(args + 2, given, count * sizeof(PyObject *));
     PyObject *result = PyObject_Vectorcall(self->contain, args, count + 2, NULL);
+    if (result == NULL && PyErr_ExceptionMatches(PyExc_RecursionError)) {
+        PyObject *type, *error, *trace;
+        PyErr_Fetch(&type, &error, &trace);
+        if (trace == NULL) {
+            Py_DECREF(type);
+            Py_XDECREF(error);
+            return 0;
+        }
+        PyErr_Restore(type, error, trace);
+    }
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
+}
+
+/* A line is at its end. */
+static void
+add(Write *self, PyObject *line)
+{
+    PyObject *added = PyObject_CallOneArg(self->append, line);
+    if (added == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(added);
+}
+
+/* Keep a text that could not be noted, and no more of it: behind what its thread has begun, which ends with that. */
+static void
+keep(Write *self, PyObject *text)
+{
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    unsigned long thread = PyThread_get_thread_ident();
+    PyObject *lost = Py_BuildValue("[OiOkidOOOOO]", Py_None, DONE, Py_None, thread, 0, seconds_since_epoch(), self->number,
+                                   self->nowhere, Py_None, Py_None, text);
+    PyObject *line = Py_NewRef(PyList_GET_ITEM(self->begun, 0));
+    if (line != self->no_line && PyLong_AsUnsignedLong(PyList_GET_ITEM(line, THREAD)) == thread
+        && PyLong_AsLong(PyList_GET_ITEM(line, AT)) != DONE) {
+        PyList_SetItem(self->begun, 0, Py_NewRef(self->no_line));
+        PyList_SetItem(line, AT, PyLong_FromLong(DONE));
+        PyList_SetItem(line, FRAME, Py_NewRef(Py_None));
+        add(self, line);
+    }
+    Py_DECREF(line);
+    if (lost != NULL) {
+        add(self, lost);
+        Py_DECREF(lost);
+    }
+    PyErr_Clear();
+    PyErr_Restore(type, error, trace);
 }
 
 /* Note what was written.  -1 with an exception that is the user's own. */
@@ -366,10 +415,9 @@ noted(Write *self, PyObject *text)
             PyList_SetItem(line, FRAME, Py_NewRef(Py_None));
             PyList_SetItem(line, AT, PyLong_FromLong(DONE));
             PyList_SetItem(self->begun, 0, Py_NewRef(self->no_line));
-            PyObject *appended = PyObject_CallOneArg(self->append, line);
-            Py_XDECREF(appended);
+            add(self, line);
             int due = is_true(self->console, s_due);
-            if (appended == NULL || due < 0) {
+            if (due < 0) {
                 PyErr_Clear();
             }
             if (due <= 0 || PyList_GET_SIZE(line) > FEW) {
@@ -379,8 +427,18 @@ noted(Write *self, PyObject *text)
         }
         PyErr_Clear();
     }
-    PyObject *given[3] = {self->number, text, (PyObject *)frame};
+    PyObject *taken = PyList_New(1);
+    if (taken == NULL) {
+        PyErr_Clear();
+        goto done;
+    }
+    PyList_SET_ITEM(taken, 0, Py_NewRef(text));
+    PyObject *given[3] = {self->number, taken, (PyObject *)frame};
     result = in_python(self, self->note, given, 3);
+    if (PyList_GET_SIZE(taken) == 1 && PyList_GET_ITEM(taken, 0) != Py_None) {
+        keep(self, text);
+    }
+    Py_DECREF(taken);
 done:
     Py_DECREF(frame);
     Py_DECREF(line);
@@ -414,25 +472,25 @@ static PyObject *
 write_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {
-        "put", "there", "plain", "console", "number", "begun", "lines", "append", "no_line", "contain", "note", "taken_in",
-        "here", "opened", "latest", "job", "usual", "limit", NULL,
+        "put", "there", "plain", "console", "number", "begun", "lines", "append", "no_line", "nowhere", "contain", "note",
+        "taken_in", "here", "opened", "latest", "job", "usual", "limit", NULL,
     };
-    PyObject *given[16];
+    PyObject *given[17];
     Py_ssize_t usual, limit;
     PyObject **g = given;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$OOOOOO!O!OO!OOOOOOOnn:Write", keywords, g, g + 1, g + 2, g + 3, g + 4,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$OOOOOO!O!OO!OOOOOOOOnn:Write", keywords, g, g + 1, g + 2, g + 3, g + 4,
                                      &PyList_Type, g + 5, &PyDict_Type, g + 6, g + 7, &PyList_Type, g + 8, g + 9, g + 10,
-                                     g + 11, g + 12, g + 13, g + 14, g + 15, &usual, &limit)) {
+                                     g + 11, g + 12, g + 13, g + 14, g + 15, g + 16, &usual, &limit)) {
         return NULL;
     }
     Write *self = (Write *)type->tp_alloc(type, 0);
     if (self != NULL) {
-        PyObject **kept[16] = {
+        PyObject **kept[17] = {
             &self->put, &self->there, &self->plain, &self->console, &self->number, &self->begun, &self->lines,
-            &self->append, &self->no_line, &self->contain, &self->note, &self->taken_in, &self->here, &self->opened,
-            &self->latest, &self->job,
+            &self->append, &self->no_line, &self->nowhere, &self->contain, &self->note, &self->taken_in, &self->here,
+            &self->opened, &self->latest, &self->job,
         };
-        for (int i = 0; i < 16; i++) {
+        for (int i = 0; i < 17; i++) {
             *kept[i] = Py_NewRef(given[i]);
         }
         self->usual = usual;
@@ -443,8 +501,8 @@ write_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 }
 
 #define EACH_MEMBER(X) \
-    X(put) X(there) X(plain) X(console) X(number) X(begun) X(lines) X(append) X(no_line) X(contain) X(note) X(taken_in) \
-    X(here) X(opened) X(latest) X(job)
+    X(put) X(there) X(plain) X(console) X(number) X(begun) X(lines) X(append) X(no_line) X(nowhere) X(contain) X(note) \
+    X(taken_in) X(here) X(opened) X(latest) X(job)
 
 static int
 write_traverse(Write *self, visitproc visit, void *arg)

@@ -150,21 +150,24 @@ class Console:
         for call in self._calls.values():
             call.site = None
 
-    def note(self, number: int, text: str, frame: FrameType) -> None:
-        """Remember a write.  The hot path of a print."""
-        thread = threading.get_ident()
+    def note(self, number: int, given: list[Any], frame: FrameType) -> None:
+        """Remember a write.  The text is taken out of `given` as it is put on record: what raises, a signal handler of
+        the user's or for want of frames, leaves it in there.  The hot path of a print.
+
+        No call stands between looking at a line and adding to it, nor between taking and putting: at each a signal
+        handler may print or raise, and another thread may print.
+        """
+        text, thread = given[0], threading.get_ident()
         code, at = frame.f_code, frame.f_lasti
         begun, lines = self.begun[number], self.lines[number]
         line = begun[0]
         if line is not NO_LINE and line[THREAD] != thread:
-            begun[0] = NO_LINE
-            lines[line[THREAD]] = line
+            self._set_aside(number)
             line = NO_LINE
         if line is NO_LINE and lines:
             line = lines.get(thread, NO_LINE)
         if line is not NO_LINE:
             more = len(line) < TEXT + TOGETHER
-            # No call between looking and adding, as above.
             if (
                 more
                 and line[AT] == at
@@ -172,6 +175,7 @@ class Console:
                 and line[FRAME] in (None, frame)  # of another frame it is a print that raised
                 and (text > CONTROL or text[:1] != "\r" or text == "\r")
             ):
+                given[0] = None
                 line.append(text)
                 self.waiting += len(text)
                 if text == "\n" or text == "\r" or len(line) - TEXT == line[WRITES]:
@@ -184,6 +188,7 @@ class Console:
             self.last = code, at, call
         place = self._place(frame)
         if place is context.OURS:
+            given[0] = None
             return
         if call.passes:
             held, writes = None, 0
@@ -198,24 +203,41 @@ class Console:
         values = with_step(values, place)
         line = [held, at, code, thread, writes, time.time(), number, call, values, place, text]
         if text[-1:] in ("\n", "\r") and (held is None or text == "\n"):
-            self._add(line)
+            line[FRAME] = given[0] = None
+            line[AT] = DONE
+            self.written.append(line)
+            self.taken_in(line)
             return
-        # No call stands between looking and putting: threads take turns at calls.
-        other = begun[0]
+        while begun[0] is not NO_LINE:
+            self._set_aside(number)
+        given[0] = None
         begun[0] = line
-        if other is not NO_LINE:
-            lines[other[THREAD]] = other
         if held is not None and not self.due:
             self._look_again()
 
+    def _set_aside(self, number: int) -> None:
+        """Another thread writes, or a signal handler has come between: a line that is not ended waits for its thread to
+        go on.  Of two, the first is at its end."""
+        begun, lines = self.begun[number], self.lines[number]
+        line = begun[0]
+        begun[0] = NO_LINE
+        if line[AT] == DONE:
+            return
+        thread = line[THREAD]
+        before = lines[thread] if thread in lines else NO_LINE  # noqa: SIM401  # it would be a call
+        lines[thread] = line
+        if before[AT] != DONE:
+            before[AT], before[FRAME] = DONE, None
+            self.written.append(before)
+
     def _close(self, number: int, line: Line) -> None:
-        """A line is at its end."""
+        """A line is at its end.  For a moment it is in two places rather than in none."""
         begun, lines, thread = self.begun[number], self.lines[number], line[THREAD]
+        self._add(line)
         if begun[0] is line:
             begun[0] = NO_LINE
         elif lines.get(thread) is line:
             lines.pop(thread, None)  # which a signal handler may have done
-        self._add(line)
 
     def _place(self, frame: FrameType) -> context.Place | None:
         """The training that the program is in; `OURS` where what is written is not the program's.  While we are at work
@@ -250,7 +272,7 @@ class Console:
     def _add(self, line: Line) -> None:
         if line[AT] == DONE:  # a signal handler came first
             return
-        line[FRAME], line[AT] = None, DONE
+        line[AT], line[FRAME] = DONE, None  # in this order: what goes with a frame may print
         self.written.append(line)
         self.taken_in(line)
 

@@ -278,3 +278,7 @@ def _counters_of(code: CodeType) -> tuple[str, ...]:
         _held.append(code)
         _counters[same(code)] = found
     return found
+
+
+NOWHERE = PrintCall(_counters_of.__code__, 0, passes=False)
+"""Stands for a place that is not known, and whose prints are not read."""

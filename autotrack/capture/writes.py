@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+import time
 
 from autotrack import context, shield
+from autotrack.capture.shown import NOWHERE
 from autotrack.extension import built
 from autotrack.frames import transparent
 
@@ -56,6 +59,7 @@ def made(console: Console, job: Job, number: int, put: Any, there: Any, plain: A
         lines=console.lines[number],
         append=console.written.append,
         no_line=NO_LINE,
+        nowhere=NOWHERE,
         contain=shield.contain,
         note=console.note,
         taken_in=console.taken_in,
@@ -71,7 +75,7 @@ def made(console: Console, job: Job, number: int, put: Any, there: Any, plain: A
 def in_python(console: Console, number: int, put: Any, there: Any, plain: Any) -> Any:
     """The same without the extension."""
     getframe, contain, note, taken_in = sys._getframe, shield.contain, console.note, console.taken_in
-    begun, written = console.begun[number], console.written
+    begun, written, getid, now = console.begun[number], console.written, threading.get_ident, time.time
     of_python = type(there()) is io.TextIOWrapper
     depth = 1 if of_python else 2
 
@@ -97,12 +101,29 @@ def in_python(console: Console, number: int, put: Any, there: Any, plain: Any) -
                 return result
             if text == "\n":
                 begun[0], line[FRAME], line[AT] = NO_LINE, None, DONE
-                line.append(text)
+                line += [text]
                 written.append(line)
-                if not console.due or len(line) > FEW:
-                    contain("console", taken_in, line)
-                return result
-        contain("console", note, number, text, frame)
+                if console.due and len(line) <= FEW:
+                    return result
+                text = None
+        taken = [text]
+        try:
+            if text is None:
+                contain("console", taken_in, line)
+            else:
+                contain("console", note, number, taken, frame)
+        except RecursionError as error:
+            trace = error.__traceback__
+            if trace is None or trace.tb_next is not None:  # else there was no room for that call
+                raise
+        finally:
+            if taken[0] is not None:
+                lost = [None, DONE, None, getid(), 0, now(), number, NOWHERE, None, None, text]
+                line = begun[0]
+                if line[THREAD] == lost[THREAD] and line[AT] != DONE:  # what it goes on with
+                    begun[0], line[AT], line[FRAME] = NO_LINE, DONE, None
+                    written.append(line)
+                written.append(lost)
         return result
 
     def write_of_another(*given: Any, **named: Any) -> Any:
@@ -112,7 +133,7 @@ def in_python(console: Console, number: int, put: Any, there: Any, plain: Any) -
         result = put(*given, **named) if put is not None else plain(there(), *given, **named)
         text = given[0] if given else next(iter(named.values()))
         if issubclass(type(text), str):
-            contain("console", note, number, str.__str__(text), getframe(1))
+            contain("console", note, number, [str.__str__(text)], getframe(1))
         return result
 
     write.__qualname__ = "TextIOWrapper.write"  # as an error of the user's names it

@@ -15,7 +15,7 @@ from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import context, libraries, lifecycle, shield
-from autotrack.capture.shown import CALLERS_OF, STEP
+from autotrack.capture.shown import CALLERS_OF, NOWHERE, STEP
 from autotrack.job import Job
 from autotrack.printed import functions, source
 from autotrack.printed.afterwards import Afterwards
@@ -119,7 +119,7 @@ class Watch:
     def take(self, writes: Iterable[Write]) -> None:
         """Read what was written."""
         for write in writes:
-            if write.stream < 0:
+            if write.stream < 0 or write.call is NOWHERE:
                 continue
             if time.monotonic() > self.until:
                 strand = write.place if isinstance(write.place, Strand) else self._own

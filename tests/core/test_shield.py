@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,3 +199,35 @@ def test_a_recording_goes_on_after_failures(monkeypatch: pytest.MonkeyPatch, tmp
     assert "what is known before the call" in first.gaps
     assert (first.status, second.status) == ("finished", "finished")
     assert isinstance(Recording, type)
+
+
+def test_what_a_signal_handler_raises_near_the_recursion_limit(heard: list[tuple[str, str]]) -> None:
+    """Not swallowed, where there is room for the handler and none to look closer at what it raised."""
+    ran, broken = False, Broken()
+
+    def tell(*_: object) -> None:
+        nonlocal ran
+        ran = True
+        raise broken
+
+    def nest(more: int) -> str:
+        nonlocal ran
+        if more:
+            return nest(more - 1)
+        ran = False
+        try:
+            contain("here", signal.raise_signal, signal.SIGUSR1)
+        except Broken:
+            return "raised"
+        return "swallowed" if ran else "no room"
+
+    before = signal.signal(signal.SIGUSR1, tell)
+    outcomes = []
+    try:
+        for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+            with contextlib.suppress(RecursionError):
+                outcomes.append(nest(depth))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert outcomes[0] == "raised"
+    assert "swallowed" not in outcomes
