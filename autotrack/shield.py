@@ -7,6 +7,7 @@ it is raised.  Nothing else in the package may catch `Exception`.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _thread
 import errno
 import io
@@ -353,8 +354,8 @@ def _was_given(frame: FrameType, interrupted: FrameType) -> bool:
 
 def _handler_codes() -> list[CodeType]:
     codes = []
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
+    for number in _signal.valid_signals():  # not those of `signal`: 0.1 ms and several frames, for enumerations
+        handler = _signal.getsignal(number)
         if handler is None or isinstance(handler, int) or handler is signal.default_int_handler:
             continue
         while type(handler).__name__ == "partial" and hasattr(handler, "func"):
