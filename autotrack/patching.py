@@ -58,7 +58,8 @@ class Patch:
     generators: called for each item on its way to the user.  `after(args, kwargs, result)` is for the few functions
     that run on every step of a training: the function is replaced by a plain one, which calls it once the call has
     returned, also inside of tracked calls.  `quick(*args, **kwargs)`, of an extension in C, is asked before it, and
-    where it returns True `after` is spared; what it raises is treated as what `after` does.
+    where it returns True `after` is spared; what it raises is treated as what `after` does.  `calling(function)` gives
+    what calls the function then, for frameworks that rewrite the functions of a program as they call them.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Patch:
         yielded: Callable[[Any, tuple[Any, ...], dict[str, Any], Any, int], None] | None = None,
         after: Callable[[tuple[Any, ...], dict[str, Any], Any], None] | None = None,
         quick: Callable[..., bool] | None = None,
+        calling: Callable[[Any], Any] | None = None,
         opens: Callable[[Call], Opening | None] | None = None,
         subclasses: bool = False,
         optional: bool = False,
@@ -78,7 +80,7 @@ class Patch:
         if [observe, returned, yielded, after].count(None) != 3:
             raise TypeError(f"a patch of {targets} takes one of `observe`, `returned`, `yielded` and `after`")
         self.targets, self.observe, self.returned, self.opens = targets, observe, returned, opens
-        self.yielded, self.after, self.quick = yielded, after, quick
+        self.yielded, self.after, self.quick, self.calling = yielded, after, quick, calling
         self.subclasses, self.optional, self.around, self.awaited = subclasses, optional, around, awaited
 
 
@@ -390,8 +392,10 @@ class _Awaited(Coroutine[Any, Any, Any]):
 def following(site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
     """What stands for a function that runs on every step of a training."""
     assert site.patch.after is not None
-    drive = shield.followed(site.name, original, site.patch.after, site.meter, site, site.patch.quick)
-    functools.update_wrapper(drive, original)
+    called = transparent(site.patch.calling(original)) if site.patch.calling is not None else original
+    drive = shield.followed(site.name, called, site.patch.after, site.meter, site, site.patch.quick)
+    functools.update_wrapper(drive, called)
+    drive.__wrapped__ = original
     return drive  # type: ignore[no-any-return]
 
 

@@ -73,6 +73,23 @@ def _modules_above(frame: FrameType | None) -> list[str]:
     return names
 
 
+def converted(function: Any) -> Any:
+    """What calls a function of a class, which may be the program's: as AutoGraph would have called it, which does not
+    look into functions that stand for others."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        control = sys.modules.get("tensorflow.python.autograph.core.ag_ctx")
+        context = control.control_status_ctx() if control is not None else None
+        if control is None or context is None or context.status is not control.Status.ENABLED:
+            return function(*args, **kwargs)
+        convert = sys.modules["tensorflow.python.autograph.impl.api"].tf_convert
+        return convert(function, context)(*args, **kwargs)
+
+    functools.update_wrapper(call, function)
+    call.autograph_info__ = None  # type: ignore[attr-defined]
+    return call
+
+
 def is_step(frame: FrameType) -> bool:
     """Whether a frame is that of the step of a model of Keras's."""
     return frame.f_code.co_name == _STEP and str(frame.f_globals.get("__name__")) == _TRAINER

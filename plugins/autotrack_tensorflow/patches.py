@@ -8,7 +8,7 @@ from typing import Any
 
 from autotrack import Patch, hookimpl
 from autotrack.plugin_api import seed_called
-from autotrack_tensorflow import checkpoints, data, deferred, loop, metrics, scalars, trainings
+from autotrack_tensorflow import checkpoints, data, deferred, frames, loop, metrics, scalars, trainings
 
 DEPTH = 2
 METRICS = (
@@ -36,7 +36,8 @@ def autotrack_patches() -> Iterator[Patch]:
         yield Patch(f"keras.src.metrics.{name}.update_state", after=metrics.updated, optional=True)
     for name in ("metric:Metric", *METRICS):
         yield Patch(f"keras.src.metrics.{name}.reset_state", after=metrics.reset, optional=True)
-    yield Patch("keras.src.metrics.metric:Metric.result", after=scalars.computed, subclasses=True, optional=True)
+    result = "keras.src.metrics.metric:Metric.result"
+    yield Patch(result, after=scalars.computed, calling=frames.converted, subclasses=True, optional=True)
     yield Patch("tensorflow.python.data.ops.dataset_ops:DatasetV2.__iter__", after=data.iterated)
     yield Patch("tensorflow.python.data.ops.iterator_ops:OwnedIterator._next_internal", after=data.fetched)
     yield Patch("tensorflow.python.distribute.input_lib:DistributedIteratorBase.get_next", after=data.fetched)

@@ -453,6 +453,42 @@ def test_a_schedule_of_the_programs_own_is_not_called(tmp_path: Path) -> None:
     assert fit.gaps == {"learning rate of each epoch": why}
 
 
+def test_metrics_of_the_programs_own_that_are_converted(tmp_path: Path) -> None:
+    """AutoGraph rewrites their functions, which may ask for the truth of a tensor, as it does without us."""
+    source = """
+import tensorflow as tf, keras
+
+class Own(keras.metrics.Metric):
+    def __init__(self):
+        super().__init__(name="own")
+        self.total = self.add_variable((), "zeros", name="total")
+
+    def update_state(self, value, sample_weight=None):
+        if tf.reduce_sum(value) > 0.0:
+            self.total.assign_add(1.0)
+
+    def result(self):
+        if self.total > 1.0:
+            return self.total * 1.0
+        return self.total * 2.0
+
+own = Own()
+
+@tf.function
+def updated(value):
+    own.update_state(value)
+    return own.result()
+
+for at in range(4):
+    print(float(updated(tf.fill((3,), float(at)))), float(own.result()), own.result.__name__)
+"""
+    (tmp_path / "plain").mkdir()
+    plain = run_program(source, tmp_path / "plain", tracked=False)
+    done = run_program(source, tmp_path)
+    assert (done.returncode, done.stdout) == (0, plain.stdout), done.stderr
+    assert "AutoGraph" not in done.stderr
+
+
 def test_a_compiled_step_is_traced_as_often(tmp_path: Path) -> None:
     def trained() -> tuple[int, list[Any]]:
         model = built()
