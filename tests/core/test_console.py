@@ -509,7 +509,9 @@ def test_finalizers_that_run_while_we_are_at_work(tmp_path: Path) -> None:
     status, out, err = run(FINALIZED.lstrip(), tmp_path, tracked=True)
     assert (status, err) == (0, b"")
     assert int((tmp_path / "ours").read_text()) > 0
-    assert console(tmp_path) == out.decode() == "".join(f"last {count}.\n" for count in range(1, 201))
+    assert out.decode() == "".join(f"last {count}.\n" for count in range(1, 201))
+    told = console(tmp_path)  # where several threads print, a line may be on record after one that was begun later
+    assert Counter(told.splitlines(keepends=True)) == Counter(out.decode().splitlines(keepends=True))
 
 
 def test_a_finalizer_that_runs_in_the_thread_of_the_recorder(tmp_path: Path) -> None:
