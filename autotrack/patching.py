@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from autotrack import context, shield, trained
+from autotrack.awaited import Awaited
 from autotrack.call import Call
 from autotrack.extension import Switch
 from autotrack.frames import transparent
@@ -293,7 +294,7 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
             _here.inside = context.OURS
             observation.leave()
             if site.patch.awaited and isinstance(result, Coroutine):
-                return _Awaited(result, observation)
+                return Awaited(result, observation)
             try:
                 begun = time.thread_time()
                 observation.finish(result)
@@ -330,63 +331,6 @@ def driver(site: Site) -> Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], 
             _here.inside = None
 
     return transparent(drive if returned is None else drive_quickly)
-
-
-def _stepping(name: str, *first: Any) -> Callable[..., Any]:
-    """A method that has a coroutine go on to where it waits next, or to its end: one frame in a traceback."""
-
-    def step(self: _Awaited, *given: Any) -> Any:
-        try:
-            return getattr(self._coroutine, name)(*first, *given)
-        except StopIteration as end:
-            self._end(Observation.finish, end.value)
-            raise
-        except BaseException as error:
-            self._end(Observation.fail, error)
-            raise
-
-    return transparent(step)
-
-
-class _Awaited(Coroutine[Any, Any, Any]):
-    """The coroutine that a call has returned, whose end is the end of the call.
-
-    No coroutine of ours around it: closed before its start, that would never come to the other, and both would warn.
-    """
-
-    __slots__ = ("__weakref__", "_coroutine", "_observation")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], observation: Observation) -> None:
-        self._coroutine = coroutine
-        self._observation: Observation | None = observation
-        """Until its end."""
-
-    def _end(self, how: Callable[[Observation, Any], None], what: Any) -> None:
-        observation, self._observation = self._observation, None
-        if observation is not None:
-            context.aside(how, observation, what)
-
-    send = _stepping("send")
-    throw = _stepping("throw")
-
-    @transparent
-    def close(self) -> None:
-        self._coroutine.close()
-        self._end(Observation.fail, GeneratorExit())
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return self
-
-    def __iter__(self) -> _Awaited:
-        return self
-
-    __next__ = _stepping("send", None)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._coroutine, name)
-
-    def __repr__(self) -> str:
-        return repr(self._coroutine)
 
 
 def following(site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
