@@ -50,17 +50,19 @@ def report_artifact(
     closed: Callable[[], bool] | None = None,
     unknown: str = "",
     number: int | None = None,
+    when: float | None = None,
 ) -> int | None:
     """A file that was `read` or `written` by the job.  `model` is the identity of the model inside, or what the
     recorder has to call with the path for it; `closed`, where given, says when its content is whole; `unknown`, why
-    there is no use in a digest; `number`, under which number it was reported before.  Returns its number."""
+    there is no use in a digest; `number`, under which number it was reported before; `when` it was opened, or written
+    last, in seconds since the epoch, where that was not now.  Returns its number."""
     try:
         path = os.path.abspath(path)
     except FileNotFoundError:  # the current folder is gone
         path = os.path.join(job.cwd, path)
     identity = model if isinstance(model, str) else None
     again = number is not None
-    number = _seen(job, path, mode, kind, model=identity, step=step, strand=strand, number=number)
+    number = _seen(job, path, mode, kind, model=identity, step=step, strand=strand, number=number, when=when)
     if number is None or again:
         if number is not None and strand is not None and mode == "written":
             _now_known(job, number, step, strand)
@@ -102,13 +104,13 @@ def _now_known(job: Job, number: int, step: int | None, strand: str) -> None:
 
 def _seen(
     job: Job, path: str, mode: str, kind: str, *, model: str | None, step: int | None, strand: str | None,
-    number: int | None = None,
+    number: int | None = None, when: float | None = None,
 ) -> int | None:  # fmt: skip
     if number is None:
         number = job.next_artifact()
         job.artifacts[path, mode == "written"] = number
     event = events.ArtifactSeen(
-        time=time.time(),
+        time=when if when is not None else time.time(),
         artifact=number,
         path=storable(path),
         mode=mode,

@@ -310,7 +310,7 @@ class _File:
         except OSError:
             self.done = True
             if not self.writing and self.state is None and self.path in moved:
-                report_artifact(job, self.path, "read", unknown=f"it was moved to {moved[self.path]}")
+                report_artifact(job, self.path, "read", unknown=f"it was moved to {moved[self.path]}", when=self.when)
             return
         state = _state(status)
         told = self.state is None and (self.path, self.writing) in job.artifacts  # by a plugin, which knows more
@@ -320,10 +320,10 @@ class _File:
             self.done, self.state = True, state
             changed = state != self.opened if self.opened is not None else status.st_mtime > self.when
             why = "it was written to after it was read" if changed else ""
-            report_artifact(job, self.path, "read", unknown=why)
+            report_artifact(job, self.path, "read", unknown=why, when=self.when)
         elif time.time() - status.st_mtime >= calm:
             self.state = state
-            report_artifact(job, self.path, "written")
+            report_artifact(job, self.path, "written", when=max(status.st_mtime, self.when))
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

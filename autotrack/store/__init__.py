@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotrack.store.database import StoreError
-from autotrack.store.query import Ambiguous, NotFound, Store, open_store
+from autotrack.store.database import Ambiguous, NotFound, StoreError
+from autotrack.store.query import Store, open_store
 
 __all__ = ["Ambiguous", "NotFound", "Store", "StoreError", "open_store"]

@@ -25,6 +25,14 @@ class StoreError(AutotrackError):
     """The store can't do what was asked: names the thing and says what to do next."""
 
 
+class NotFound(StoreError):
+    """There is nothing of that name."""
+
+
+class Ambiguous(StoreError):
+    """More than one thing begins so."""
+
+
 class Busy(StoreError):
     """Another process writes to the store for longer than one waits."""
 

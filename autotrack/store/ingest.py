@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from autotrack import events
@@ -115,6 +116,7 @@ class _Segment:
         self._series: list[tuple[Any, ...]] = []
         self._profiles: list[events.DataProfiled] = []
         self._files: list[tuple[Any, ...]] = []
+        self._datasets: list[tuple[Any, ...]] = []
         self._digests: list[tuple[Any, ...]] = []
         self._models: list[tuple[Any, ...]] = []
 
@@ -189,10 +191,12 @@ class _Segment:
         elif isinstance(event, events.DataProfiled):
             self._profiles.append(event)
         elif isinstance(event, events.ArtifactSeen):
-            known = event.path, event.mode, event.strand, event.step
+            known = event.path, event.mode, event.kind, event.strand, event.step, event.time
             self._files.append((*self._key, event.artifact, *known))
         elif isinstance(event, events.ArtifactDigested):
-            self._digests.append((*self._key, event.artifact, event.digest))
+            self._digests.append((*self._key, event.artifact, event.digest, event.bytes))
+        elif isinstance(event, events.StrandDataset):
+            self._datasets += _dataset_rows(self._file.job, event)
         if isinstance(event, (events.ArtifactSeen, events.ArtifactDigested)) and event.model is not None:
             self._models.append((*self._key, event.artifact, event.model))
 
@@ -201,9 +205,15 @@ class _Segment:
         put("facts", "job, segment, position, tag, strand, body", self._facts, "job, segment, position")
         put("strands", "strand, job, segment, position, run, kind, ended", self._begun, "strand")
         put("series", "job, segment, series, strand, name, origin", self._series, "job, segment, series")
-        put("files", "job, segment, artifact, path, mode, strand, step", self._files, "job, segment, artifact")
-        put("files", "job, segment, artifact, digest", self._digests, "job, segment, artifact")
+        put(
+            "files",
+            "job, segment, artifact, path, mode, kind, strand, step, time",
+            self._files,
+            "job, segment, artifact",
+        )
+        put("files", "job, segment, artifact, digest, bytes", self._digests, "job, segment, artifact")
         put("files", "job, segment, artifact, model", self._models, "job, segment, artifact")
+        put("datasets", _DATASETS, self._datasets, "strand, role, number, part")
         profiles.put(self._database, self._file.job, self._profiles)
         for joined in self._joined:
             self.strands |= join(self._database, joined.strand, joined.into)
@@ -233,6 +243,16 @@ class _Segment:
             return True
         sql = "SELECT 1 FROM facts WHERE job = ? AND segment = ? AND strand IS NULL AND tag = 'segment_ended'"
         return self._database.row(sql, self._key) is not None
+
+
+_DATASETS = "strand, role, number, part, job, data, name, method, kind, row_count, column_count"
+
+
+def _dataset_rows(job: str, event: events.StrandDataset) -> Iterator[tuple[Any, ...]]:
+    """A dataset and its parts, in the columns of `_DATASETS`."""
+    for part, dataset in enumerate((event.dataset, *event.dataset.parts)):
+        about = dataset.id, dataset.name, dataset.method, dataset.kind, dataset.rows, dataset.columns
+        yield event.strand, event.role, event.number, part, job, *about
 
 
 _STATE = "bytes, lines, digest, slots, empty, damage, points_damage, passing"

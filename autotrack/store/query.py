@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from autotrack.journal.folder import Folder
 from autotrack.store import edits, schema
-from autotrack.store.database import Database, StoreError, connect
+from autotrack.store.database import Ambiguous, Database, NotFound, connect
 from autotrack.store.intake import Intake
 from autotrack.store.place import Place, place
 
 if TYPE_CHECKING:
     import numpy
 
-
-class NotFound(StoreError):
-    """There is nothing of that name."""
-
-
-class Ambiguous(StoreError):
-    """More than one thing begins so."""
+    from autotrack.store.lineage import Lineage
 
 
 _LIST = "id, job, name, framework, kind, status, started, duration, author, params, metrics, tags, parent"
@@ -290,6 +284,18 @@ class Store:
 
         found = profiles.of(self._database, [first, second])
         return difference.difference(found[first], found[second]) if {first, second} <= found.keys() else None
+
+    def trace(self, name: str, *, down: bool = False, everything: bool = False) -> Lineage:
+        """Where a thing comes from and who used it, or with `down` all that came of it.
+
+        `name`: a file or folder that is here, a run or job as for `resolve`, the id of a dataset or a model, the digest
+        of a file, the beginning of one of these (six digits at least), or the recorded path of a file that is gone.
+        `everything`: also where very many things came of one.  Raises NotFound, Ambiguous, OSError."""
+        from autotrack.store import lineage
+
+        return lineage.trace(
+            self._database, lineage.targets(self, self._database, name), down=down, everything=everything
+        )
 
     def job(self, id: str) -> dict[str, Any]:
         """`{"job": ..., "runs": [...]}`: a job with its runs, nested ones too, in the order they began.  Raises

@@ -7,7 +7,8 @@ import os
 from autotrack import settings
 from autotrack.journal import folder
 from autotrack.journal.folder import Folder
-from autotrack.store.query import NotFound, Store, open_store
+from autotrack.store.database import NotFound
+from autotrack.store.query import Store, open_store
 
 
 def place(directory: str | os.PathLike[str] | None) -> tuple[Folder, str | None]:

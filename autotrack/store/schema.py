@@ -5,7 +5,8 @@ hold, and NULL in `low`, `high` says that no value was finite.
 from these and from the edits, so that lists, filters and sorting need not read them; it can be made again at any
 time.
 
-`files` are those that were read or written, to be found by what they held.
+`files` are those that were read or written, to be found by what they held; `datasets` are what runs have used, each
+and its parts (features, labels), to be found by their identity.
 
 `profiles` are events too, but kept by the identity of the data: whichever job reported one, it serves every run that
 used such data.  `profiled` says which jobs did, so that a profile goes with the last of them.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from autotrack.store.database import Database, StoreError
 
-VERSION = 4
+VERSION = 5
 
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT",
@@ -31,8 +32,10 @@ TABLES = {
     "chunks": """job TEXT, segment TEXT, series BIGINT, part BIGINT, count BIGINT, first_step BIGINT, last_step BIGINT,
         first_time DOUBLE PRECISION, last_time DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,
         steps {blob}, times {blob}, points {blob}, PRIMARY KEY (job, segment, series, part)""",
-    "files": """job TEXT, segment TEXT, artifact BIGINT, path TEXT, mode TEXT, strand TEXT, step BIGINT, digest TEXT,
-        model TEXT, PRIMARY KEY (job, segment, artifact)""",
+    "files": """job TEXT, segment TEXT, artifact BIGINT, path TEXT, mode TEXT, kind TEXT, strand TEXT, step BIGINT,
+        time DOUBLE PRECISION, digest TEXT, bytes BIGINT, model TEXT, PRIMARY KEY (job, segment, artifact)""",
+    "datasets": """strand TEXT, role TEXT, number BIGINT, part BIGINT, job TEXT, data TEXT, name TEXT, method TEXT,
+        kind TEXT, row_count BIGINT, column_count BIGINT, PRIMARY KEY (strand, role, number, part)""",
     "profiles": "data TEXT PRIMARY KEY, time DOUBLE PRECISION, body TEXT",
     "profiled": "data TEXT, job TEXT, PRIMARY KEY (data, job)",
     "strands": "strand TEXT PRIMARY KEY, job TEXT, segment TEXT, position BIGINT, run TEXT, kind TEXT, ended BIGINT",
@@ -55,8 +58,11 @@ INDEXES = (
     "facts_strand ON facts (strand)",
     "facts_own ON facts (job, tag) WHERE strand IS NULL",
     "facts_files ON facts (job) WHERE tag = 'artifact'",
-    "files_written ON files (digest) WHERE mode = 'written'",
-    "files_model ON files (model) WHERE mode = 'written' AND model IS NOT NULL",
+    "files_digest ON files (digest, mode)",
+    "files_model ON files (model, mode) WHERE model IS NOT NULL",
+    "files_strand ON files (strand) WHERE strand IS NOT NULL",
+    "datasets_data ON datasets (data)",
+    "datasets_job ON datasets (job)",
     "series_strand ON series (strand)",
     "strands_run ON strands (run)",
     "strands_job ON strands (job, kind)",
@@ -73,7 +79,7 @@ INDEXES = (
     "metrics_name ON metrics (name, last)",
 )
 
-_OF_JOB = ("segments", "facts", "files", "series", "chunks", "profiled", "strands", "runs")
+_OF_JOB = ("segments", "facts", "files", "datasets", "series", "chunks", "profiled", "strands", "runs")
 _OF_RUN = ("params", "metrics", "tags")
 
 

@@ -1,0 +1,215 @@
+"""The nodes of a lineage, made of rows of the store as they are met."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from autotrack import events
+from autotrack.store.database import Database
+from autotrack.store.lineage.graph import Lineage, Node
+from autotrack.store.present import presented
+from autotrack.values import storable
+
+SKEW = 2.0
+"""Seconds by which the clocks of two machines, or of a machine and its file system, may differ."""
+FANOUT = 200
+"""Things of one kind that are followed from one thing, unless everything is asked for."""
+PLACES = 20
+"""Paths of a file that are named."""
+EVER = 1e18
+"""Seconds since the epoch."""
+
+_FILES = """SELECT files.job, files.segment, files.artifact, files.path, files.mode, files.kind, files.step, files.time,
+    files.digest, files.bytes, files.model, strands.run
+    FROM files LEFT JOIN strands ON strands.strand = files.strand WHERE """
+_RUNS = """SELECT id, job, name, framework, kind, status, started, duration, author, parent, params, metrics, model
+    FROM runs WHERE """
+_DATASETS = """SELECT strands.run, data, role, part, name, method, datasets.kind, row_count, column_count
+    FROM datasets JOIN strands ON strands.strand = datasets.strand WHERE """
+
+
+class File(NamedTuple):
+    """A file as a job saw it, and the run that it belongs to."""
+
+    job: str
+    segment: str
+    artifact: int
+    path: str
+    mode: str
+    kind: str
+    step: int | None
+    time: float | None
+    digest: str | None
+    bytes: int | None
+    model: str | None
+    run: str | None
+
+    @property
+    def node(self) -> str:
+        return f"file:{self.digest or f'{self.job}/{self.segment}/{self.artifact}'}"
+
+    @property
+    def moment(self) -> float:
+        return self.time if self.time is not None else 0.0
+
+
+class Used(NamedTuple):
+    """A dataset of a run, or a part of one."""
+
+    run: str
+    data: str | None
+    role: str
+    part: int
+    name: str | None
+    method: str
+    kind: str
+    rows: int | None
+    columns: int | None
+
+
+class Nodes:
+    """Makes nodes in `found`; `everything`: however many there are."""
+
+    def __init__(self, database: Database, found: Lineage, *, everything: bool = False) -> None:
+        self.database, self.found = database, found
+        self.undigested: dict[str, File] = {}
+        """The files whose content is not known, by their nodes."""
+        self._fanout = None if everything else FANOUT
+
+    def limited(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """As many as are followed."""
+        if self._fanout is None or len(rows) <= self._fanout:
+            return rows
+        self.found.left_out += len(rows) - self._fanout
+        return rows[: self._fanout]
+
+    def add(self, id: str, kind: str, **about: Any) -> str:
+        if id not in self.found.nodes:
+            self.found.nodes[id] = {"id": id, "kind": kind, **about}
+        return id
+
+    def file(self, digest: str, path: str | None, size: int | None) -> str:
+        """A file of this digest, which lies at `path` now, whichever jobs know of it."""
+        paths = [] if path is None else [presented(storable(path))]
+        node = self.add(f"file:{digest}", "file", digest=digest, bytes=size, paths=paths)
+        for file in self.files("files.digest = ? ORDER BY files.time DESC", (digest,)):
+            self.seen(file)
+        return node
+
+    def seen(self, file: File) -> str:
+        """A file, with the place where a job saw it and the model that it holds."""
+        node = self.add(file.node, "file", digest=file.digest, bytes=file.bytes, paths=[])
+        about, path = self.found.nodes[node], presented(file.path)
+        if path not in about["paths"] and len(about["paths"]) < PLACES:
+            about["paths"].append(path)
+        if about["bytes"] is None:
+            about["bytes"] = file.bytes
+        if file.digest is None:
+            self.undigested[node] = file
+        if file.model is not None:
+            about["model"] = file.model
+            self.found.join("holds", node, self.model(file.model))
+        return node
+
+    def model(self, identity: str) -> str:
+        return self.add(f"model:{identity}", "model", identity=identity)
+
+    def data(self, identity: str, **about: Any) -> str:
+        node = self.add(f"data:{identity}", "data", identity=identity)
+        self.found.nodes[node].update(about)
+        return node
+
+    def known_data(self, identity: str) -> str:
+        """Data by its identity, whichever run used it: a dataset or a part of one."""
+        for used in self.used("data = ? ORDER BY part LIMIT 1", identity):
+            self.data(identity, **described(used))
+        return self.data(identity)
+
+    def data_of(self, run: str) -> None:
+        """The data that a run used, with the names of its parts."""
+        whole: Node | None = None
+        for used in self.used("strands.run = ? ORDER BY datasets.strand, role, number, part", run):
+            if used.part == 0:
+                whole = None
+                if used.data is not None:
+                    whole = self.found.nodes[self.data(used.data, **described(used))]
+                    self.found.join("used", f"run:{run}", whole["id"], role=used.role)
+            elif whole is not None and used.data is not None:
+                whole.setdefault("parts", {})[used.data] = presented(used.name)
+
+    def run(self, id: str) -> Node | None:
+        """A run, its job and its author; None where there is none."""
+        known = self.found.nodes.get(f"run:{id}")
+        if known is not None:
+            return known
+        row = self.database.row(f"{_RUNS} id = ?", (id,))
+        if row is None:
+            return None
+        _, job, name, framework, kind, status, started, duration, author, parent, params, metrics, model = row
+        node = self.add(
+            f"run:{id}", "run", run=id, job=job, name=name, framework=framework, type=kind, status=status,
+            started=started, duration=duration, user=author, parent=parent, params=json.loads(params),
+            metrics=json.loads(metrics), model=model,
+        )  # fmt: skip
+        self.found.join("part_of", node, self.job(job))
+        return self.found.nodes[node]
+
+    def job(self, id: str) -> str:
+        """A job, its author, and what started it."""
+        node = f"job:{id}"
+        sql = "SELECT name, status, started, duration, author, parent FROM jobs WHERE id = ?"
+        row = self.database.row(sql, (id,)) if node not in self.found.nodes else None
+        if row is not None:
+            name, status, started, duration, author, parent = row
+            self.add(node, "job", job=id, name=name, status=status, started=started, duration=duration, user=author)
+            if author:
+                self.found.join("by", node, self.add(f"person:{author}", "person", name=author))
+            if parent and self.database.row("SELECT 1 FROM jobs WHERE id = ?", (parent,)):
+                self.found.join("started_by", node, self.job(parent))
+        return node
+
+    def activity(self, file: File) -> str:
+        """The run that read or wrote a file, or else the job."""
+        run = self.run(file.run) if file.run is not None else None
+        return str(run["id"]) if run is not None else self.job(file.job)
+
+    def describe_jobs(self) -> None:
+        """What each of the jobs was started with, and of which code."""
+        jobs = [about["job"] for about in self.found.nodes.values() if about["kind"] == "job"]
+        sql = """SELECT job, tag, body FROM facts WHERE strand IS NULL AND job IN ({in}) AND (tag = 'job_started'
+            OR (tag = 'job_facts' AND instr(body, '"section":"git"') > 0)) ORDER BY job, segment, position"""
+        for job, _, body in self.database.within(sql, jobs):
+            about, event = self.found.nodes[f"job:{job}"], events.decode(body)
+            if isinstance(event, events.JobStarted):
+                told = {"argv": list(event.argv), "cwd": event.cwd, "host": event.host, "python": event.python}
+                about.update({name: presented(value) for name, value in told.items()})
+            elif isinstance(event, events.JobFacts) and event.value:
+                about["git"] = {name: presented(event.value.get(name)) for name in ("commit", "branch", "dirty")}
+
+    # Rows
+
+    def files(self, condition: str, values: Sequence[Any]) -> list[File]:
+        return [File(*row) for row in self.database.rows(_FILES + condition, values)]
+
+    def last(self, condition: str, values: Iterable[Any], before: float) -> File | None:
+        """The last of these files that was there by then."""
+        sql = f"{condition} AND files.time <= ? ORDER BY files.time DESC, files.artifact DESC LIMIT 1"
+        found = self.files(sql, (*values, before))
+        return found[0] if found else None
+
+    def used(self, condition: str, value: str) -> list[Used]:
+        return [Used(*row) for row in self.database.rows(_DATASETS + condition, (value,))]
+
+    def runs(self, condition: str, values: Sequence[Any]) -> list[Node]:
+        found = [
+            self.run(id) for (id,) in self.limited(self.database.rows(f"SELECT id FROM runs WHERE {condition}", values))
+        ]
+        return [run for run in found if run is not None]
+
+
+def described(used: Used) -> dict[str, Any]:
+    """What is known of a dataset beside its identity."""
+    about = {"method": used.method, "type": used.kind, "rows": used.rows, "columns": used.columns}
+    return {**about, "name": presented(used.name)}

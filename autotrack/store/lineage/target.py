@@ -1,0 +1,95 @@
+"""What a person means by the name of something that is to be traced."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from autotrack.identity import files
+from autotrack.store.database import Ambiguous, Database, NotFound
+from autotrack.store.lineage.trace import FileNow, Known
+
+if TYPE_CHECKING:
+    from autotrack.store.query import Store
+
+FILES = 10_000
+"""Files of a folder that are looked at."""
+BEGINNING = 6
+"""Digits by which a digest is known at least."""
+
+
+def targets(store: Store, database: Database, name: str) -> list[FileNow | Known]:
+    """What a name stands for: a file or folder that is here, a run or job, the id of a dataset or model or the digest
+    of a file, or the beginning of one, or the path of a file that is gone.  Raises NotFound, Ambiguous, OSError."""
+    if os.path.isdir(name):
+        found = _of_folder(store, database, name)
+        if not found:
+            raise NotFound(f"no file in {name} was written or read by a program that is recorded here")
+        return found
+    if os.path.exists(name):
+        return [_of_file(store, database, name)]
+    if ":" not in name:
+        try:
+            return [Known(*store.resolve(name))]
+        except NotFound:
+            pass
+    begun = _beginning(database, name)
+    if len(begun) > 1:
+        raise Ambiguous(f"{name!r} may be any of {', '.join(one.id for one in begun[:5])}; give more of it")
+    if begun:
+        return [*begun]
+    gone = _by_path(database, os.path.abspath(name))
+    if gone is not None:
+        return [gone]
+    raise NotFound(
+        f"{name!r} is no file or folder here, no run or job, and no dataset, model or file that is recorded; see the "
+        "runs with: autotrack ls"
+    )
+
+
+def _of_file(store: Store, database: Database, path: str) -> FileNow:
+    digest, size = files.digest_file(path, files.Cache(store.folder.root))
+    if database.row("SELECT 1 FROM files WHERE digest = ? LIMIT 1", (digest,)):
+        return FileNow(digest, os.path.abspath(path), size)
+    raise NotFound(
+        f"no program that is recorded here has read or written {path}, nor a file of the same content ({digest})"
+    )
+
+
+def _of_folder(store: Store, database: Database, folder: str) -> list[FileNow | Known]:
+    """The files of a folder that are known, and the folder itself where a job has met its files as one."""
+    cache, digests = files.Cache(store.folder.root), dict[str, str]()
+    paths = sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
+    for path in paths[:FILES]:
+        if os.path.isfile(path):
+            digests[files.digest_file(path, cache)[0]] = path
+    if database.row("SELECT 1 FROM files WHERE kind = 'folder' LIMIT 1"):
+        own = sorted(name for name in os.listdir(folder) if os.path.isfile(os.path.join(folder, name)))
+        digests[files.manifest(folder, own, cache).digest] = folder
+    found = database.within("SELECT DISTINCT digest FROM files WHERE digest IN ({in})", list(digests))
+    return [FileNow(digest, os.path.abspath(digests[digest])) for (digest,) in found]
+
+
+def _beginning(database: Database, name: str) -> list[Known]:
+    """The datasets, models and files whose ids begin so; the scheme before the last colon may be left out."""
+    digits = name.rpartition(":")[2]
+    if len(digits) < BEGINNING or not all(digit in "0123456789abcdef" for digit in digits):
+        return []
+    schemes = [name[: -len(digits)]] if ":" in name else ["blake3:", "xxh3:2:", "xxh3:1:", "blake3-manifest:"]
+    found: dict[Known, None] = {}
+    for begin in [scheme + digits for scheme in schemes]:
+        for kind, table, column in _NAMED:
+            sql = f"SELECT DISTINCT {column} FROM {table} WHERE {column} BETWEEN ? AND ? LIMIT 6"
+            found |= {Known(kind, id): None for (id,) in database.rows(sql, (begin, begin + chr(0x10FFFF)))}
+    return list(found)
+
+
+_NAMED = (
+    ("data", "datasets", "data"), ("model", "runs", "model"), ("model", "files", "model"), ("file", "files", "digest"),
+)  # fmt: skip
+
+
+def _by_path(database: Database, path: str) -> Known | None:
+    sql = "SELECT digest FROM files WHERE path = ? AND digest IS NOT NULL ORDER BY time DESC LIMIT 1"
+    row = database.row(sql, (path,))
+    return Known("file", row[0]) if row is not None else None

@@ -1,0 +1,52 @@
+"""What is asked for, and which way it is followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from autotrack.store.database import Database
+from autotrack.store.lineage import downward, upward
+from autotrack.store.lineage.graph import Lineage
+from autotrack.store.lineage.nodes import Nodes
+
+
+class FileNow(NamedTuple):
+    """A file as it is now: its digest, its path and its size in bytes."""
+
+    digest: str
+    path: str
+    bytes: int | None = None
+
+
+class Known(NamedTuple):
+    """Something of the store: a `run`, `job`, `data`, `model` or `file`, by its id or digest."""
+
+    kind: str
+    id: str
+
+
+def trace(
+    database: Database, targets: Iterable[FileNow | Known], *, down: bool = False, everything: bool = False
+) -> Lineage:
+    """Follow the targets to what they came from, and to who used them; with `down`, to all that came of them."""
+    found = Lineage()
+    nodes = Nodes(database, found, everything=everything)
+    for target in targets:
+        if isinstance(target, FileNow):
+            node = nodes.file(target.digest, target.path, target.bytes)
+        elif target.kind == "file":
+            node = nodes.file(target.id, None, None)
+        elif target.kind == "run":
+            node = str((nodes.run(target.id) or {}).get("id"))
+        else:
+            node = {"job": nodes.job, "model": nodes.model, "data": nodes.known_data}[target.kind](target.id)
+        if node in found.nodes and node not in found.target:
+            found.target.append(node)
+    if down:
+        downward.follow(nodes, found.target)
+    else:
+        upward.follow(nodes, found.target)
+        downward.follow(nodes, found.target, users=True)
+    nodes.describe_jobs()
+    return found
