@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import events
 from autotrack.identity import files
+from autotrack.journal.folder import Folder
 from autotrack.values import storable
 
 KEPT = 1_000
 """Checkpoints of which it is known what they hold, for when they are moved."""
+OUTPUTS = 100_000
+"""Paths of files that jobs have written, which are kept."""
 TICK = 0.02
 """Seconds of the clock that file systems give times of change by, twice: 10 ms is the longest on Linux."""
 
@@ -109,6 +113,8 @@ def _seen(
     if number is None:
         number = job.next_artifact()
         job.artifacts[path, mode == "written"] = number
+        if mode == "written":
+            job.outputs.append(path)
     event = events.ArtifactSeen(
         time=when if when is not None else time.time(),
         artifact=number,
@@ -180,6 +186,25 @@ def _version(path: str) -> Version | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def note_outputs(job: Job) -> None:
+    """Let later jobs know which files this one has written: they are no code.  Raises OSError."""
+    place = Folder(job.root).outputs
+    new = dict.fromkeys(_popped(job.outputs))
+    if not new:
+        return
+    with open(place, "a+", encoding="utf-8", errors="surrogateescape") as file:
+        file.seek(0)
+        known = frozenset(file.read().split("\n"))
+        lines = [path for path in new if path not in known and "\n" not in path]
+        if lines and len(known) < OUTPUTS:
+            file.write("\n".join([*lines, ""]))
+
+
+def _popped(waiting: deque[str]) -> Iterator[str]:
+    while waiting:
+        yield waiting.popleft()
 
 
 def report_manifest(job: Job, folder: str, mode: str, names: Sequence[str]) -> None:

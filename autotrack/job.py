@@ -10,13 +10,13 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 
 from autotrack import exits, libraries, ranks, shield
 from autotrack.ids import new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
     from weakref import ref
@@ -98,6 +98,8 @@ class Job:
         """By path of each file on record, and whether it was written: the number that it had last."""
         self.checkpoints: dict[str, Checkpoint] = {}
         """By path of each checkpoint that was written, what is known of it, until it is moved: the last ones."""
+        self.outputs: deque[str] = deque()
+        """The paths of files that were written, until later jobs know of them."""
         self.at_opening: list[Callable[[Job], None]] = []
         """Called when the journal of a process has been opened, in the thread that had the first thing to record."""
         self.before_opening: list[Callable[[], None]] = []
@@ -253,6 +255,13 @@ class Job:
         if self.segment is None:
             lifecycle.open_segment(self)
 
+    def note_outputs(self) -> None:
+        """Let later jobs know which files this one has written.  Raises OSError."""
+        if self.outputs:
+            from autotrack import artifacts
+
+            artifacts.note_outputs(self)
+
     # Processes
 
     def before_fork(self) -> None:
@@ -286,6 +295,7 @@ class Job:
         self.role, self.rank, self.pid = "fork", None, os.getpid()
         self._artifacts = 0
         self.artifacts = {}
+        self.outputs = deque()
         self.checkpoints = {}
         if segment is not None:  # else the parent has not written them, and may never have anything to record
             self._facts = {}

@@ -48,6 +48,7 @@ def open_segment(job: Job) -> None:
         raise
     job.recorder = recorder = Recorder(job, segment)
     job.segment = segment
+    recorder.each_period(job.note_outputs)
     if job.role == "main":
         from autotrack.capture import surroundings  # which knows of strands, and they of this
 

@@ -40,6 +40,9 @@ class Settings:
     system_seconds: float = 5.0
     """Seconds between samples of processor, memory, disk, network and GPU; 0: none."""
 
+    code: bool = True
+    """Keep the code of the program: its git work tree, or what it imported."""
+
     def __init__(self, **values: Any) -> None:
         for name, value in values.items():
             setattr(self, name, value)

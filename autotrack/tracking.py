@@ -36,18 +36,20 @@ def enable(
     quiet: bool | None = None,
     strict: bool | None = None,
     skip: tuple[str, ...] | None = None,
+    code: bool | None = None,
     how: str = "enable",
 ) -> None:
     """Record from here on.  Frameworks may have been imported before, or come later; calling it again, or with
     `AUTOTRACK_DISABLED=1`, does nothing.
 
     `dir`: the folder to record into, instead of the nearest `.autotrack`.  `quiet`: print nothing.  `skip`:
-    frameworks to leave alone, by the name of their module.  `strict`: raise what goes wrong inside autotrack
-    instead of noting it (for tests of plugins).  Raises SettingsError for a setting that can't be used.
+    frameworks to leave alone, by the name of their module.  `code`: whether the program's code is kept.  `strict`:
+    raise what goes wrong inside autotrack instead of noting it (for tests of plugins).  Raises SettingsError for a
+    setting that can't be used.
     """
     if context.Current.job is not None:
         return
-    given = {"dir": dir, "quiet": quiet, "strict": strict, "skip": skip}
+    given = {"dir": dir, "quiet": quiet, "strict": strict, "skip": skip, "code": code}
     try:
         chosen = settings.load(given, os.environ, _folder())
     except settings.SettingsError as error:

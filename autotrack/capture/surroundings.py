@@ -6,7 +6,9 @@ import os
 import sys
 import time
 
+from autotrack import libraries
 from autotrack.capture import environment, gpu, hardware, seeds, system, worktree
+from autotrack.capture.code import Code
 from autotrack.capture.worktree import Tree
 from autotrack.job import Job
 from autotrack.recorder import Recorder
@@ -18,9 +20,9 @@ SLICE = 0.02
 def look_around(job: Job, recorder: Recorder) -> None:
     """Let the recorder find out what the program runs in, and on, and how busy that is."""
     path, cwd, variables = list(sys.path), job.cwd, dict(os.environ)
-    program = getattr(sys.modules.get("__main__"), "__file__", None)
-    beside = os.path.dirname(os.path.join(cwd, program)) if program else cwd
-    tree = environment.work_tree(cwd)
+    program = _program(cwd)
+    beside = os.path.dirname(program) if program else cwd
+    tree = environment.work_tree(beside) or environment.work_tree(cwd)
 
     def know_environment() -> None:
         about = {
@@ -36,6 +38,8 @@ def look_around(job: Job, recorder: Recorder) -> None:
     recorder.later("environment", know_environment)
     recorder.later("hardware", lambda: job.know("hardware", {**hardware.facts(), **gpu.facts()}))
     recorder.later("git", lambda: _know_git(job, recorder, tree))
+    if job.settings.code:
+        Code(job, recorder, tree, program).begin()
     job.at_opening.append(seeds.report)
     recorder.each_period(lambda: seeds.report(job))
     if job.settings.system_seconds and sys.platform == "linux":
@@ -44,6 +48,13 @@ def look_around(job: Job, recorder: Recorder) -> None:
         seconds = max(job.settings.system_seconds, system.LEAST)
         recorder.every(seconds, sampler.sample, first=min(system.FIRST, seconds))
         job.at_end.append(sampler.end)
+
+
+def _program(cwd: str) -> str | None:
+    """The file of the main program; None where it is a library's, and where there is none."""
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    place = os.path.abspath(os.path.join(cwd, path)) if type(path) is str else None
+    return None if place is None or place.startswith(libraries.folders()) or not os.path.isfile(place) else place
 
 
 def _know_git(job: Job, recorder: Recorder, tree: Tree | None) -> None:

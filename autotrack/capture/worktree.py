@@ -8,6 +8,7 @@ Submodules and untracked files don't count.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import os
@@ -29,7 +30,9 @@ ENTRIES = 100
 FILES = 10
 """Files between two looks: asking for each may take until a busy program lets go of the interpreter, 5 ms."""
 
-_LINK, _MODULE, _FOLDER = 0o120000, 0o160000, 0o040000
+MODULE = 0o160000
+"""Mode of a submodule."""
+_LINK, _FOLDER = 0o120000, 0o040000
 _STAT = struct.Struct(">10I")
 _CONVERTS = re.compile(r"(?:^|\s)(?:filter|ident|working-tree-encoding)(?:[=\s]|$)")
 
@@ -109,12 +112,27 @@ def _looking(tree: Tree, commit: str) -> Iterator[Answer | None]:
         return
     comparing = _Comparing(tree, digest, written)
     for number, entry in enumerate(entries):
-        if entry.mode & 0o170000 not in (_MODULE, _FOLDER) and not entry.assumed and comparing.differs(entry):
+        if entry.mode & 0o170000 not in (MODULE, _FOLDER) and not entry.assumed and comparing.differs(entry):
             yield Answer(True)
             return
         if number % FILES == 0:
             yield None
     yield Answer(None, comparing.unknown) if comparing.unknown else Answer(False)
+
+
+def entries(tree: Tree) -> dict[bytes, int]:
+    """Path and mode of each file that git tracks, as far as its index can be read."""
+    size = 32 if re.search(r"objectformat\s*=\s*sha256", _text(os.path.join(tree.common, "config")), re.I) else 20
+    found: dict[bytes, int] = {}
+    shared = [name for name in os.listdir(tree.place) if name.startswith("sharedindex.")]  # of one that is split
+    for name in (*shared, "index"):
+        with contextlib.suppress(OSError, Unreadable, IndexError, ValueError, struct.error):
+            with open(os.path.join(tree.place, name), "rb") as file:
+                data = file.read()
+            for entry in _entries(data, size):
+                if entry is not None:
+                    found[entry.path] = entry.mode
+    return found
 
 
 def _entries(data: bytes, size: int) -> Iterator[Entry | None]:

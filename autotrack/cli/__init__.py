@@ -27,6 +27,7 @@ COMMANDS = {
     "note": "Write a note on a run.",
     "rm": "Leave runs out of lists, or show them again.",
     "export": "Write runs or points for other programs: CSV, Parquet, JSON.",
+    "code": "Print or write out the code of a run.",
     "env": "Print a run's packages as a requirements file.",
     "doctor": "Say what is observed, and what is not.",
     "verify": "Check that nothing recorded was changed.",

@@ -10,22 +10,30 @@ import click
 
 from autotrack.cli import completing, datasets, output, surroundings
 from autotrack.cli.opened import opened, reading, run_of
+from autotrack.store import NotFound, Store, code
 
 Facts = dict[tuple[str, str], Any]
 """(section, name) to value."""
 
+LINES = 40
+"""Of a difference of code that a terminal shows."""
 _MISSING = object()
 
 
 @click.command()
 @click.argument("references", metavar="ID ID ...", nargs=-1, required=True, shell_complete=completing.runs)
-@click.option("--all", "everything", is_flag=True, help="Also what is the same.")
+@click.option("--all", "everything", is_flag=True, help="Also what is the same, and all of the code's difference.")
+@click.option("--code", "only_code", is_flag=True, help="Print how the code differs, and nothing else: a unified diff.")
 @reading
-def command(references: tuple[str, ...], everything: bool, as_json: bool, directory: str | None) -> None:
+def command(
+    references: tuple[str, ...], everything: bool, only_code: bool, as_json: bool, directory: str | None
+) -> None:
     """Show how runs differ: parameters, metrics, data, model, code and environment.
 
     IDs as for `autotrack show`.  With --json, `{"runs": [id, ...], "differences": [{"section", "name", "values",
-    "same", "present"}]}`; `present` says which of the runs have such a value, those that lack it have null.
+    "same", "present"}], "code": [diff, ...]}`; `present` says which of the runs have such a value, those that lack it
+    have null.  `code` is a unified diff from the first run's code to that of each, null for the first and where the
+    code of one was not kept.
 
     Where data differs and both sides were looked into, further rows of the section "data" say how that of each run
     differs from that of the first, which has null there.  With ROLE/PART as in "train/features", their values are:
@@ -52,20 +60,63 @@ def command(references: tuple[str, ...], everything: bool, as_json: bool, direct
     \b
       autotrack compare @last @best:test/accuracy
       autotrack compare @last @best:test/accuracy --all
+      autotrack compare @best:test/accuracy @last --code > changes.patch
     """
     if len(references) < 2:
         raise click.UsageError("give two runs or more to compare: autotrack compare @last ID")
     with opened(directory) as store:
         ids = [run_of(store, reference) for reference in references]
         runs = [store.run(id) for id in ids]
-        of_data = datasets.differences(store, runs)
+        of_data = {} if only_code else datasets.differences(store, runs)
+        diffs = [None, *(_diff(store, runs[0], run) for run in runs[1:])]
+    if only_code:
+        _print_code(runs, diffs)
+        return
     rows = [row for row in _with(compared(runs), of_data) if everything or not row["same"]]
     if as_json:
-        output.print_json({"runs": ids, "differences": rows})
+        texts = ["\n".join(lines) if lines is not None else None for lines in diffs]
+        output.print_json({"runs": ids, "differences": rows, "code": texts})
     elif not output.on_terminal():
         output.print_tsv([("section", "name", *ids), *((r["section"], r["name"], *r["values"]) for r in rows)])
     else:
         _print_table(runs, rows)
+        _print_beginnings(runs, diffs, None if everything else LINES)
+
+
+def _diff(store: Store, first: dict[str, Any], other: dict[str, Any]) -> list[str] | None:
+    """How the code of one run differs from that of another; None where that of one was not kept."""
+    kept = [code.of_job(store, run["job"]) for run in (first, other)]
+    if kept[0] is None or kept[1] is None:
+        return None
+    return list(code.difference(kept[0], kept[1]))
+
+
+def _print_code(runs: list[dict[str, Any]], diffs: list[list[str] | None]) -> None:
+    for run, lines in zip(runs[1:], diffs[1:], strict=True):
+        if lines is None:
+            raise NotFound(f"the code of {runs[0]['id']} or of {run['id']} was not kept")
+        for line in lines:
+            click.echo(output.printable(line.expandtabs()) if output.on_terminal() else line)
+
+
+def _print_beginnings(runs: list[dict[str, Any]], diffs: list[list[str] | None], limit: int | None) -> None:
+    """How the code differs, for people: so many lines of each difference."""
+    from rich.text import Text
+
+    console = output.console()
+    for run, lines in zip(runs, diffs, strict=True):
+        if not lines:
+            continue
+        console.print(Text(f"\nCode of {output.short_id(run['id'])}", style="bold"))
+        for line in lines[:limit]:
+            style = next((_STYLES[mark] for mark in _STYLES if line.startswith(mark)), "")
+            console.print(Text(output.printable(line.expandtabs()), style=style))
+        if limit is not None and len(lines) > limit:
+            told = f"autotrack compare {runs[0]['id']} {run['id']} --code"
+            console.print(Text(f"… {len(lines) - limit:,} lines more: {told}", style="dim"))
+
+
+_STYLES = {"diff ": "bold", "+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red"}
 
 
 def compared(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -119,6 +170,7 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
     yield from surroundings.seeds(run["generators"])
     for name in ("commit", "branch", "dirty"):
         yield ("code", name), (job["git"] or {}).get(name)
+    yield ("code", "tree"), (job["code"] or {}).get("tree")
     for name in ("python", "platform"):
         yield ("environment", name), job[name]
     yield from surroundings.compared(job)

@@ -145,6 +145,9 @@ def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
             yield "argument", name, value, part["source"], _given_by(part), part["parsed"].get(name)
     for name, value in (job["git"] or {}).items():
         yield "git", name, value
+    for name in ("tree", "root", "program", "files"):
+        if name in (job["code"] or {}):
+            yield "code", name, job["code"][name]
     for name, version in (job["packages"] or {}).items():
         yield "package", name, version
     yield from surroundings.rows(job)
@@ -296,6 +299,10 @@ def _program_facts(job: dict[str, Any]) -> list[tuple[str, str]]:
         )
         changed = ", with changes that are not committed" if git.get("dirty") else ""
         facts.append(("commit", place + changed))
+    code = job["code"]
+    if code is not None and code.get("tree"):
+        edited = f", {len(code['edited'])} changed while it ran" if code.get("edited") else ""
+        facts.append(("code", f"{code['files']} files{edited}: autotrack code {output.short_id(job['id'])}"))
     frameworks = ", ".join(f"{name} {version}" for name, version in job["frameworks"].items())
     if frameworks:
         facts.append(("frameworks", frameworks))

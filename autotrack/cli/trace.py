@@ -26,8 +26,8 @@ def command(target: str, down: bool, everything: bool, dot: bool, as_json: bool,
     Examples:
 
     \b
-      autotrack trace model.pt
-      autotrack trace data/train.parquet --down
+      autotrack trace model.joblib
+      autotrack trace @last --down
       autotrack trace @last --json
     """
     with opened(directory) as store:

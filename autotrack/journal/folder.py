@@ -83,6 +83,16 @@ class Folder:
         return os.path.join(self.root, "blobs")
 
     @property
+    def objects(self) -> str:
+        """Code snapshots, see `autotrack.journal.objects`."""
+        return os.path.join(self.root, "objects")
+
+    @property
+    def outputs(self) -> str:
+        """The paths of files that jobs have written, a line each: what a snapshot of code leaves out."""
+        return os.path.join(self.root, "outputs")
+
+    @property
     def store(self) -> str:
         return os.path.join(self.root, "store.db")
 

@@ -101,9 +101,9 @@ class Recording:
 
 @contextlib.contextmanager
 def recorded(root: Path, *, strict: bool = True) -> Iterator[Recording]:
-    """Recording is on inside, into a folder of its own."""
+    """Recording is on inside, into a folder of its own; the code, which is that of the tests, is not kept."""
     autotrack.disable()
-    autotrack.enable(dir=root, quiet=True, strict=strict)
+    autotrack.enable(dir=root, quiet=True, strict=strict, code=False)
     try:
         yield Recording(root)
     finally:

@@ -139,7 +139,7 @@ for step in range(9000, 9100):
     (tmp_path / "refill.py").write_text(source)
     done = subprocess.run(
         [*mounted(place, "size=3m"), sys.executable, str(tmp_path / "refill.py")],
-        env=environment({**os.environ, "AUTOTRACK_DIR": f"{place}/a"}),
+        env=environment({**os.environ, "AUTOTRACK_DIR": f"{place}/a", "AUTOTRACK_CODE": "0"}),
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,311 @@
+"""The code that a program ran: kept whole within the first second, and looked at once more when it ends.
+
+The recorder does it step by step.  No git is started, and nothing of the user's repository is opened for writing: the
+files are read from the work tree, as they are, past filters and hooks.  What was read before and has not changed since
+is known by what the file system says of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from autotrack import events, notebook
+from autotrack.capture import codefiles, secrets
+from autotrack.capture.codefiles import Found, Omitted
+from autotrack.journal import objects
+from autotrack.journal.folder import Folder
+from autotrack.journal.objects import Objects
+from autotrack.values import storable
+
+if TYPE_CHECKING:
+    from autotrack.capture.worktree import Tree
+    from autotrack.job import Job
+    from autotrack.recorder import Recorder
+
+SLICE, PAUSE = 0.005, 0.01
+"""Seconds that the recorder works at it at a time, and leaves it in between."""
+AT_END = 1.0
+"""Seconds that it may take once the program has ended."""
+SETTLED = 50_000_000
+"""Nanoseconds for which a file must be unchanged for its stat data to tell that it still is."""
+NAMED = 100
+"""Files that are named of each kind of what was left out."""
+SETTINGS = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".conf", ".txt", ".gin", ".properties", ".xml", ".md")
+"""What the names of files end in that are kept with a program outside of git that has read them."""
+
+
+class Kept(NamedTuple):
+    """A file that is kept, and its stat data: size, times of change of content and of inode, inode."""
+
+    mode: int
+    name: str
+    state: tuple[int, int, int, int]
+    secret: bool
+
+
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(dict[str, Kept]).decode
+
+
+class Code:
+    """The code of a job."""
+
+    def __init__(self, job: Job, recorder: Recorder, tree: Tree | None, program: str | None) -> None:
+        self._job, self._recorder, self._tree, self._program = job, recorder, tree, program
+        folder = Folder(job.root)
+        self._objects, self._outputs = Objects(folder.objects), folder.outputs
+        self._root = tree.root if tree is not None else os.path.dirname(program) if program else job.cwd
+        self._known: dict[str, Kept] = {}
+        """What was read by earlier jobs."""
+        self._files: dict[str, Kept] = {}
+        self._elsewhere: dict[str, Kept] = {}
+        """By their absolute paths, the imported files that lie outside of the root."""
+        self._omitted: list[Omitted] = []
+        self._changed_before: dict[str, None] = {}
+        """What was changed after the program had begun, and before it was kept."""
+        self._told = 0
+        self._whole = self._named = False
+        self._bytes = 0
+        self._fact: dict[str, Any] = {}
+        self._steps = self._take()
+
+    def begin(self) -> None:
+        self._recorder.later("code", self._work)
+        self._job.at_end.append(self.end)
+
+    def _work(self) -> None:
+        """Go on for a while.  A recorder's task."""
+        until = time.monotonic() + (AT_END if self._job.ended else SLICE)
+        for _ in self._steps:
+            if time.monotonic() > until:
+                if self._job.ended:
+                    self._tell("it was not finished in time")
+                else:
+                    self._recorder.soon("code", self._work, PAUSE)
+                return
+
+    def _take(self) -> Iterator[None]:
+        begun = time.monotonic()
+        cache = self._cache()
+        with contextlib.suppress(OSError, msgspec.DecodeError), open(cache, "rb") as file:
+            self._known = _decode(file.read())
+        if self._tree is not None:
+            for found in codefiles.of_tree(self._tree, self._written(), self._job.root):
+                if isinstance(found, Found):
+                    self._keep(found.path, found.place, found.status, tracked=found.tracked)
+                elif found is not None:
+                    self._omitted.append(found)
+                yield
+        own = yield from self._imported()
+        self._fact = {
+            "root": storable(self._root),
+            "kind": "git" if self._tree is not None else "folder",
+            "program": self._relative(self._program) if self._program else None,
+            "own": self._objects.put_tree(own) if own else None,
+        }
+        with contextlib.suppress(OSError):
+            self._remember(cache)
+        self._fact["seconds"] = time.monotonic() - begun
+        self._whole = True
+        self._tell()
+
+    def _imported(self) -> Generator[None, None, dict[str, tuple[int, str]]]:
+        """Keep what was imported; returns mode and name of these files."""
+        own: dict[str, tuple[int, str]] = {}
+        for place in [self._program, *codefiles.imported()] if self._program else codefiles.imported():
+            path = self._relative(place)
+            files = self._files if path is not None else self._elsewhere
+            key = path if path is not None else place
+            if key not in files:
+                with contextlib.suppress(OSError):
+                    self._keep(key, place, os.stat(place), tracked=True, elsewhere=path is None)
+                yield
+            if key in files:
+                if files[key].state[1] > self._job.started * 1e9 and (place == self._program or self._tree is not None):
+                    self._changed_before[key] = None
+                own[key.lstrip("/")] = files[key][:2]
+        return own
+
+    def _keep(self, path: str, place: str, status: os.stat_result, *, tracked: bool, elsewhere: bool = False) -> None:
+        files = self._elsewhere if elsewhere else self._files
+        if secrets.redact(path) != path:
+            self._omitted.append(Omitted(secrets.redact(path), "its name holds a secret"))
+        elif len(self._files) + len(self._elsewhere) >= codefiles.FILES:
+            self._omitted.append(Omitted(path, f"there are more than {codefiles.FILES:,} files"))
+        elif self._bytes + status.st_size > codefiles.BYTES:
+            self._omitted.append(Omitted(path, f"all are more than {codefiles.BYTES:,} bytes"))
+        else:
+            kept = self._read(place, status, tracked=tracked)
+            if isinstance(kept, str):
+                self._omitted.append(Omitted(path, kept))
+            elif kept is not None:
+                files[path] = kept
+                self._bytes += status.st_size
+
+    def _read(self, place: str, status: os.stat_result, *, tracked: bool) -> Kept | str | None:
+        """A file with its content kept; why it is left out; None where it is no text and nobody tracks it."""
+        known, state = self._known.get(place), _state(status)
+        if known is not None and known.state == state and self._objects.has(known.name):
+            return known
+        try:
+            if stat.S_ISLNK(status.st_mode):
+                return Kept(objects.LINK, self._objects.put("blob", os.fsencode(os.readlink(place))), state, False)
+            with open(place, "rb") as file:
+                content = file.read(codefiles.TRACKED + 1)
+                state = _state(os.fstat(file.fileno()))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return f"it can't be read: {error.strerror}"
+        binary = b"\0" in content[:8192]
+        if binary and not tracked:
+            return None
+        secret = not binary and len(content) <= codefiles.UNTRACKED and _holds_secret(content)
+        if secret and not tracked and not place.endswith(_SOURCES):
+            return "it holds what looks like a secret, and git does not track it"
+        mode = objects.EXECUTABLE if status.st_mode & 0o100 else objects.FILE
+        try:
+            return Kept(mode, self._objects.put("blob", content), state, secret)
+        except OSError as error:
+            self._job.failed(error)
+            return f"it can't be kept: {error.strerror}"
+
+    def _relative(self, place: str) -> str | None:
+        """The path below the root, with slashes; None outside of it."""
+        root = os.path.join(self._root, "")
+        return place[len(root) :].replace(os.sep, "/") if place.startswith(root) else None
+
+    def _written(self) -> frozenset[str]:
+        try:
+            with open(self._outputs, encoding="utf-8", errors="surrogateescape") as file:
+                return frozenset(file.read().split("\n"))
+        except OSError:
+            return frozenset()
+
+    def _cache(self) -> str:
+        return os.path.join(self._objects.root, f"known-{objects.name_of('path', os.fsencode(self._root))[:16]}")
+
+    def _remember(self, path: str) -> None:
+        before = time.time_ns() - SETTLED
+        found = {os.path.join(self._root, name): kept for name, kept in self._files.items()} | self._elsewhere
+        settled = {place: kept for place, kept in found.items() if max(kept.state[1:3]) < before}
+        if settled != self._known:
+            beside = f"{path}.{os.getpid()}"
+            os.makedirs(self._objects.root, exist_ok=True)
+            with open(beside, "wb") as file:
+                file.write(_encode({storable(place): kept for place, kept in settled.items()}))
+            os.replace(beside, path)
+
+    # The end
+
+    def end(self) -> None:
+        """Look whether what was kept is still there as it was, and keep what came later: late imports, the cells of a
+        notebook, and the settings that a program outside of git has read."""
+        self._recorder.later("code at the end", self._look_again)
+
+    def _look_again(self) -> None:
+        self._work()
+        if not self._whole:
+            return
+        edited: dict[str, tuple[int, str]] = {}
+        gone = []
+        for path, kept in list(self._files.items()):
+            place = os.path.join(self._root, path)
+            try:
+                status = os.lstat(place)
+            except OSError:
+                gone.append(path)
+                continue
+            now = self._read(place, status, tracked=True) if _state(status) != kept.state else kept
+            if isinstance(now, Kept) and now.name != kept.name:
+                edited[path] = now[:2]
+        for _ in self._imported():
+            pass
+        if self._tree is None:
+            self._keep_settings()
+        changed = [*self._changed_before, *(path for path in (*edited, *gone) if path not in self._changed_before)]
+        self._fact["edited"] = [storable(path) for path in changed[:NAMED]]
+        self._fact["after"] = self._objects.put_tree(edited) if edited else None
+        self._tell()
+        if changed:
+            why = "they were changed while the program ran; what they held when it began to record is kept"
+            self._gap(f"code: {_some(changed)}", why)
+
+    def _keep_settings(self) -> None:
+        for path, written in list(self._job.artifacts):
+            relative = self._relative(path)
+            if not written and relative is not None and path.endswith(SETTINGS) and relative not in self._files:
+                with contextlib.suppress(OSError):
+                    status = os.stat(path)
+                    if status.st_size <= codefiles.UNTRACKED and not codefiles.made_for_secrets(relative):
+                        self._keep(relative, path, status, tracked=False)
+
+    # What is said of it
+
+    def _tell(self, missing: str = "") -> None:
+        elsewhere: dict[str, dict[str, tuple[int, str]]] = {}
+        for place, kept in self._elsewhere.items():
+            folder, _, name = place.rpartition("/")
+            elsewhere.setdefault(folder or "/", {})[name] = kept[:2]
+        try:
+            tree = self._objects.put_tree({path: kept[:2] for path, kept in self._files.items()})
+            also = [
+                {"root": storable(folder), "tree": self._objects.put_tree(files), "files": len(files)}
+                for folder, files in sorted(elsewhere.items())
+            ]
+        except OSError as error:
+            self._job.failed(error)
+            return
+        named = [path for path, kept in (*self._files.items(), *self._elsewhere.items()) if kept.secret]
+        self._fact |= {
+            "tree": tree,
+            "files": len(self._files),
+            "bytes": self._bytes,
+            "also": also,
+            "left_out": [[storable(one.path), one.why] for one in self._omitted[:NAMED]],
+            "secrets": [storable(path) for path in named[:NAMED]],
+            "cells": self._cells(),
+        }
+        self._job.know("code", self._fact)
+        if missing:
+            self._gap("code", missing)
+        if self._whole and named and not self._named:
+            self._named = True
+            self._gap(f"code: {_some(named)}", "it holds what looks like a secret; as part of the code it is kept")
+        new, self._told = self._omitted[self._told :], len(self._omitted)
+        for why in dict.fromkeys(one.why for one in new):
+            self._gap(f"code: {_some([one.path for one in new if one.why == why])}", why)
+
+    def _cells(self) -> str | None:
+        """The name of what holds the cells of a notebook in the order in which they were executed."""
+        cells = notebook.cells()
+        if cells is None:
+            return None
+        texts = [secrets.redact(cell) for cell in cells]
+        return self._objects.put("blob", msgspec.json.encode([storable(text) for text in texts]))
+
+    def _gap(self, what: str, why: str) -> None:
+        self._job.report(events.GapFound(time=time.time(), strand=None, what=storable(what), why=storable(why)))
+
+
+_SOURCES = (".py", ".ipynb", ".pyx", ".pxd", ".sh", ".r", ".R", ".jl", ".c", ".cc", ".cpp", ".h", ".cu", ".cuh", ".rs")
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _holds_secret(content: bytes) -> bool:
+    text = content.decode("utf-8", "replace")
+    return secrets.redact(text) != text
+
+
+def _some(paths: list[str]) -> str:
+    shown = ", ".join(paths[:3])
+    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"

@@ -1,0 +1,173 @@
+"""Which files are a program's code: all of the git work tree that it lies in, as it is; without one, the program and
+what it has imported.
+
+Of a work tree: every file that git tracks, of its submodules too, and those that are neither tracked nor ignored, as
+far as they look like code or settings.  Results of earlier jobs, data, models, pictures and archives are none, nor are
+files that are made to hold secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from autotrack import libraries
+from autotrack.capture import environment, worktree
+from autotrack.capture.ignored import Ignored
+from autotrack.capture.worktree import Tree
+
+TRACKED, UNTRACKED = 16 << 20, 1 << 20
+"""Bytes of a file that is kept."""
+FILES, BYTES = 20_000, 256 << 20
+"""Files of a snapshot, and their bytes."""
+DEPTH = 40
+"""Folders within one another."""
+
+_FOLDERS = frozenset(
+    "__pycache__ node_modules site-packages .git .hg .svn .tox .nox .eggs .ipynb_checkpoints .pytest_cache .mypy_cache "
+    ".ruff_cache .cache .idea .vscode wandb mlruns lightning_logs tb_logs".split()
+)
+"""Folders that hold no code, unless git tracks something in them."""
+_DATA = frozenset(
+    "csv tsv parquet feather arrow orc avro npy npz mat h5 hdf5 nc zarr db sqlite sqlite3 pkl pickle joblib pt pth "
+    "ckpt keras safetensors onnx pb tflite bin model ubj gguf tfrecord tfrecords rec lmdb jpg jpeg png gif bmp tif "
+    "tiff webp svg pdf wav mp3 flac ogg mp4 avi mkv webm zip tar gz tgz bz2 xz zst 7z rar jsonl ndjson log out err so "
+    "o a dylib dll exe whl pyc pyo class jar swp tmp bak dvi aux".split()
+)
+"""What a name ends in that is no code, unless git tracks it."""
+_SECRET = re.compile(
+    r"(^|/)(\.env(\..+)?|\.netrc|_netrc|\.pypirc|\.npmrc|\.htpasswd|\.pgpass|\.git-credentials|kaggle\.json|"
+    r"id_(rsa|dsa|ecdsa|ed25519)|credentials(\.\w+)?|secrets?\.\w+|service[-_]account.*\.json|.+\.(pem|key|p12|pfx|jks|"
+    r"keystore|kdbx|asc|gpg))$",
+    re.IGNORECASE,
+)
+
+
+class Found(NamedTuple):
+    """A file of the program's code."""
+
+    path: str
+    """With slashes, relative to the root."""
+    place: str
+    status: os.stat_result
+    tracked: bool
+
+
+class Omitted(NamedTuple):
+    """What would have been code but for something."""
+
+    path: str
+    why: str
+
+
+def of_tree(tree: Tree, outputs: Collection[str], own: str) -> Iterator[Found | Omitted | None]:
+    """The files of a work tree.  None now and then, when some time has passed.  `outputs` are the paths that jobs have
+    written, `own` is the folder that is recorded into."""
+    yield from _Walk(tree, outputs, own).folder("", 0)
+
+
+class _Walk:
+    def __init__(self, tree: Tree, outputs: Collection[str], own: str, prefix: str = "") -> None:
+        self._tree, self._outputs, self._own, self._prefix = tree, outputs, own, prefix
+        self._tracked = _tracked(tree)
+        self._folders = {path[:at] for path in self._tracked for at in _slashes(path)}
+        self._ignored = Ignored(tree)
+
+    def folder(self, folder: str, depth: int) -> Iterator[Found | Omitted | None]:
+        try:
+            with os.scandir(os.path.join(self._tree.root, folder)) as listed:
+                entries = list(listed)
+        except OSError as error:
+            yield Omitted(self._prefix + folder, f"it can't be read: {error.strerror}")
+            return
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self._below(entry, path, depth)
+                else:
+                    found = self._file(entry, path)
+                    if found is not None:
+                        yield found
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                yield Omitted(self._prefix + path, f"it can't be read: {error.strerror}")
+        yield None
+
+    def _below(self, entry: os.DirEntry[str], path: str, depth: int) -> Iterator[Found | Omitted | None]:
+        if entry.name == ".git" or entry.path == self._own:
+            return
+        tracked = path in self._folders
+        module = self._tracked.get(path) == worktree.MODULE
+        if not tracked and not module and (_holds_no_code(entry) or self._ignored(path, folder=True)):
+            return
+        if depth >= DEPTH:
+            yield Omitted(self._prefix + path, f"it lies more than {DEPTH} folders deep")
+        elif os.path.exists(os.path.join(entry.path, ".git")):  # a submodule, or a repository within
+            inner = environment.work_tree(entry.path)
+            if inner is not None:
+                yield from _Walk(inner, self._outputs, self._own, f"{self._prefix}{path}/").folder("", depth + 1)
+        else:
+            yield from self.folder(path, depth + 1)
+
+    def _file(self, entry: os.DirEntry[str], path: str) -> Found | Omitted | None:
+        tracked, shown = path in self._tracked, self._prefix + path
+        if entry.name == ".git":
+            return None
+        if not tracked:
+            _, dot, kind = entry.name.rpartition(".")
+            if (dot and kind.lower() in _DATA) or entry.path in self._outputs or self._ignored(path, folder=False):
+                return None
+            if made_for_secrets(path):
+                return Omitted(shown, "its name says that it holds secrets, and git does not track it")
+        status = entry.stat(follow_symlinks=False)
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+            return None
+        limit = TRACKED if tracked else UNTRACKED
+        if status.st_size > limit:
+            return Omitted(shown, f"{status.st_size:,} bytes: more than {limit:,}")
+        return Found(shown, entry.path, status, tracked)
+
+
+def _tracked(tree: Tree) -> dict[str, int]:
+    """Path to mode of the entries of git's index; nothing where that can't be read."""
+    try:
+        return {os.fsdecode(path): mode for path, mode in worktree.entries(tree).items()}
+    except OSError:
+        return {}
+
+
+def _slashes(path: str) -> Iterator[int]:
+    at = path.find("/")
+    while at >= 0:
+        yield at
+        at = path.find("/", at + 1)
+
+
+def _holds_no_code(entry: os.DirEntry[str]) -> bool:
+    return entry.name in _FOLDERS or any(
+        os.path.exists(os.path.join(entry.path, mark)) for mark in ("pyvenv.cfg", "conda-meta")
+    )
+
+
+def made_for_secrets(path: str) -> bool:
+    """Whether files of this name hold passwords or keys."""
+    return _SECRET.search(path) is not None
+
+
+def imported() -> list[str]:
+    """The files of the program and of the modules that it has imported from outside of the libraries."""
+    ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+    found = dict[str, None]()
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None) if name != "autotrack" else None
+        if type(path) is str and path and not path.startswith((*libraries.folders(), ours)):
+            place = os.path.abspath(path)
+            if not place.startswith((*libraries.folders(), ours)) and "autotrack_" not in name.partition(".")[0]:
+                found[place] = None
+    return list(found)

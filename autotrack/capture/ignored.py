@@ -1,0 +1,179 @@
+"""Which files git would ignore, told from the files of patterns as git reads them (`gitignore` of its documentation).
+
+pathspec knows this too, but takes 15 ms to import, in each program that is recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from typing import NamedTuple
+
+from autotrack.capture.worktree import Tree
+
+_NAME = ".gitignore"
+
+
+class Pattern(NamedTuple):
+    matches: re.Pattern[str]
+    """Paths below the folder of the file that it stands in, without a slash at the end."""
+    includes: bool
+    """Whether what matches is not to be ignored after all: `!keep.py`."""
+    folders: bool
+    """Whether only folders match."""
+
+
+def patterns(text: str) -> list[Pattern]:
+    """The patterns of a file, the last one first: that one decides."""
+    found = []
+    for line in text.splitlines():
+        if not line.endswith("\\ "):
+            line = line.rstrip(" ")
+        if not line or line.startswith("#"):
+            continue
+        includes = line.startswith("!")
+        line = line[1:] if includes else line
+        folders = line.endswith("/")
+        line = line.removesuffix("/")
+        if line:
+            found.append(Pattern(_compiled(line), includes, folders))
+    return found[::-1]
+
+
+@functools.lru_cache(4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    anchored = "/" in pattern
+    pattern = pattern.removeprefix("/")
+    begin = "" if anchored else "(?:.*/)?"
+    try:
+        return re.compile(begin + _expression(pattern) + r"\Z", re.DOTALL)
+    except re.error:
+        return _NOTHING
+
+
+_NOTHING = re.compile(r"(?!)")
+
+
+def _expression(pattern: str) -> str:
+    """The regular expression of a pattern, as `wildmatch` of git takes it with paths."""
+    out, at = "", 0
+    while at < len(pattern):
+        char = pattern[at]
+        rest = pattern[at:]
+        if rest.startswith("**/") and (at == 0 or pattern[at - 1] == "/"):
+            out, at = out + "(?:.*/)?", at + 3
+        elif rest == "**" and at > 0 and pattern[at - 1] == "/":
+            out, at = out + ".+", at + 2
+        elif char == "*":
+            out += "[^/]*"
+            at += len(rest) - len(rest.lstrip("*"))
+        elif char == "?":
+            out, at = out + "[^/]", at + 1
+        elif char == "[":
+            found, length = _set(rest)
+            out, at = out + found, at + length
+        elif char == "\\" and at + 1 < len(pattern):
+            out, at = out + re.escape(pattern[at + 1]), at + 2
+        else:
+            out, at = out + re.escape(char), at + 1
+    return out
+
+
+def _set(rest: str) -> tuple[str, int]:
+    """The expression of a bracket that opens here, and how many characters it takes; nothing matches one that does
+    not close."""
+    at, negated = 1, rest[1:2] in ("!", "^")
+    at += negated
+    members = ""
+    first = True
+    while at < len(rest) and (rest[at] != "]" or first):
+        first = False
+        named = re.match(r"\[:(\w+):\]", rest[at:])
+        if named:
+            members += _CLASSES.get(named[1], "")
+            at += len(named[0])
+        elif rest[at] == "\\" and at + 1 < len(rest):
+            members, at = members + re.escape(rest[at + 1]), at + 2
+        elif rest[at] == "-":
+            members, at = members + "-", at + 1
+        else:
+            members, at = members + re.escape(rest[at]), at + 1
+    if at >= len(rest):
+        return "(?!)", len(rest)
+    return f"(?!/)[{'^' if negated else ''}{members}]", at + 1
+
+
+_CLASSES = {
+    "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \\t", "digit": "0-9", "lower": "a-z", "upper": "A-Z",
+    "space": "\\s", "xdigit": "0-9a-fA-F", "punct": "!-/:-@\\[-`{-~", "cntrl": "\\x00-\\x1f\\x7f",
+}  # fmt: skip
+
+
+class Ignored:
+    """What git ignores in a work tree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._root = tree.root
+        self._of: dict[str, list[Pattern]] = {}
+        """By folder, the patterns of its own file."""
+        own = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "git", "ignore")
+        chosen = _excludes_file(tree)
+        files = [os.path.join(tree.common, "info", "exclude"), os.path.expanduser(chosen) if chosen else own]
+        self._everywhere = [_patterns_of(path) for path in files]
+
+    def __call__(self, path: str, *, folder: bool) -> bool:
+        """Whether a path with slashes, relative to the root, matches; what lies in an ignored folder is ignored
+        too, which the caller knows."""
+        above = path.rpartition("/")[0]
+        while True:
+            decided = _decides(self._patterns(above), path[len(above) + 1 if above else 0 :], folder)
+            if decided is not None:
+                return decided
+            if not above:
+                break
+            above = above.rpartition("/")[0]
+        for known in self._everywhere:
+            decided = _decides(known, path, folder)
+            if decided is not None:
+                return decided
+        return False
+
+    def _patterns(self, folder: str) -> list[Pattern]:
+        known = self._of.get(folder)
+        if known is None:
+            known = self._of[folder] = _patterns_of(os.path.join(self._root, folder, _NAME))
+        return known
+
+
+def _decides(known: list[Pattern], path: str, folder: bool) -> bool | None:
+    for pattern in known:
+        if (folder or not pattern.folders) and pattern.matches.match(path):
+            return not pattern.includes
+    return None
+
+
+def _patterns_of(path: str) -> list[Pattern]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return patterns(file.read())
+    except OSError:
+        return []
+
+
+_EXCLUDES = re.compile(r"^\s*excludes?file\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+
+
+def _excludes_file(tree: Tree) -> str | None:
+    """The file of patterns for all repositories, where the configuration names one."""
+    home = os.path.expanduser("~")
+    own = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "git", "config")
+    for place in (os.path.join(tree.common, "config"), os.path.join(home, ".gitconfig"), own, "/etc/gitconfig"):
+        try:
+            with open(place, encoding="utf-8", errors="surrogateescape") as file:
+                found = _EXCLUDES.findall(file.read())
+        except OSError:
+            continue
+        if found:
+            return str(found[-1]).strip('"')
+    return None

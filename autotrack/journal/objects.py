@@ -1,0 +1,130 @@
+"""Code snapshots: blobs and trees as git keeps them, one zlib-compressed file each, in `objects/`.
+
+The format is git's own (`gitformat-loose`), with SHA-1 names, so that a tree has the name that it has in the user's
+repository, and `GIT_OBJECT_DIRECTORY=.autotrack/objects git show TREE:train.py` reads one without us.  Nothing in it
+is ever changed or borrowed from elsewhere: what happens to the user's repository doesn't matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeAlias
+
+FILE, EXECUTABLE, LINK, FOLDER = 0o100644, 0o100755, 0o120000, 0o040000
+LEVEL = 1
+"""Of the compression: three times as fast as zlib's own choice for 10 % more bytes, on Python sources."""
+
+Contents: TypeAlias = "Mapping[str, tuple[int, str]]"
+"""Mode and name of the blob of each file, by its path with slashes."""
+
+
+class Damaged(Exception):
+    """An object that is missing, or holds something else than its name says."""
+
+
+class Entry(NamedTuple):
+    path: str
+    mode: int
+    name: str
+    """Of the blob, 40 hexadecimal digits."""
+
+
+def name_of(kind: str, content: bytes) -> str:
+    """The name of an object, as git would call it."""
+    return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
+
+
+class Objects:
+    """The objects in a folder."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.root, name[:2], name[2:])
+
+    def has(self, name: str) -> bool:
+        return os.path.exists(self.path(name))
+
+    def put(self, kind: str, content: bytes) -> str:
+        """Keep an object; returns its name.  Raises OSError."""
+        name = name_of(kind, content)
+        place = self.path(name)
+        if not os.path.exists(place):
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            beside = f"{place}.{os.getpid()}"
+            try:
+                with open(beside, "wb") as file:
+                    file.write(zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, LEVEL))
+                os.replace(beside, place)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(beside)
+                raise
+        return name
+
+    def put_tree(self, files: Contents) -> str:
+        """Keep the folders of these files; returns the name of the tree.  Raises OSError."""
+        root: dict[str, object] = {}
+        for path, entry in files.items():
+            *folders, last = path.split("/")
+            at = root
+            for folder in folders:
+                below = at.setdefault(folder, {})
+                if not isinstance(below, dict):  # a file was replaced by a folder meanwhile
+                    break
+                at = below
+            else:
+                at[last] = entry
+        return self._put_folder(root)
+
+    def _put_folder(self, folder: Mapping[str, object]) -> str:
+        lines: list[tuple[bytes, bytes]] = []
+        for name, entry in folder.items():
+            written = os.fsencode(name)
+            if isinstance(entry, dict):
+                digits = self._put_folder(entry)
+                lines.append((written + b"/", b"40000 %s\0" % written + bytes.fromhex(digits)))
+            elif isinstance(entry, tuple):
+                mode, digits = entry
+                lines.append((written, b"%o %s\0" % (mode, written) + bytes.fromhex(digits)))
+        return self.put("tree", b"".join(line for _, line in sorted(lines)))
+
+    def get(self, name: str) -> tuple[str, bytes]:
+        """Kind and content of an object.  Raises Damaged."""
+        try:
+            with open(self.path(name), "rb") as file:
+                whole = zlib.decompress(file.read())
+        except FileNotFoundError:
+            raise Damaged(f"the object {name} is missing in {self.root}") from None
+        except (OSError, zlib.error) as error:
+            raise Damaged(f"{self.path(name)} can't be read: {error}") from None
+        head, _, content = whole.partition(b"\0")
+        kind = head.partition(b" ")[0].decode("ascii", "replace")
+        if name_of(kind, content) != name:
+            raise Damaged(f"{self.path(name)} holds something else than it was written with")
+        return kind, content
+
+    def blob(self, name: str) -> bytes:
+        """Raises Damaged."""
+        return self.get(name)[1]
+
+    def walk(self, tree: str, folder: str = "") -> Iterator[Entry]:
+        """The files of a tree, in git's order.  Raises Damaged."""
+        kind, content = self.get(tree)
+        if kind != "tree":
+            raise Damaged(f"{self.path(tree)} is no tree")
+        at = 0
+        while at < len(content):
+            space, end = content.index(b" ", at), content.index(b"\0", at)
+            mode, path = int(content[at:space], 8), folder + os.fsdecode(content[space + 1 : end])
+            name = content[end + 1 : end + 21].hex()
+            at = end + 21
+            if mode == FOLDER:
+                yield from self.walk(name, path + "/")
+            else:
+                yield Entry(path, mode, name)

@@ -1,0 +1,135 @@
+"""The code of runs, read back from its snapshots."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from autotrack.journal import objects
+from autotrack.journal.objects import Damaged, Entry, Objects
+from autotrack.store.database import NotFound, StoreError
+from autotrack.values import original
+
+if TYPE_CHECKING:
+    from autotrack.store.query import Store
+
+ELSEWHERE = "@"
+"""The folder under which imported files from outside of the root stand, by their absolute paths."""
+
+
+class Snapshot:
+    """The code of a job.  `about` is what the job says of it, `tree` the name of its tree."""
+
+    def __init__(self, folder: Objects, about: dict[str, Any], reference: str) -> None:
+        self.about, self.reference, self.tree = about, reference, str(about["tree"])
+        self._objects = folder
+
+    def files(self) -> Iterator[Entry]:
+        """Path, mode and name of each file; those from outside of the root have paths `@/home/...`.  Raises
+        StoreError."""
+        try:
+            yield from self._objects.walk(self.tree)
+            for part in self.about.get("also") or ():
+                yield from self._objects.walk(part["tree"], ELSEWHERE + original(part["root"]).rstrip("/") + "/")
+        except Damaged as damage:
+            raise StoreError(str(damage)) from None
+
+    def read(self, path: str) -> bytes:
+        """What a file held.  Raises NotFound, StoreError."""
+        if path == "cells" and self.about.get("cells"):
+            return self._cells()
+        wanted = path.removeprefix("./")
+        for entry in self.files():
+            if entry.path == wanted:
+                return self.content(entry.name)
+        raise NotFound(f"the code of {self.reference} has no {path}; see the files: autotrack code {self.reference}")
+
+    def content(self, name: str) -> bytes:
+        """Raises StoreError."""
+        try:
+            return self._objects.blob(name)
+        except Damaged as damage:
+            raise StoreError(str(damage)) from None
+
+    def _cells(self) -> bytes:
+        cells = json.loads(self.content(self.about["cells"]))
+        return "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(cells) if cell).encode()
+
+    def write(self, place: str) -> int:
+        """Write all files into a folder that is new or empty; returns their number.  Raises StoreError, OSError."""
+        if os.path.isdir(place) and os.listdir(place):
+            raise StoreError(f"{place} is not empty; name a folder that is not there yet")
+        count = 0
+        for entry in self.files():
+            target = os.path.join(place, *entry.path.split("/"))
+            os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+            content = self.content(entry.name)
+            if entry.mode == objects.LINK:
+                os.symlink(os.fsdecode(content), target)
+            else:
+                with open(target, "wb") as file:
+                    file.write(content)
+                if entry.mode == objects.EXECUTABLE:
+                    os.chmod(target, 0o777 & ~_umask())
+            count += 1
+        return count
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def snapshot(store: Store, reference: str) -> Snapshot:
+    """The code of a run or a job.  Raises NotFound, Ambiguous, StoreError."""
+    kind, id = store.resolve(reference)
+    job = store.run(id)["job"] if kind == "run" else store.job(id)["job"]
+    found = of_job(store, job, reference)
+    if found is None:
+        elsewhere = (job.get("code") or {}).get("tree")
+        why = f"lies in another folder than {store.folder.root}" if elsewhere else "was not kept"
+        raise NotFound(f"the code of {reference} {why}; see also its gaps: autotrack show {job['id']}")
+    return found
+
+
+def of_job(store: Store, job: dict[str, Any], reference: str = "") -> Snapshot | None:
+    """The code of a job; None where it was not kept, or in another folder that feeds the same store."""
+    about, objects_ = job.get("code"), Objects(store.folder.objects)
+    if not about or not about.get("tree") or not objects_.has(about["tree"]):
+        return None
+    return Snapshot(objects_, about, reference or job["id"])
+
+
+def difference(first: Snapshot, second: Snapshot) -> Iterator[str]:
+    """The lines of a unified diff from the one to the other.  Raises StoreError."""
+    before = {entry.path: entry for entry in first.files()}
+    after = {entry.path: entry for entry in second.files()}
+    for path in sorted(before.keys() | after.keys()):
+        one, other = before.get(path), after.get(path)
+        if one is None or other is None or one[1:] != other[1:]:
+            yield from _of_file(path, one, other, first, second)
+
+
+def _of_file(path: str, one: Entry | None, other: Entry | None, first: Snapshot, second: Snapshot) -> Iterator[str]:
+    names = f"a/{path}" if one is not None else "/dev/null", f"b/{path}" if other is not None else "/dev/null"
+    yield f"diff --git a/{path} b/{path}"
+    if one is not None and other is not None and one.mode != other.mode:
+        yield f"old mode {one.mode:o}"
+        yield f"new mode {other.mode:o}"
+    contents = first.content(one.name) if one else b"", second.content(other.name) if other else b""
+    if any(b"\0" in content[:8192] for content in contents):
+        yield f"Binary files {names[0]} and {names[1]} differ"
+        return
+    before, after = (_lines(content) for content in contents)
+    yield from difflib.unified_diff(before, after, *names, lineterm="")
+
+
+def _lines(content: bytes) -> list[str]:
+    lines = content.decode("utf-8", "backslashreplace").splitlines()
+    if lines and not content.endswith(b"\n"):
+        lines[-1] += "\n\\ No newline at end of file"
+    return lines

@@ -1,0 +1,376 @@
+"""The code of a program, as it is kept, from work trees in every state and from folders without git."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autotrack.capture import environment
+from autotrack.capture.ignored import Ignored
+from autotrack.journal.objects import Objects, name_of
+from autotrack.testing import Recording, run_program
+
+PROGRAM = "import autotrack\nautotrack.log({'loss': 1.0})\n"
+Git = Callable[..., str]
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Git:
+    """Runs git in the test's folder, whatever the machine's settings."""
+    home = tmp_path.parent / f"{tmp_path.name}-home"
+    home.mkdir()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    env |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+    for who in ("AUTHOR", "COMMITTER"):
+        env |= {f"GIT_{who}_NAME": "kim", f"GIT_{who}_EMAIL": "kim@example.org"}
+
+    def run(*words: str, cwd: Path | None = None, code: int = 0) -> str:
+        given = ["git", "-c", "protocol.file.allow=always", *words]
+        done = subprocess.run(given, cwd=cwd or tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def repository(tmp_path: Path, git: Git) -> Path:
+    git("init", "-q", "-b", "main", ".")
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("x = 1\n")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / ".gitignore").write_text("*.log\n/data/\nbuild/\n!keep.log\n")
+    for name in ("a.log", "keep.log", "table.csv"):
+        (tmp_path / name).write_text("1\n")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "link.py").symlink_to("pkg/__init__.py")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    return tmp_path
+
+
+def fact(root: Path) -> dict[str, Any]:
+    from autotrack import events
+
+    found = [e for e in Recording(root).events() if isinstance(e, events.JobFacts) and e.section == "code"]
+    return dict(max(found, key=lambda event: event.time).value)
+
+
+def gaps(root: Path) -> dict[str, str]:
+    from autotrack import events
+
+    return {e.what: e.why for e in Recording(root).events() if isinstance(e, events.GapFound)}
+
+
+def listing(root: Path, tree: str) -> dict[str, str]:
+    objects = Objects(str(root / "objects"))
+    return {entry.path: f"{entry.mode:o} {objects.blob(entry.name).decode()}" for entry in objects.walk(tree)}
+
+
+def record(folder: Path, source: str = PROGRAM, **env: str) -> dict[str, Any]:
+    done = run_program(source, folder, env=env)
+    assert done.returncode == 0, done.stderr
+    return fact(folder / ".autotrack")
+
+
+def fingerprint(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file of a repository, with its time of change."""
+    found = {}
+    for at, _, names in os.walk(folder):
+        for name in names:
+            path = Path(at, name)
+            found[str(path)] = path.lstat().st_mtime_ns, b"" if path.is_symlink() else path.read_bytes()
+    return found
+
+
+def test_a_clean_tree_has_the_name_that_git_gives_it(repository: Path, git: Git) -> None:
+    before = fingerprint(repository / ".git")
+    code = record(repository)
+    assert code["tree"] == git("rev-parse", "HEAD^{tree}").strip()
+    assert (code["kind"], code["root"], code["program"]) == ("git", str(repository), "program.py")
+    assert fingerprint(repository / ".git") == before
+
+
+def test_what_is_not_committed(repository: Path, git: Git) -> None:
+    (repository / "pkg" / "__init__.py").write_text("x = 2\n")
+    (repository / "new.py").write_text("y = 1\n")
+    (repository / "conf").mkdir()
+    (repository / "conf" / "train.yaml").write_text("lr: 0.1\n")
+    os.unlink(repository / "keep.log")
+    for folder in ("data", "build", "node_modules", ".venv"):
+        (repository / folder).mkdir()
+        (repository / folder / "inside.py").write_text("z = 1\n")
+    (repository / ".venv" / "pyvenv.cfg").write_text("")
+    (repository / "model.pt").write_bytes(b"weights")
+    (repository / "odd").write_bytes(b"\0binary")
+    code = record(repository)
+    found = listing(repository / ".autotrack", code["tree"])
+    assert sorted(found) == [
+        ".gitignore", "conf/train.yaml", "link.py", "new.py", "pkg/__init__.py", "program.py", "run.sh", "table.csv",
+    ]  # fmt: skip
+    assert found["pkg/__init__.py"] == "100644 x = 2\n"
+    assert found["link.py"] == "120000 pkg/__init__.py"
+    assert found["run.sh"].startswith("100755")
+    assert code["left_out"] == []
+    # Whatever becomes of the repository, git itself can read it.
+    env = {**os.environ, "GIT_OBJECT_DIRECTORY": str(repository / ".autotrack" / "objects")}
+    words = ["git", "show", f"{code['tree']}:pkg/__init__.py"]
+    assert (
+        subprocess.run(words, cwd=repository, env=env, capture_output=True, text=True, check=True).stdout == "x = 2\n"
+    )
+
+
+def test_it_survives_the_loss_of_the_clone(repository: Path, git: Git) -> None:
+    code = record(repository)
+    subprocess.run(["rm", "-rf", str(repository / ".git")], check=True)
+    assert "program.py" in listing(repository / ".autotrack", code["tree"])
+
+
+def test_results_of_earlier_jobs_are_no_code(repository: Path) -> None:
+    source = PROGRAM + "open('metrics.json', 'w').write('{}')\nopen('notes.txt', 'w').write('by hand')\n"
+    record(repository, source)
+    (repository / "settings.json").write_text("{}")
+    code = record(repository, source)
+    found = listing(repository / ".autotrack", code["tree"])
+    assert "settings.json" in found
+    assert not {"metrics.json", "notes.txt"} & set(found)
+    assert record(repository, source)["tree"] == code["tree"], "the same code has the same name"
+
+
+def test_secrets(repository: Path, git: Git) -> None:
+    key = "AKIA" + "IOSFODNN7EXAMPLE"
+    (repository / ".env").write_text(f"AWS={key}\n")
+    (repository / "id_rsa").write_text("secret\n")
+    (repository / "settings.yaml").write_text(f"key: {key}\n")
+    (repository / "upload.py").write_text(f"key = '{key}'\n")
+    (repository / f"with-{key}.py").write_text("x = 1\n")
+    code = record(repository)
+    found = listing(repository / ".autotrack", code["tree"])
+    assert "upload.py" in found, "it is part of the code"
+    assert code["secrets"] == ["upload.py"]
+    assert {path for path, _ in code["left_out"]} == {".env", "id_rsa", "settings.yaml", "with-[redacted].py"}
+    told = gaps(repository / ".autotrack")
+    assert any("upload.py" in what for what in told)
+    assert any(".env" in what for what in told)
+    files = [path for path in (repository / ".autotrack").rglob("*") if path.is_file() and "objects" not in path.parts]
+    everything = b"".join(path.read_bytes() for path in files)
+    assert key.encode() not in everything
+
+
+def test_caps(repository: Path, git: Git) -> None:
+    (repository / "big.txt").write_bytes(b"x" * (2 << 20))
+    code = record(repository)
+    assert [path for path, _ in code["left_out"]] == ["big.txt"]
+    assert any("big.txt" in what for what in gaps(repository / ".autotrack"))
+    git("add", "big.txt")
+    assert "big.txt" in listing(repository / ".autotrack", record(repository)["tree"]), "git tracks it"
+
+
+@pytest.mark.parametrize("state", ["locked", "rebase", "worktree", "lfs", "submodule", "split", "no commit", "sparse"])
+def test_the_repository_is_left_as_it_was(repository: Path, git: Git, tmp_path: Path, state: str) -> None:
+    place = repository
+    expected = {"program.py", "pkg/__init__.py"}
+    if state == "locked":
+        (repository / ".git" / "index.lock").write_text("")
+    elif state == "rebase":
+        git("switch", "-qc", "other")
+        (repository / "pkg" / "__init__.py").write_text("x = 'other'\n")
+        git("commit", "-qam", "other")
+        git("switch", "-q", "main")
+        (repository / "pkg" / "__init__.py").write_text("x = 'main'\n")
+        git("commit", "-qam", "main")
+        git("rebase", "other", code=1)
+    elif state == "worktree":
+        place = repository / "linked"
+        git("worktree", "add", "-q", str(place), "-b", "linked")
+    elif state == "lfs":
+        (repository / ".gitattributes").write_text("*.weights filter=lfs diff=lfs merge=lfs -text\n")
+        for name in ("clean", "smudge", "process"):
+            git("config", f"filter.lfs.{name}", f"touch {tmp_path}/filtered; false")
+        (repository / "small.weights").write_text("weights\n")
+        expected |= {"small.weights", ".gitattributes"}
+    elif state == "submodule":
+        inner = repository.parent / f"{repository.name}-inner"
+        inner.mkdir()
+        git("init", "-q", ".", cwd=inner)
+        (inner / "library.py").write_text("z = 1\n")
+        git("add", "-A", cwd=inner)
+        git("commit", "-qm", "inner", cwd=inner)
+        git("submodule", "add", "-q", str(inner), "vendor")
+        git("commit", "-qm", "with a submodule")
+        (repository / "vendor" / "library.py").write_text("z = 2\n")
+        expected |= {"vendor/library.py", ".gitmodules"}
+    elif state == "split":
+        git("update-index", "--split-index")
+        (repository / "a.log").write_text("tracked now\n")
+        git("add", "-f", "a.log")
+        expected.add("a.log")
+    elif state == "no commit":
+        subprocess.run(["rm", "-rf", str(repository / ".git")], check=True)
+        git("init", "-q", ".")
+    else:
+        git("sparse-checkout", "set", "--cone", "pkg")
+        (repository / "program.py").write_text(PROGRAM)
+    for hook in ("post-index-change", "fsmonitor-watchman", "post-checkout"):
+        path = repository / ".git" / "hooks" / hook
+        if path.parent.is_dir():
+            path.write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
+            path.chmod(0o755)
+    if (repository / ".git").exists():
+        git("config", "core.fsmonitor", str(repository / ".git" / "hooks" / "fsmonitor-watchman"))
+    (place / "program.py").write_text(PROGRAM)
+    before = fingerprint(repository / ".git")
+    code = record(place)
+    root = next(path for path in (place / ".autotrack", repository / ".autotrack") if path.exists())
+    assert fingerprint(repository / ".git") == before
+    assert expected <= set(listing(root, code["tree"]))
+    assert not {"hooked", "filtered"} & set(os.listdir(tmp_path))
+    if state == "submodule":
+        assert listing(root, code["tree"])["vendor/library.py"] == "100644 z = 2\n"
+
+
+def test_edited_while_running(repository: Path) -> None:
+    source = (
+        PROGRAM
+        + "import time, pathlib\nwhile not list(pathlib.Path('.autotrack/objects').glob('known-*')): time.sleep(0.01)\n"
+    )
+    source += "pathlib.Path('pkg/__init__.py').write_text('x = 3\\n')\n"
+    code = record(repository, source)
+    assert code["edited"] == ["pkg/__init__.py"]
+    assert listing(repository / ".autotrack", code["tree"])["pkg/__init__.py"] == "100644 x = 1\n"
+    assert listing(repository / ".autotrack", code["after"]) == {"pkg/__init__.py": "100644 x = 3\n"}
+    assert "code: pkg/__init__.py" in gaps(repository / ".autotrack")
+
+
+def test_a_folder_without_git(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "library"
+    elsewhere.mkdir()
+    (elsewhere / "mine.py").write_text("value = 1\n")
+    folder = tmp_path / "work"
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "pkg" / "__init__.py").write_text("")
+    (folder / "pkg" / "part.py").write_text("")
+    (folder / "unused.py").write_text("")
+    (folder / "settings.yaml").write_text("lr: 1\n")
+    (folder / "late.py").write_text("")
+    source = f"import sys\nsys.path.insert(0, {str(elsewhere)!r})\nimport mine, pkg.part\n{PROGRAM}"
+    source += "open('settings.yaml').read()\nimport late\n"
+    code = record(folder, source)
+    assert (code["kind"], code["root"]) == ("folder", str(folder))
+    found = listing(folder / ".autotrack", code["tree"])
+    assert sorted(found) == ["late.py", "pkg/__init__.py", "pkg/part.py", "program.py", "settings.yaml"]
+    (also,) = code["also"]
+    assert also["root"] == str(elsewhere)
+    assert listing(folder / ".autotrack", also["tree"]) == {"mine.py": "100644 value = 1\n"}
+
+
+def test_it_can_be_switched_off(repository: Path) -> None:
+    assert run_program(PROGRAM, repository, env={"AUTOTRACK_CODE": "0"}).returncode == 0
+    assert not (repository / ".autotrack" / "objects").exists()
+
+
+def test_names_that_are_no_text(repository: Path) -> None:
+    try:
+        (repository / os.fsdecode(b"caf\xe9.py")).write_text("x = 1\n")
+    except OSError:
+        pytest.skip("the file system takes no such names")
+    code = record(repository)
+    assert os.fsdecode(b"caf\xe9.py") in listing(repository / ".autotrack", code["tree"])
+
+
+def test_objects_are_checked(tmp_path: Path) -> None:
+    from autotrack.journal.objects import Damaged
+
+    objects = Objects(str(tmp_path))
+    name = objects.put("blob", b"hello")
+    assert name == name_of("blob", b"hello") == "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0"
+    assert objects.put("blob", b"hello") == name
+    other = objects.put("blob", b"other")
+    os.replace(objects.path(other), objects.path(name))
+    with pytest.raises(Damaged, match="holds something else"):
+        objects.blob(name)
+    with pytest.raises(Damaged, match="missing"):
+        objects.blob(other)
+
+
+PATTERNS = [
+    "*.log", "/a", "a/", "!b.log", "a/b", "**/c", "a/**", "a/**/b", "*", "!*/", "[ab].log", "[!a]*", "?", r"\!x", "#x",
+    "b.log ", "a*c", "**", "/*", "c/*", "!c/b.log", "[a-c]/x", "x/**/", "[[:alpha:]]", "[", "a\\b",
+]  # fmt: skip
+NAMES = st.sampled_from(["a", "b", "c", "x", "ab", "b.log", "a.log", "!x", "#x", "ac"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(PATTERNS), max_size=6), st.lists(st.lists(NAMES, min_size=1, max_size=4), max_size=12))
+def test_what_git_ignores(patterns: list[str], paths: list[list[str]]) -> None:
+    """As `git check-ignore` of a real git tells it."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "init", "-q", folder], check=True)
+        Path(folder, ".gitignore").write_text("".join(f"{pattern}\n" for pattern in patterns))
+        files = []
+        for parts in paths:
+            path = Path(folder, *parts)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+            except OSError:
+                continue
+            files.append("/".join(parts))
+        files = [path for path in files if Path(folder, path).is_file()]
+        done = subprocess.run(
+            ["git", "-c", "core.excludesFile=", "check-ignore", "--no-index", "--stdin", "-z"],
+            input="\0".join(files), cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        expected = set(done.stdout.split("\0")) - {""}
+        tree = environment.work_tree(folder)
+        assert tree is not None
+        ignored = Ignored(tree)
+        found = {path for path in files if _ignored(ignored, path)}
+        assert found == expected
+
+
+def _ignored(ignored: Ignored, path: str) -> bool:
+    parts = path.split("/")
+    return any(ignored("/".join(parts[:at]), folder=True) for at in range(1, len(parts))) or ignored(path, folder=False)
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("a = 1\n")
+    record(tmp_path, "import helper\n" + PROGRAM)
+    (tmp_path / "helper.py").write_text("a = 2\n")
+    record(tmp_path, "import helper\n" + PROGRAM)
+
+    def call(*words: str, code: int = 0) -> str:
+        given = [sys.executable, "-m", "autotrack", *words]
+        done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    first, second = [line.split("\t")[0] for line in call("ls", "-c", "id").splitlines()[1:]][::-1]
+    assert [line.split("\t")[2] for line in call("code", first).splitlines()] == ["helper.py", "program.py"]
+    assert call("code", first, "helper.py") == "a = 1\n"
+    assert "helper.pi" in call("code", first, "helper.pi", code=1)
+    call("code", first, "--out", "before")
+    assert (tmp_path / "before" / "helper.py").read_text() == "a = 1\n"
+    assert "not empty" in call("code", first, "--out", "before", code=1)
+    patch = call("compare", first, second, "--code")
+    assert patch.splitlines()[-2:] == ["-a = 1", "+a = 2"]
+    applied = subprocess.run(
+        ["git", "apply", "-"], input=patch, cwd=tmp_path / "before", text=True, check=False,
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path)},
+    )  # fmt: skip
+    assert applied.returncode == 0
+    assert (tmp_path / "before" / "helper.py").read_text() == "a = 2\n"
+    assert json.loads(call("compare", first, second, "--json"))["code"][1] == patch.rstrip("\n")
