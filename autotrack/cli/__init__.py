@@ -28,6 +28,7 @@ COMMANDS = {
     "rm": "Leave runs out of lists, or show them again.",
     "export": "Write runs or points for other programs: CSV, Parquet, JSON.",
     "code": "Print or write out the code of a run.",
+    "reproduce": "Run a recorded program once more and compare.",
     "env": "Print a run's packages as a requirements file.",
     "doctor": "Say what is observed, and what is not.",
     "verify": "Check that nothing recorded was changed.",

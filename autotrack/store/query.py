@@ -297,6 +297,11 @@ class Store:
             self._database, lineage.targets(self, self._database, name), down=down, everything=everything
         )
 
+    def places(self, digest: str) -> list[str]:
+        """The paths where jobs saw a file of this digest, the last one first."""
+        sql = "SELECT path FROM files WHERE digest = ? ORDER BY time DESC"
+        return list(dict.fromkeys(path for (path,) in self._database.rows(sql, (digest,))))
+
     def job(self, id: str) -> dict[str, Any]:
         """`{"job": ..., "runs": [...]}`: a job with its runs, nested ones too, in the order they began.  Raises
         NotFound.
@@ -312,9 +317,10 @@ class Store:
         found["system"] = samples.summary(self._database, id)
         return {"job": found, "runs": _listed(self._database.rows(sql, (id,)))}
 
-    def last_job(self) -> str:
-        """The job that was started last.  Raises NotFound."""
-        row = self._database.row("SELECT id FROM jobs ORDER BY started DESC NULLS LAST, id LIMIT 1")
+    def last_job(self, *, parents: bool = False) -> str:
+        """The job that was started last; of those that no other started, where `parents` is set.  Raises NotFound."""
+        known = "WHERE parent IS NULL OR parent NOT IN (SELECT id FROM jobs)" if parents else ""
+        row = self._database.row(f"SELECT id FROM jobs {known} ORDER BY started DESC NULLS LAST, id LIMIT 1")
         if row is None:
             raise NotFound("nothing is recorded yet; record a program with: autotrack run SCRIPT")
         return str(row[0])

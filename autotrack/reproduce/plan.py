@@ -1,0 +1,254 @@
+"""What it takes to run a job once more, and what of that there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from autotrack.capture import environment
+from autotrack.capture.secrets import HIDDEN
+from autotrack.identity import files
+from autotrack.reproduce.packages import Packages, different
+from autotrack.store import Store, code
+from autotrack.store.code import ELSEWHERE, Snapshot
+
+_NOT_SET = ("VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME")
+"""Variables that say where something was installed."""
+
+
+@dataclass
+class Input:
+    """A file that the program read, and how it is now: `same`, `changed`, `missing`, `unknown` (its content was not
+    recorded), `kept` with the code; `source` is where it can be had."""
+
+    path: str
+    digest: str | None
+    state: str
+    source: str | None = None
+    folder: bool = False
+
+
+@dataclass
+class Plan:
+    """What is to be run, where, and what is known before that."""
+
+    job: dict[str, Any]
+    runs: list[dict[str, Any]]
+    snapshot: Snapshot | None
+    place: str
+    """The fresh folder."""
+    argv: list[str] = field(default_factory=list)
+    cwd: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+    inputs: list[Input] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    """Files that it wrote outside of its folders: they are put aside while it runs, and back."""
+    packages: Packages | None = None
+    problems: list[str] = field(default_factory=list)
+    """Why it can't be run."""
+    changes: list[tuple[str, str]] = field(default_factory=list)
+    """What differs from then before anything is run: (`code`, `package`, `python`, `data`, `environment`), in words."""
+    notes: list[str] = field(default_factory=list)
+
+
+def plan(store: Store, reference: str, place: str, *, current: bool) -> Plan:
+    """What running a run or job once more takes.  `current`: in the environment of this process.  Raises NotFound,
+    Ambiguous, StoreError."""
+    kind, id = store.resolve(reference)
+    job_id = store.run(id)["job"]["id"] if kind == "run" else id
+    found = store.job(job_id)
+    job = found["job"]
+    own = [run for run in found["runs"] if run["parent"] is None]
+    made = Plan(job, own, code.of_job(store, job), os.path.abspath(place))
+    made.runs = [run for run in own if kind == "job" or run["id"] == id or run["id"] == id.rpartition(".")[0]]
+    mapped = _Mapped(made)
+    _program(made, mapped)
+    _variables(made, mapped)
+    _code(made)
+    _inputs(store, made, mapped)
+    _environment(made, current=current)
+    return made
+
+
+def mapped_of(made: Plan) -> _Mapped:
+    """Where files of the program are in the fresh folder."""
+    return _Mapped(made)
+
+
+class _Mapped:
+    """Where the folders of the program are in the fresh one: the root of its code and the folder that it was started
+    in."""
+
+    def __init__(self, made: Plan) -> None:
+        about = made.snapshot.about if made.snapshot is not None else {}
+        root, cwd = about.get("root"), made.job["cwd"] or "/"
+        self.folders: list[tuple[str, str]] = []
+        if root:
+            self.folders.append((root, os.path.join(made.place, "code")))
+        if not root or not _below(cwd, root):
+            self.folders.append((cwd, os.path.join(made.place, "started")))
+        for part in about.get("also") or ():
+            self.folders.append((part["root"], os.path.join(made.place, "code", ELSEWHERE, part["root"].lstrip("/"))))
+
+    def __call__(self, path: str) -> str | None:
+        """The place of an absolute path in the fresh folder; None for one that lies elsewhere."""
+        for folder, place in self.folders:
+            if _below(path, folder):
+                return os.path.normpath(os.path.join(place, os.path.relpath(path, folder)))
+        return None
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _program(made: Plan, mapped: _Mapped) -> None:
+    job = made.job
+    made.cwd = mapped(job["cwd"] or "/") or job["cwd"]
+    if job["how"] == "notebook":
+        made.problems.append(
+            f"it was a notebook; its cells as they were executed are in: autotrack code {job['id'][:8]} cells"
+        )
+    words = list(job["argv"])
+    if not words:
+        made.problems.append("its command line was not recorded")
+        return
+    if len(words) < 2 or words[1] == "-":
+        made.problems.append("the program came from standard input or was typed in, and is not kept")
+    hidden = [word for word in words if HIDDEN in word]
+    if hidden:
+        made.problems.append(f"its command line held a secret, which was not recorded: {' '.join(hidden)}")
+    made.argv = [_word(word, mapped) for word in words]
+    if made.snapshot is None:
+        made.problems.append("its code was not kept")
+    if int((job["environment"] or {}).get("variables", {}).get("WORLD_SIZE", "1") or 1) > 1:
+        made.problems.append("it is one of several processes that a launcher had started: run that launcher once more")
+    if job["status"] in ("running", "killed", "crashed", "interrupted"):
+        made.notes.append(f"the recorded program is {job['status']}, and may have come to less than this one will")
+
+
+def _word(word: str, mapped: _Mapped) -> str:
+    option, equals, value = word.partition("=")
+    if os.path.isabs(word):
+        return mapped(word) or word
+    if equals and os.path.isabs(value):
+        return f"{option}={mapped(value) or value}"
+    return word
+
+
+def _variables(made: Plan, mapped: _Mapped) -> None:
+    """The recorded variables, and none of that kind besides."""
+    recorded = (made.job["environment"] or {}).get("variables", {})
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK_")}
+    for name in environment.variables(given):
+        if name not in _NOT_SET and name not in recorded:
+            given.pop(name, None)
+    for name, value in recorded.items():
+        if HIDDEN in value:
+            made.notes.append(f"the variable {name} held a secret and is as it is here")
+        elif name == "PYTHONPATH":
+            entries = [entry for entry in value.split(os.pathsep) if "_bootstrap" not in entry]
+            given[name] = os.pathsep.join(mapped(entry) or entry for entry in entries)
+        elif name not in _NOT_SET:
+            given[name] = value
+    if (made.job["environment"] or {}).get("hash_seed") == "random":
+        made.notes.append("PYTHONHASHSEED was not set: the order of sets of texts is another one each time")
+    made.variables = given
+
+
+def _code(made: Plan) -> None:
+    about = made.snapshot.about if made.snapshot is not None else {}
+    for path in about.get("edited") or ():
+        made.changes.append(("code", f"{path} was changed while the program ran"))
+    for path, why in about.get("left_out") or ():
+        made.notes.append(f"{path} was not kept with the code: {why}")
+    for part in about.get("also") or ():
+        if made.snapshot is not None:
+            _elsewhere(made, made.snapshot, part)
+
+
+def _elsewhere(made: Plan, snapshot: Snapshot, part: dict[str, Any]) -> None:
+    """Code outside of the program's folder, which it may find by an absolute path: whether it is as it was."""
+    begin = f"{ELSEWHERE}{part['root'].rstrip('/')}/"
+    for entry in snapshot.files():
+        if not entry.path.startswith(begin):
+            continue
+        path = entry.path.removeprefix(ELSEWHERE)
+        try:
+            with open(path, "rb") as file:
+                same = file.read() == snapshot.content(entry.name)
+        except OSError:
+            continue  # the kept one is on the path
+        if not same:
+            made.changes.append(("code", f"{path} is not as it was, and lies outside of the program's folder"))
+
+
+def _inputs(store: Store, made: Plan, mapped: _Mapped) -> None:
+    kept = {entry.path for entry in made.snapshot.files()} if made.snapshot is not None else set()
+    written: set[str] = set()
+    cache = files.Cache(store.folder.root)
+    for file in made.job["files"]:
+        path = file["path"]
+        if file["mode"] == "written":
+            written.add(path)
+            if mapped(path) is None or (os.path.isabs(path) and any(path in word for word in made.argv)):
+                made.outside.append(path)
+            continue
+        if path in written or any(one.path == path for one in made.inputs):
+            continue
+        found = _input(store, file, cache)
+        place = mapped(path)
+        if place is not None and os.path.relpath(place, os.path.join(made.place, "code")) in kept:
+            found.state = "kept" if found.state in ("missing", "unknown", "same") else found.state
+        made.inputs.append(found)
+        if found.state == "missing":
+            digest = f" ({found.digest})" if found.digest else ""
+            made.problems.append(f"the input {path} is gone, and no copy of it is known{digest}")
+        elif found.state == "changed":
+            made.changes.append(("data", f"{path} is not as it was when it was read"))
+
+
+def _input(store: Store, file: dict[str, Any], cache: files.Cache) -> Input:
+    """A file that was read: as it is now at its place, or a copy of it."""
+    path, digest = file["path"], file["digest"]
+    if "://" in path:
+        return Input(path, digest, "unknown")
+    folder = file["kind"] == "folder" or os.path.isdir(path)
+    if digest is None or not digest.startswith(("blake3:", "blake3-manifest:")):
+        return Input(path, digest, "unknown" if os.path.exists(path) else "missing", path, folder)
+    for other in dict.fromkeys([path, *store.places(digest)]):
+        if os.path.exists(other) and _digest(other, cache) == digest:
+            return Input(path, digest, "same", other, folder)
+    return Input(path, digest, "changed" if os.path.exists(path) else "missing", path, folder)
+
+
+def _digest(path: str, cache: files.Cache) -> str:
+    try:
+        if os.path.isdir(path):
+            names = sorted(name for name in os.listdir(path) if os.path.isfile(os.path.join(path, name)))
+            return files.manifest(path, names, cache).digest
+        return files.digest_file(path, cache)[0]
+    except OSError:
+        return ""
+
+
+def _environment(made: Plan, *, current: bool) -> None:
+    recorded = made.job["packages"]
+    if recorded is None:
+        made.problems.append("the packages that were installed were not recorded")
+        return
+    made.packages = Packages(made.job["python"] or "", made.job["executable"] or "", recorded)
+    if current:
+        if made.job["python"] != environment.python():
+            made.changes.append(("python", f"{made.job['python']} → {environment.python()}"))
+        for name, before, now in different(recorded, environment.packages(sys.path)):
+            made.changes.append(("package", f"{name} {before or 'not installed'} → {now or 'not installed'}"))
+    else:
+        made.problems += made.packages.problems()
+    if made.job["platform"] != environment.platform():
+        made.notes.append(f"the platform was {made.job['platform']}, and is {environment.platform()}")
+    devices = (made.job["hardware"] or {}).get("accelerators") or ()
+    if devices:
+        made.notes.append(f"it had {len(devices)} GPU ({devices[0]['name']}); results on another device differ")

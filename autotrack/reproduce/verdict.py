@@ -1,0 +1,258 @@
+"""How a run compares with the same program run once more: to the bit, within a tolerance, or where they part.
+
+What is compared, in the order in which one thing leads to another: parameters, data, the state of the generators of
+random numbers, the points of every series in the order of time, the model's weights, metrics and results, and files
+that hold no model.  What measures time or the machine is left out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy
+
+from autotrack.store import NotFound, Store
+from autotrack.store.present import presented
+
+if TYPE_CHECKING:
+    from autotrack.reproduce.plan import Plan
+
+TIMES = re.compile(
+    r"(^|[._/ -])(times?|runtime|seconds?|secs?|duration|elapsed|latency|throughput|fps|speed|it/s|memory|timestamp|"
+    r"\w+_per_second|\w*_time|\w*_runtime|\w*_seconds)($|[._/ -])",
+    re.IGNORECASE,
+)
+"""Names of what measures time or the machine."""
+
+
+class Difference(NamedTuple):
+    """Something that is not as it was.  `what`: `exit`, `run`, `param`, `data`, `rng`, `series`, `model`, `metric`,
+    `result`, `file`, `output`, or one of the plan's changes; `amount`: relative, of numbers."""
+
+    what: str
+    name: str
+    before: Any
+    now: Any
+    step: int | None = None
+    amount: float = math.inf
+
+
+class Verdict(NamedTuple):
+    """`kind`: `bitwise`, `within tolerance` or `diverged`; the differences, the first one first."""
+
+    kind: str
+    first: Difference | None
+    differences: list[Difference]
+    compared: dict[str, int]
+    """How many of each kind of thing were the same or not."""
+
+
+def verdict(store: Store, made: Plan, again: Store, code: int, tolerance: float) -> Verdict:
+    """Compare what was recorded of a plan's runs with what is in another store, of the job that exited with `code`."""
+    compared: dict[str, int] = {}
+    found = list(_differences(store, made, again, code, compared))
+    real = [one for one in found if one.what not in _STARTS]
+    if not real:
+        return Verdict("bitwise", None, found, compared)
+    causes = [Difference(what, text, None, None) for what, text in made.changes]
+    order = [*causes, *found]
+    if all(one.amount <= tolerance for one in real):
+        return Verdict("within tolerance", order[0], order, compared)
+    return Verdict("diverged", order[0], order, compared)
+
+
+_STARTS = frozenset({"rng", "param"})
+"""What a run begins with: where all that came of it is the same, it made no difference."""
+
+
+def _differences(store: Store, made: Plan, again: Store, code: int, compared: dict[str, int]) -> Iterator[Difference]:
+    try:
+        job: dict[str, Any] | None = again.job(again.last_job(parents=True))
+    except NotFound:
+        job = None
+    before = (made.job["exit"] or {}).get("code")
+    compared["exit"] = 1
+    found = job["runs"] if job is not None else []
+    others = [run for run in found if run["parent"] is None]
+    all_before = [run for run in store.job(made.job["id"])["runs"] if run["parent"] is None]
+    pairs = []
+    for run in made.runs:
+        alike = [one["id"] for one in all_before if _kind(one) == _kind(run)]
+        now = [one for one in others if _kind(one) == _kind(run)]
+        at = alike.index(run["id"])
+        if at >= len(now):
+            yield Difference("run", str(run["name"]), "recorded", "did not come to be")
+        else:
+            pairs.append((run["id"], now[at]["id"]))
+    for first, second in pairs:
+        yield from _of_run(store, first, again, second, compared)
+    if job is not None and (not pairs or len(made.runs) == len(all_before)):
+        yield from _files(made, made.job["files"], job["job"]["files"], compared, models=bool(pairs))
+    if not pairs and not made.runs and job is not None:
+        compared["output"] = 1
+        texts = [_printed(one) for one in (made.job["console"], job["job"]["console"])]
+        if texts[0] != texts[1]:
+            yield Difference("output", "what it printed", *_first_lines(*texts))
+    if before != code and before is not None:
+        yield Difference("exit", "exit code", before, code)
+
+
+def _kind(run: Mapping[str, Any]) -> tuple[Any, ...]:
+    return run["name"], run["framework"], run["kind"]
+
+
+def _of_run(store: Store, first: str, again: Store, second: str, compared: dict[str, int]) -> Iterator[Difference]:
+    before, now = store.run(first), again.run(second)
+    yield from _of_names("param", _params(before), _params(now), compared)
+    yield from _of_names("data", _data(before), _data(now), compared)
+    states = [{name: found["state"] for name, found in run["generators"].items()} for run in (before, now)]
+    yield from _of_names("rng", states[0], states[1], compared)
+    yield from _series(store, first, again, second, compared)
+    models = [(run["model"] or {}).get("id") for run in (before, now)]
+    if models[0] is not None and models[1] is not None:
+        yield from _of_names("model", {"weights": models[0]}, {"weights": models[1]}, compared)
+    yield from _checkpoints(before["artifacts"], now["artifacts"], compared)
+    yield from _of_names("result", before["summary"], now["summary"], compared)
+    trials = [
+        {one["id"].rpartition(".")[2]: one for one in s.trials(id)} for s, id in ((store, first), (again, second))
+    ]
+    for index, trial in trials[0].items():
+        other = trials[1].get(index)
+        metrics = (trial["metrics"], other["metrics"] if other is not None else {})
+        for one in _of_names("metric", *metrics, compared):
+            yield one._replace(name=f"{one.name} of trial {index}")
+
+
+def _params(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters but for those that hold paths, which are others in the fresh folder."""
+    found = {param["name"]: param["value"] for param in run["params"]}
+    return {name: value for name, value in found.items() if not (isinstance(value, str) and "/" in value)}
+
+
+def _data(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{used['role']} {used['name'] or ''}".strip() + f" {number}": used["id"]
+        for number, used in enumerate(run["datasets"])
+        if used["id"] is not None
+    }
+
+
+def _of_names(
+    what: str, before: Mapping[str, Any], now: Mapping[str, Any], compared: dict[str, int]
+) -> Iterator[Difference]:
+    for name, value in before.items():
+        if what in ("metric", "result") and TIMES.search(name):
+            continue
+        compared[what] = compared.get(what, 0) + 1
+        other = now.get(name)
+        if value != other:
+            yield Difference(what, name, value, other, amount=_relative(value, other))
+
+
+def _relative(before: Any, now: Any) -> float:
+    """How far two numbers are apart, of the larger one; infinite for what is none."""
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (before, now))
+    if not numbers:
+        return math.inf
+    largest = max(abs(before), abs(now))
+    return abs(before - now) / largest if largest else 0.0
+
+
+def _series(store: Store, first: str, again: Store, second: str, compared: dict[str, int]) -> Iterator[Difference]:
+    """The first point of each series that differs, in the order of time."""
+    before, now = _points(store, first), _points(again, second)
+    found = []
+    for name, (steps, times, values) in before.items():
+        if TIMES.search(name):
+            continue
+        compared["series"] = compared.get("series", 0) + 1
+        compared["points"] = compared.get("points", 0) + len(values)
+        if name not in now:
+            found.append((times[0], Difference("series", name, values[0], None, int(steps[0]))))
+            continue
+        steps_now, _, values_now = now[name]
+        size = min(len(values), len(values_now))
+        same = (steps[:size] == steps_now[:size]) & _equal(values[:size], values_now[:size])
+        if not same.all():
+            at = int(numpy.argmin(same))
+            told = presented(float(values[at])), presented(float(values_now[at]))
+            amount = _largest(values[:size], values_now[:size]) if len(values) == len(values_now) else math.inf
+            found.append((times[at], Difference("series", name, *told, int(steps[at]), amount)))
+        elif len(values) != len(values_now):
+            at = min(size, len(times) - 1)
+            lengths = f"{len(values)} points", f"{len(values_now)} points"
+            found.append((times[at], Difference("series", name, *lengths, int(steps[at]))))
+    yield from (difference for _, difference in sorted(found, key=lambda pair: pair[0]))
+
+
+def _points(store: Store, run: str) -> dict[str, tuple[Any, Any, Any]]:
+    parts: dict[str, list[tuple[Any, Any, Any]]] = {}
+    for name, steps, times, values in store.points(run):
+        parts.setdefault(name, []).append((steps, times, values))
+    return {
+        name: tuple(numpy.concatenate(column) for column in zip(*chunks, strict=True))  # type: ignore[misc]
+        for name, chunks in parts.items()
+    }
+
+
+def _equal(before: Any, now: Any) -> Any:
+    return (before == now) | (numpy.isnan(before) & numpy.isnan(now))
+
+
+def _largest(before: Any, now: Any) -> float:
+    """The largest relative difference."""
+    with numpy.errstate(all="ignore"):
+        largest = numpy.maximum(numpy.abs(before), numpy.abs(now))
+        apart = numpy.where(_equal(before, now), 0.0, numpy.abs(before - now) / largest)
+    return float(numpy.nan_to_num(apart, nan=math.inf).max(initial=0.0))
+
+
+def _checkpoints(
+    before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], compared: dict[str, int]
+) -> Iterator[Difference]:
+    """The weights in the files that the run wrote, in their order."""
+    models = [[file for file in files if file["mode"] == "written" and file["model"]] for files in (before, now)]
+    for one, other in zip(*models, strict=False):
+        compared["checkpoint"] = compared.get("checkpoint", 0) + 1
+        if one["model"] != other["model"]:
+            name = one["path"].rpartition("/")[2] + (f" at step {one['step']}" if one["step"] is not None else "")
+            yield Difference("model", name, one["model"], other["model"])
+    if len(models[0]) > len(models[1]):
+        missing = models[0][len(models[1])]["path"].rpartition("/")[2]
+        yield Difference("model", missing, "written", "not written")
+
+
+def _files(
+    made: Plan,
+    before: Sequence[Mapping[str, Any]],
+    now: Sequence[Mapping[str, Any]],
+    compared: dict[str, int],
+    *,
+    models: bool,
+) -> Iterator[Difference]:
+    """The files that the job wrote and that hold no model, where there are no models to compare."""
+    if models:
+        return
+    from autotrack.reproduce.plan import mapped_of
+
+    mapped = mapped_of(made)
+    written = {file["path"]: file for file in now if file["mode"] == "written"}
+    for path, digest in {file["path"]: file["digest"] for file in before if file["mode"] == "written"}.items():
+        other = written.get(mapped(path) or path)
+        compared["file"] = compared.get("file", 0) + 1
+        if other is None or other["digest"] != digest:
+            yield Difference("file", path.rpartition("/")[2], digest, other["digest"] if other is not None else None)
+
+
+def _printed(parts: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(part["text"] for part in parts if part["stream"] == "stdout")
+
+
+def _first_lines(before: str, now: str) -> tuple[str, str]:
+    for one, other in zip(before.splitlines(), now.splitlines(), strict=False):
+        if one != other:
+            return one, other
+    return f"{len(before.splitlines())} lines", f"{len(now.splitlines())} lines"
