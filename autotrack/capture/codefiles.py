@@ -165,9 +165,10 @@ def imported() -> list[str]:
     ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
     found = dict[str, None]()
     for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None) if name != "autotrack" else None
-        if type(path) is str and path and not path.startswith((*libraries.folders(), ours)):
-            place = os.path.abspath(path)
-            if not place.startswith((*libraries.folders(), ours)) and "autotrack_" not in name.partition(".")[0]:
-                found[place] = None
+        path = getattr(module, "__file__", None)
+        if type(path) is not str or not path or name.partition(".")[0].startswith("autotrack_"):
+            continue
+        place = os.path.abspath(path)
+        if not place.startswith(ours) and not libraries.holds(place):
+            found[place] = None
     return list(found)

@@ -240,6 +240,8 @@ class Files:
     def _is_the_programs(self, path: str) -> bool:
         if path.endswith(_SOURCES) or path.startswith((*_foreign(), self._job.root + os.sep)):
             return False
+        if libraries.holds(path):
+            return False
         if os.path.basename(path) in _TOOLS:
             return False
         if path.startswith(os.path.join(self._home, "")):

@@ -47,6 +47,8 @@ class _Known:
     """Global generator to the seed that it was given last."""
     fresh: dict[str, tuple[Any, str]] = {}
     """Global generator to a seed, and the digest of the state that it leads to."""
+    began: dict[str, str] = {}
+    """Global generator to the digest of the state in which it was met first."""
     replaced: list[tuple[Any, str, SeedFunction]] = []
 
 
@@ -55,6 +57,7 @@ def follow(module: str) -> None:
     owner = sys.modules[module]
     if not hasattr(owner, _READS[module]):  # one of the user's own, of the same name
         return
+    shield.contain("seeds", _meet, module)
     for name in FUNCTIONS[module]:
         original = vars(owner).get(name)
         if callable(original) and not isinstance(original, SeedFunction):
@@ -165,15 +168,19 @@ def _told(seed: Any) -> Any:
     return seed[:LONGEST] if type(seed) is str else repr(seed)[:LONGEST]
 
 
-def report(job: Job) -> None:
-    """Tell the job of the calls so far, where there are new ones."""
-    if _Known.changed:
+def report(job: Job, *, last: bool = False) -> None:
+    """Tell the job of the calls so far, where there are new ones; when it ends, also `states`: of each global generator
+    the digests of its state when it was met first, and now."""
+    if _Known.changed or last:
         _Known.changed = False
         from autotrack.capture.secrets import redact
         from autotrack.values import plain
 
         calls = [{**call, "where": redact(call["where"])} for call in _Known.calls.values()]
-        job.know("seeds", plain({"calls": calls, "left_out": _Known.left_out}))
+        about: dict[str, Any] = {"calls": calls, "left_out": _Known.left_out}
+        if last:
+            about["states"] = {name: [_Known.began.get(name), now["state"]] for name, now in states().items()}
+        job.know("seeds", plain(about))
 
 
 # States
@@ -236,3 +243,11 @@ def know(name: str, module: str, digest: Callable[[Any], str], made: Callable[[A
     digested, and how another with the same functions is made of that and a seed."""
     if all(name != known for known, *_ in _GENERATORS):
         _GENERATORS.append((name, module, digest, made))
+    shield.contain("seeds", _meet, module)
+
+
+def _meet(module: str) -> None:
+    """Keep the state of a generator as it is at first: whether it is ever drawn from shows at the end."""
+    for name, of, digest, _ in _GENERATORS:
+        if of == module and module in sys.modules and name not in _Known.began:
+            _Known.began[name] = digest(sys.modules[module])

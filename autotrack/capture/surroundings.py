@@ -42,6 +42,7 @@ def look_around(job: Job, recorder: Recorder) -> None:
         Code(job, recorder, tree, program).begin()
     job.at_opening.append(seeds.report)
     recorder.each_period(lambda: seeds.report(job))
+    job.at_end.append(lambda: seeds.report(job, last=True))
     if job.settings.system_seconds and sys.platform == "linux":
         sampler = system.Sampler(job)
         recorder.later("system", sampler.begin)
@@ -53,8 +54,10 @@ def look_around(job: Job, recorder: Recorder) -> None:
 def _program(cwd: str) -> str | None:
     """The file of the main program; None where it is a library's, and where there is none."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
+    if path is None and sys.argv and sys.argv[0].endswith(".py"):  # CPython takes it away when the program has run
+        path = sys.argv[0]
     place = os.path.abspath(os.path.join(cwd, path)) if type(path) is str else None
-    return None if place is None or place.startswith(libraries.folders()) or not os.path.isfile(place) else place
+    return None if place is None or libraries.holds(place) or not os.path.isfile(place) else place
 
 
 def _know_git(job: Job, recorder: Recorder, tree: Tree | None) -> None:

@@ -44,9 +44,9 @@ def command(
     """Run a recorded program once more, and compare what comes of it with what was recorded.
 
     The code is written into a fresh folder as it was, the inputs are checked by their digests and put beside it, the
-    packages are installed in the versions that they had (with --current-env, compared with those that are here), and the
-    program is started as it was: arguments, variables, threads.  It seeds itself as it did.  Nothing that is there is
-    changed: what lies where it writes outside of that folder is put aside, and back.
+    packages are installed in the versions that they had (with --current-env, compared with those that are here), and
+    the program is started as it was: arguments, variables, threads.  It seeds itself as it did.  Nothing that is
+    there is changed: what lies where it writes outside of that folder is put aside, and back.
 
     The verdict is `bitwise`, `within tolerance`, `diverged`, with the first thing that differs (a package, an input,
     the state of a random number generator, the loss at some step, the weights, a metric), or `not runnable`, with what

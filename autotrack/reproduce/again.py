@@ -58,6 +58,7 @@ def lay_out(made: Plan) -> None:
     assert made.snapshot is not None
     made.snapshot.write(os.path.join(made.place, "code"))
     os.makedirs(made.cwd, exist_ok=True)
+    os.makedirs(os.path.join(made.place, ".autotrack"), exist_ok=True)  # if nothing is recorded, too
     mapped = mapped_of(made)
     for one in made.inputs:
         target = mapped(one.path)

@@ -48,7 +48,7 @@ class Packages:
         return None
 
     def requirements(self) -> list[str]:
-        """Lines for an installer; of local versions (`2.13.0+cpu`) what comes before the plus: an index has no others."""
+        """Lines for an installer; of local versions (`2.13.0+cpu`) what is before the plus: an index has no others."""
         return [
             f"{name}=={version.partition('+')[0]}"
             for name, version in sorted(self.versions.items())

@@ -57,6 +57,8 @@ def verdict(store: Store, made: Plan, again: Store, code: int, tolerance: float)
     real = [one for one in found if one.what not in _STARTS]
     if not real:
         return Verdict("bitwise", None, found, compared)
+    if all(one.what in _AROUND for one in real):  # the runs came to the same
+        found = [*real, *(one for one in found if one.what in _STARTS)]
     causes = [Difference(what, text, None, None) for what, text in made.changes]
     order = [*causes, *found]
     if all(one.amount <= tolerance for one in real):
@@ -66,6 +68,9 @@ def verdict(store: Store, made: Plan, again: Store, code: int, tolerance: float)
 
 _STARTS = frozenset({"rng", "param"})
 """What a run begins with: where all that came of it is the same, it made no difference."""
+
+_AROUND = frozenset({"exit", "run", "file", "output"})
+"""What is not of a run that is in both."""
 
 
 def _differences(store: Store, made: Plan, again: Store, code: int, compared: dict[str, int]) -> Iterator[Difference]:
@@ -107,9 +112,11 @@ def _kind(run: Mapping[str, Any]) -> tuple[Any, ...]:
 def _of_run(store: Store, first: str, again: Store, second: str, compared: dict[str, int]) -> Iterator[Difference]:
     before, now = store.run(first), again.run(second)
     yield from _of_names("param", _params(before), _params(now), compared)
+    states = {name: found["state"] for name, found in now["generators"].items()}
+    during, earlier = _states(before)
+    yield from _of_names("rng", during, states, compared)
     yield from _of_names("data", _data(before), _data(now), compared)
-    states = [{name: found["state"] for name, found in run["generators"].items()} for run in (before, now)]
-    yield from _of_names("rng", states[0], states[1], compared)
+    yield from _of_names("rng", earlier, states, compared)
     yield from _series(store, first, again, second, compared)
     models = [(run["model"] or {}).get("id") for run in (before, now)]
     if models[0] is not None and models[1] is not None:
@@ -130,6 +137,18 @@ def _params(run: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters but for those that hold paths, which are others in the fresh folder."""
     found = {param["name"]: param["value"] for param in run["params"]}
     return {name: value for name, value in found.items() if not (isinstance(value, str) and "/" in value)}
+
+
+def _states(run: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The states of the generators as the run began: of those that were drawn from since, and of those that were only
+    before, as some libraries do when they are imported.  What its program never drew from is left out."""
+    known = (run["job"]["seeds"] or {}).get("states", {})
+    during, earlier = dict[str, Any](), dict[str, Any]()
+    for name, found in run["generators"].items():
+        first, last = known.get(name, (None, None))
+        if first is None or first != last:
+            (earlier if found["state"] == last else during)[name] = found["state"]
+    return during, earlier
 
 
 def _data(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,322 @@
+"""Recorded programs run once more: to the bit where nothing differs, and the right first difference where something
+does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import CommandLine
+
+SKLEARN = """
+import numpy as np, joblib
+from helper import load
+from sklearn.ensemble import RandomForestClassifier
+np.random.seed(3)
+X, y = load()
+order = np.random.permutation(len(X))
+model = RandomForestClassifier(n_estimators=10).fit(X[order], y[order])
+joblib.dump(model, "model.joblib")
+print("accuracy", model.score(X, y))
+"""
+XGBOOST = """
+import xgboost
+from helper import load
+X, y = load()
+data = xgboost.DMatrix(X, y)
+booster = xgboost.train({"objective": "multi:softmax", "num_class": 3, "subsample": 0.7, "seed": 3}, data, 6,
+                        evals=[(data, "train")], verbose_eval=False)
+booster.save_model("model.ubj")
+"""
+TORCH = """
+import torch
+from helper import load
+torch.manual_seed(3)
+X, y = (torch.tensor(part) for part in load())
+net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(8, 3))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X.float(), y), batch_size=32, shuffle=True)
+for epoch in range(3):
+    for inputs, labels in loader:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(net(inputs), labels)
+        loss.backward()
+        optimizer.step()
+torch.save(net.state_dict(), "model.pt")
+"""
+KERAS = """
+import keras
+from helper import load
+keras.utils.set_random_seed(3)
+X, y = load()
+model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(8, activation="relu"),
+                          keras.layers.Dropout(0.2), keras.layers.Dense(3, activation="softmax")])
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(X, y, epochs=3, batch_size=32, verbose=0)
+model.save("model.keras")
+"""
+HELPER = """
+import csv
+import numpy as np
+
+def load():
+    rows = np.array([[float(value) for value in row] for row in csv.reader(open("data.csv"))])
+    return rows[:, :4], rows[:, 4].astype(int)
+"""
+PROGRAMS = {"sklearn": SKLEARN, "xgboost": XGBOOST, "torch": TORCH, "keras": KERAS}
+
+
+def laid_out(folder: Path, source: str) -> None:
+    from sklearn.datasets import load_iris
+
+    X, y = load_iris(return_X_y=True)
+    lines = [
+        ",".join([*(repr(float(value)) for value in row), str(int(label))]) for row, label in zip(X, y, strict=True)
+    ]
+    (folder / "data.csv").write_text("\n".join(lines) + "\n")
+    (folder / "helper.py").write_text(HELPER)
+    (folder / "train.py").write_text(source)
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ["-c", "user.name=kim", "-c", "user.email=kim@example.org"]
+    subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+
+
+def reproduced(cli: CommandLine, *words: str, code: int = 0, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """The verdict on the last run, in the environment of the test."""
+    import json
+
+    done = cli("reproduce", "@last", "--current-env", "--json", *words, code=code, env=env)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("place", ["git", "folder"])
+@pytest.mark.parametrize("framework", PROGRAMS)
+def test_to_the_bit(cli: CommandLine, framework: str, place: str) -> None:
+    pytest.importorskip(framework)
+    laid_out(cli.folder, PROGRAMS[framework])
+    if place == "git":
+        (cli.folder / ".gitignore").write_text("data.csv\n")
+        (cli.folder / "helper.py").write_text("")
+        git(cli.folder, "init", "-q", ".")
+        git(cli.folder, "add", "-A")
+        git(cli.folder, "commit", "-qm", "one")
+        (cli.folder / "helper.py").write_text(HELPER)  # the tree is dirty
+    cli("run", "train.py")
+    before = {path: path.stat().st_mtime_ns for path in cli.folder.glob("*") if path.is_file()}
+    (cli.folder / "helper.py").unlink()  # the author has left
+    (cli.folder / "train.py").write_text("raise SystemExit(1)\n")
+    del before[cli.folder / "helper.py"], before[cli.folder / "train.py"]
+    found = reproduced(cli)
+    assert found["verdict"] == "bitwise", found
+    assert found["compared"].get("model") or found["compared"].get("checkpoint") or found["compared"].get("points")
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "nothing was written where it ran before"
+
+
+def difference(cli: CommandLine, source: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+    laid_out(cli.folder, source)
+    cli("run", "train.py", env=env)
+    return reproduced(cli, code=3)["first"]
+
+
+def test_changed_data(cli: CommandLine) -> None:
+    laid_out(cli.folder, SKLEARN)
+    cli("run", "train.py")
+    text = (cli.folder / "data.csv").read_text()
+    (cli.folder / "data.csv").write_text(text.replace("5.1,3.5", "5.2,3.5"))
+    found = reproduced(cli, code=3)
+    assert (found["first"]["what"], "data.csv" in found["first"]["name"]) == ("data", True)
+
+
+def test_data_that_was_moved_is_found_by_its_content(cli: CommandLine) -> None:
+    laid_out(cli.folder, "import shutil\n" + SKLEARN)
+    cli("run", "train.py")
+    laid_out(cli.folder, "open('copy.csv', 'w').write(open('data.csv').read())")
+    cli("run", "train.py")
+    os.unlink(cli.folder / "data.csv")
+    (run,) = cli.lines("ls")
+    done = cli("reproduce", run["id"], "--current-env")
+    assert done.stdout.splitlines()[-1] == "bitwise"
+
+
+def test_missing_data_is_named(cli: CommandLine) -> None:
+    laid_out(cli.folder, SKLEARN)
+    cli("run", "train.py")
+    os.unlink(cli.folder / "data.csv")
+    found = reproduced(cli, code=1)
+    assert found["verdict"] == "not runnable"
+    assert "data.csv is gone" in found["problems"][0]
+
+
+def test_a_changed_package(cli: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A package of another version whose function computes something else."""
+    site = tmp_path_factory.mktemp("other") / "site-packages"
+    site.mkdir()
+
+    def install(version: str, factor: float) -> None:
+        for old in site.glob("scaling-*"):
+            old.rename(site / f"scaling-{version}.dist-info")
+        (site / f"scaling-{version}.dist-info").mkdir(exist_ok=True)
+        (site / "scaling.py").write_text(f"def scaled(data): return data[0] * {factor}, data[1]\n")
+
+    install("1.0", 1.0)
+    env = {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    laid_out(cli.folder, "import scaling\n" + SKLEARN.replace("load()", "scaling.scaled(load())"))
+    cli("run", "train.py", env=env)
+    install("2.0", 3.0)
+    found = reproduced(cli, code=3, env=env)
+    firsts = [(one["what"], one["name"]) for one in found["differences"][:2]]
+    assert ("package", "scaling 1.0 → 2.0") in firsts, found
+
+
+def test_no_seed(cli: CommandLine) -> None:
+    first = difference(cli, SKLEARN.replace("np.random.seed(3)\n", ""))
+    assert (first["what"], first["name"]) in {("data", "train 0"), ("rng", "numpy")}, first
+
+
+def test_no_seed_for_the_weights(cli: CommandLine) -> None:
+    first = difference(cli, TORCH.replace("torch.manual_seed(3)\n", ""))
+    assert (first["what"], first["name"]) == ("rng", "torch")
+
+
+def test_code_edited_while_running(cli: CommandLine) -> None:
+    """The module that it imports late is not what it was when it began."""
+    source = """
+import os, pathlib, time
+import helper
+import autotrack
+autotrack.log({"begun": 1.0})
+first = os.path.exists(".autotrack")
+while first and not list(pathlib.Path(".autotrack/objects").glob("known-*")): time.sleep(0.01)
+path = pathlib.Path("helper.py")
+path.write_text(path.read_text().replace("[:, :4]", "[:, 1:4]"))
+import importlib
+importlib.reload(helper)
+""" + SKLEARN.replace("from helper import load", "load = helper.load")
+    source = source.replace("path.write_text", "if first: path.write_text")
+    laid_out(cli.folder, source)
+    cli("run", "train.py")
+    found = reproduced(cli, code=3)
+    assert (found["first"]["what"], "helper.py" in found["first"]["name"]) == ("code", True)
+
+
+def test_a_loss_that_differs_from_some_step_on(cli: CommandLine) -> None:
+    step = "        optimizer.zero_grad()"
+    other = "        if os.path.exists(os.environ['MARK']) and epoch == 1: net[0].weight.data *= 1.01\n"
+    laid_out(cli.folder, "import os\n" + TORCH.replace(step, other + step))
+    mark = str(cli.folder / "mark")
+    cli("run", "train.py", env={"MARK": mark})
+    Path(mark).touch()
+    first = reproduced(cli, code=3, env={"MARK": mark})["first"]
+    assert (first["what"], first["name"], first["step"]) == ("series", "train/loss", 5), "of five steps an epoch"
+
+
+def test_within_a_tolerance(cli: CommandLine) -> None:
+    source = "import os, autotrack\nfor step in range(5):\n"
+    source += "    autotrack.log({'loss': 1.0 + step + float(os.environ['EPS'])}, step=step)\n"
+    laid_out(cli.folder, source)
+    cli("run", "train.py", env={"EPS": "0"})
+    found = reproduced(cli, env={"EPS": "1e-9"})
+    assert found["verdict"] == "within tolerance"
+    assert (found["first"]["name"], found["first"]["step"]) == ("loss", 0)
+    assert reproduced(cli, "--tolerance", "1e-12", code=3, env={"EPS": "1e-9"})["verdict"] == "diverged"
+
+
+def test_threads_are_as_they_were(cli: CommandLine) -> None:
+    source = "import os, autotrack\nautotrack.log({'threads': float(os.environ['OMP_NUM_THREADS'])})\n"
+    laid_out(cli.folder, source)
+    cli("run", "train.py", env={"OMP_NUM_THREADS": "3"})
+    assert reproduced(cli, env={"OMP_NUM_THREADS": "7"})["verdict"] == "bitwise"
+
+
+def test_a_parameter_that_comes_from_elsewhere(cli: CommandLine) -> None:
+    laid_out(cli.folder, "import os\n" + SKLEARN.replace("n_estimators=10", "n_estimators=int(os.environ['TREES'])"))
+    cli("run", "train.py", env={"TREES": "10"})
+    first = reproduced(cli, code=3, env={"TREES": "11"})["first"]
+    assert (first["what"], first["name"], first["before"], first["now"]) == ("param", "n_estimators", 10, 11)
+
+
+def test_a_program_that_fails_now(cli: CommandLine) -> None:
+    source = SKLEARN + "import os\nif os.environ.get('FAIL'): raise ValueError('now')\n"
+    laid_out(cli.folder, source)
+    cli("run", "train.py")
+    first = reproduced(cli, code=3, env={"FAIL": "1"})["first"]
+    assert (first["what"], first["before"], first["now"]) == ("exit", 0, 1)
+
+
+def test_a_run_that_does_not_come_to_be(cli: CommandLine) -> None:
+    source = "import os\nif os.environ.get('FAIL'): raise SystemExit(0)\n" + SKLEARN
+    laid_out(cli.folder, source)
+    cli("run", "train.py")
+    first = reproduced(cli, code=3, env={"FAIL": "1"})["first"]
+    assert first["what"] in ("run", "data")
+
+
+def test_a_program_that_only_prepares_data(cli: CommandLine) -> None:
+    source = "import os\ntext = open('data.csv').read()\n"
+    source += "open('out.csv', 'w').write(text.upper() + os.environ.get('MORE', ''))\n"
+    laid_out(cli.folder, source)
+    cli("run", "train.py")
+    job = cli("trace", "out.csv").stdout.splitlines()[1].split("\t")[3]
+    assert cli("reproduce", job, "--current-env").stdout.splitlines()[-1] == "bitwise"
+    diverged = cli("reproduce", job, "--current-env", code=3, env={"MORE": "x"}).stdout.splitlines()[-1]
+    assert diverged.startswith("diverged: first file out.csv")
+
+
+def test_what_it_writes_elsewhere_is_put_back(cli: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "model.joblib"
+    laid_out(cli.folder, SKLEARN.replace('"model.joblib"', repr(str(elsewhere))))
+    cli("run", "train.py")
+    elsewhere.write_bytes(b"precious")
+    assert reproduced(cli, "--out", "again")["verdict"] == "bitwise"
+    assert elsewhere.read_bytes() == b"precious"
+    assert (cli.folder / "again" / "outside" / str(elsewhere).lstrip("/")).exists()
+
+
+def test_arguments_and_paths(cli: CommandLine) -> None:
+    """Absolute paths in the command line are in the fresh folder."""
+    source = SKLEARN.replace('"model.joblib"', "sys.argv[1]").replace("import numpy", "import sys, numpy")
+    laid_out(cli.folder, source)
+    cli("run", "train.py", str(cli.folder / "chosen.joblib"))
+    stamp = (cli.folder / "chosen.joblib").stat().st_mtime_ns
+    assert reproduced(cli)["verdict"] == "bitwise"
+    assert (cli.folder / "chosen.joblib").stat().st_mtime_ns == stamp
+
+
+def test_a_secret_in_the_command_line(cli: CommandLine) -> None:
+    laid_out(cli.folder, SKLEARN)
+    cli("run", "train.py", "--password", "hunter22hunter")
+    assert "held a secret" in reproduced(cli, code=1)["problems"][0]
+
+
+def test_the_preflight_changes_nothing(cli: CommandLine) -> None:
+    laid_out(cli.folder, SKLEARN)
+    cli("run", "train.py")
+    shown = cli("reproduce", "@last", "--dry-run", "--current-env").stdout
+    assert shown.splitlines()[-1] == "runnable"
+    assert "data.csv: same" in shown
+
+
+def test_a_new_environment(tmp_path: Path) -> None:
+    """Of the packages on record a small one here, in an environment of its own, and this autotrack."""
+    from autotrack.reproduce.packages import NotInstallable, Packages
+
+    versions = {"six": "1.17.0", "autotrack-ml": "0.1.0"}
+    packages = Packages(f"cpython {sys.version.split()[0]}", sys.executable, versions)
+    python = packages.install(str(tmp_path / "env"), str(tmp_path / "log"))
+    code = "import six; from importlib.metadata import entry_points\n"
+    code += "print(six.__version__, len(entry_points(group='autotrack.frameworks')))"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    version, plugins = done.stdout.split()
+    assert version == "1.17.0"
+    assert int(plugins) > 5
+    wrong = Packages(packages.python, sys.executable, {"autotrack-no-such-package": "1.0"})
+    with pytest.raises(NotInstallable, match="autotrack-no-such-package"):
+        wrong.install(str(tmp_path / "wrong"), str(tmp_path / "log"))
