@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-FORMAT = 5
+FORMAT = 6
 """Version of the journal: the vocabulary below, the chain and the layout of point records."""
 
 
@@ -293,6 +293,16 @@ class GapFound(Event, frozen=True, kw_only=True, tag="gap"):
     why: str
 
 
+class WarningFound(Event, frozen=True, kw_only=True, tag="warning"):
+    """Something about a run that its author should know: `leakage`."""
+
+    strand: str
+    what: str
+    text: str
+    values: dict[str, Any] = {}
+    """What the text says, for programs."""
+
+
 class StrandEnded(Event, frozen=True, kw_only=True, tag="strand_ended"):
     strand: str
     status: str
@@ -365,6 +375,7 @@ AnyEvent = (
     | ArtifactDigested
     | Tagged
     | GapFound
+    | WarningFound
     | StrandEnded
     | ConsoleText
     | Receipt

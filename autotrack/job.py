@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from autotrack.exits import ExitWatch, Outcome
     from autotrack.identity.profiles import Profiles
     from autotrack.journal.segment import Segment
+    from autotrack.leakage import Leakage
     from autotrack.recorder import Recorder
     from autotrack.settings import Settings
     from autotrack.strand import Strand
@@ -92,6 +93,7 @@ class Job:
         self.segment: Segment | None = None
         self.recorder: Recorder | None = None
         self.profiles: Profiles | None = None
+        self.leakage: Leakage | None = None
         self.console: Console | None = None
         self.files: Files | None = None
         self.artifacts: dict[tuple[str, bool], int] = {}
@@ -288,6 +290,7 @@ class Job:
         segment, self.segment, self.recorder = self.segment, None, None
         if self.profiles is not None:
             self.profiles.after_fork()
+        self.leakage = None
         if self.console is not None:
             self.console.after_fork()
         if self.files is not None:
@@ -384,6 +387,9 @@ class Job:
             count = f"{self.runs} run{'s' if self.runs > 1 else ''}"
             show = "autotrack ls" if self.runs > 1 else "autotrack show @last"
             shield.last_word(f"{count} recorded; see them with: {show}")
+        warning = self.leakage.last_word() if self.leakage is not None else None
+        if warning is not None:
+            shield.last_word(warning)
 
 
 def is_worker() -> bool:
@@ -400,7 +406,7 @@ def serves_resources() -> bool:
 
 
 def _import_all() -> None:
-    from autotrack import artifacts, lifecycle, manual  # noqa: F401
+    from autotrack import artifacts, leakage, lifecycle, manual  # noqa: F401
     from autotrack.capture import arguments, gpu, surroundings, transcript, variables  # noqa: F401
     from autotrack.identity import data, files, models  # noqa: F401
     from autotrack.printed import watch  # noqa: F401
@@ -408,7 +414,7 @@ def _import_all() -> None:
     gpu.prepare()
     libraries.folders()  # found once, which takes a while
     if "numpy" in sys.modules:
-        from autotrack.identity import profile  # noqa: F401
+        from autotrack.identity import overlap, profile  # noqa: F401
     if "multiprocessing.process" in sys.modules:
         from autotrack import workers  # noqa: F401
 

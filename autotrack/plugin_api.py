@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from autotrack import context, trained
+from autotrack import context, leakage, trained
 from autotrack.artifacts import report_artifact
 from autotrack.call import caller
 from autotrack.capture.around import attributes, objects_around
@@ -183,6 +183,7 @@ def data_source(
 def data_profiled(strand: Strand, profile: DataProfiled) -> None:
     """What is in the rows that have passed in a training."""
     strand.job.report(profile)
+    leakage.of(strand.job).profiled(profile)
 
 
 def artifact(

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from autotrack import artifacts, context, events, lifecycle, trained
+from autotrack import artifacts, context, events, leakage, lifecycle, trained
 from autotrack.capture import seeds
 from autotrack.ids import new_id
 from autotrack.series import Series
@@ -217,6 +217,8 @@ class Strand(context.Place):
 
     def evaluated(self, split: str | None, features: Any, labels: Any = None) -> None:
         """Data that a score is of, where it is not the training's: recorded once for each object, with its labels."""
+        mixed = split is None and self._roles is not None and self._roles.is_mixed(features)
+        split = "test" if mixed else split
         if split in (None, "train", "oob"):
             return
         source = trained.note_of(features)
@@ -229,6 +231,8 @@ class Strand(context.Place):
             return
         assert split is not None
         self.data(split, features, labels=labels)
+        if mixed and self._roles is not None:
+            self._roles.leave_open(features)
         pending, self._pending = self._pending, []
         for digest in pending:
             digest.settle(0.0)
@@ -238,6 +242,7 @@ class Strand(context.Place):
         if self._roles is not None:
             self._roles.learn(number, dataset)
         self._report(events.StrandDataset(time=_now(), strand=self.id, role=role, dataset=dataset, number=number))
+        leakage.of(self.job).uses(self.id, role, number, dataset)
 
     def series(self, name: str, *, origin: str = "framework") -> Series:
         """The series of a metric, named `split/metric` where the split is known."""
@@ -332,6 +337,7 @@ class Strand(context.Place):
             self.job.runs -= 1
         self.joined = other
         self._report(events.StrandJoined(time=_now(), strand=self.id, into=other.id, name=name))
+        leakage.of(self.job).joins(self.id, other.id)
 
     def resume(self) -> None:
         """The training goes on after its end."""

@@ -127,6 +127,8 @@ def _run_rows(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
     for artifact in run["artifacts"]:
         yield "artifact", artifact["path"], artifact["digest"], artifact["mode"], artifact["bytes"]
         yield from _maker_rows(artifact)
+    for warning in run["warnings"]:
+        yield "warning", warning["what"], warning["text"], warning["values"]
     yield from _common_rows(run["failure"], run["gaps"])
 
 
@@ -215,6 +217,8 @@ def _run_parts(
         yield _section("Files", None, [row for file in run["artifacts"] for row in _file_rows(file)], limit=limit)
     if nested:
         yield _trials(nested, limit)
+    if run["warnings"]:
+        yield _section("Warnings", None, [(found["what"], found["text"]) for found in run["warnings"]])
     yield from _gaps_part(run["gaps"])
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import xxhash
@@ -24,6 +24,7 @@ from autotrack.identity.columns import Column, Numbers, Table
 from autotrack.identity.elements import Undigestible, named
 from autotrack.identity.readers import Reader, bits_of, reader, shown_as
 from autotrack.identity.rowhash import Rows
+from autotrack.identity.rows import Sketch
 from autotrack.identity.statistics import Statistics
 
 Array = numpy.ndarray[Any, Any]
@@ -31,6 +32,9 @@ Going = Callable[[], bool]
 
 LISTED = 1_000
 """Columns that are profiled; of a matrix that has more none is."""
+SKETCHED = 1 << 16
+"""Different rows in the sketch by which datasets of one program are compared: of 1 % of the rows of the smaller one, a
+few are in it as long as that has about a hundredth of the rows of the larger one."""
 BLOCK = 1 << 17
 """Entries of a block: 1 MB of float64."""
 BLOCK_ROWS = 1 << 14
@@ -40,7 +44,19 @@ class Abandoned(Exception):
     """The data is not needed any more, or there is no time left."""
 
 
+class Profile(NamedTuple):
+    """What goes on record, and a sketch of more rows than that holds."""
+
+    event: events.DataProfiled
+    sketch: Sketch
+
+
 def profile(data: Any, going: Going = lambda: True) -> events.DataProfiled:
+    """What goes on record of the profile of data: see `profiled`."""
+    return profiled(data, going).event
+
+
+def profiled(data: Any, going: Going = lambda: True) -> Profile:
     """The profile of an array, table, sparse matrix or list; `going` is asked between blocks.
 
     Raises Undigestible for data that has no identity, Abandoned where `going` said no.
@@ -52,7 +68,7 @@ def profile(data: Any, going: Going = lambda: True) -> events.DataProfiled:
         raise elements.refused(data, error) from error
 
 
-def _of_any(data: Any, going: Going) -> events.DataProfiled:
+def _of_any(data: Any, going: Going) -> Profile:
     if issubclass(type(data), (list, tuple)):
         return _of_list(data, going)
     table = columns.opened(data)
@@ -67,7 +83,7 @@ def _of_any(data: Any, going: Going) -> events.DataProfiled:
     raise Undigestible(f"{type(data).__module__}.{type(data).__qualname__} has no profile")
 
 
-def _of_list(data: Any, going: Going) -> events.DataProfiled:
+def _of_list(data: Any, going: Going) -> Profile:
     def identity() -> str:
         return named(objects.sequence(data))
 
@@ -92,7 +108,7 @@ def _stacked(data: list[Any]) -> Any:
     return objects.as_numbers(data)
 
 
-def _of_array(data: Array, going: Going) -> events.DataProfiled:
+def _of_array(data: Array, going: Going) -> Profile:
     def identity() -> str:
         return named(elements.array(data))
 
@@ -116,7 +132,7 @@ def _flat(data: Array) -> Array:
     return data.reshape(len(data), math.prod(data.shape[1:]))
 
 
-def _of_masked(data: Any, going: Going) -> events.DataProfiled:
+def _of_masked(data: Any, going: Going) -> Profile:
     values: Array = numpy.asarray(numpy.ma.getdata(data))
     if values.ndim == 0 or values.dtype.kind not in "biufmM":
         raise Undigestible(f"a masked array of {values.dtype} in {values.ndim} dimensions")
@@ -162,13 +178,13 @@ class _Matrix:
         return [elements.combine(t, state.hexdigest()) for t, state in zip(self._types, self._states, strict=True)]
 
 
-def _of_matrix(data: Array, going: Going) -> events.DataProfiled:
+def _of_matrix(data: Array, going: Going) -> Profile:
     rows = len(data)
     flat = _flat(data)
     width = flat.shape[1]
     narrow = width <= LISTED
     group = _Matrix(rows, data.dtype, [str(data.dtype)] * width if narrow else [])
-    whole, seen = elements.begun(data.dtype, data.shape), Rows()
+    whole, seen = elements.begun(data.dtype, data.shape), Rows(SKETCHED)
     for start, end in _blocks(rows, width, going):
         block = flat[start:end].copy(order="C")
         elements.content(whole, block)
@@ -184,10 +200,8 @@ def _of_matrix(data: Array, going: Going) -> events.DataProfiled:
     return _event(named(whole.hexdigest()), rows, profiled, width, seen)
 
 
-def _event(
-    identity: str, rows: int, profiled: list[events.ColumnProfile], width: int, seen: Rows
-) -> events.DataProfiled:
-    return events.DataProfiled(
+def _event(identity: str, rows: int, profiled: list[events.ColumnProfile], width: int, seen: Rows) -> Profile:
+    event = events.DataProfiled(
         time=time.time(),
         data=identity,
         rows=rows,
@@ -195,20 +209,19 @@ def _event(
         left_out=width - len(profiled[:LISTED]),
         **seen.result(width),
     )
+    return Profile(event, seen.sketch())
 
 
-def _renamed(profiled: events.DataProfiled, identity: str) -> events.DataProfiled:
+def _renamed(profiled: Profile, identity: str) -> Profile:
     import msgspec
 
-    return msgspec.structs.replace(profiled, data=identity)
+    return profiled._replace(event=msgspec.structs.replace(profiled.event, data=identity))
 
 
 # Tables
 
 
-def _of_table(
-    table: Table, going: Going, identity: Callable[[], str] | None, before: str | None = None
-) -> events.DataProfiled:
+def _of_table(table: Table, going: Going, identity: Callable[[], str] | None, before: str | None = None) -> Profile:
     """`identity` is given where the table is a view of something else, `before` is what it was."""
     before = identity() if identity is not None and before is None else before
     matrices: dict[str, list[int]] = {}
@@ -222,7 +235,7 @@ def _of_table(
         (members, _Matrix(table.rows, _numbers(table, members[0]).dtype, [table.columns[at].type for at in members]))
         for members in matrices.values()
     ]
-    seen = Rows()
+    seen = Rows(SKETCHED)
     for start, end in _blocks(table.rows, len(table.columns), going):
         bits: dict[int, Array] = {at: one.bits(start, end) for at, one in readers.items()}
         for members, group in groups:
@@ -271,12 +284,12 @@ def _numbers(table: Table, at: int) -> Array:
 # Sparse matrices
 
 
-def _of_sparse(data: Any, going: Going) -> events.DataProfiled:
+def _of_sparse(data: Any, going: Going) -> Profile:
     """Rows by the positions and values of what is stored in them; they are no rows of a dense matrix."""
     if data.ndim != 2:
         raise Undigestible(f"a sparse array of {data.ndim} dimensions")
     identity, matrix = arrays.digest(data), sparse.canonical(data).tocsr()
-    seen, (rows, width) = Rows(), matrix.shape
+    seen, (rows, width) = Rows(SKETCHED), matrix.shape
     places = rowhash.bytes_of(numpy.ascontiguousarray(matrix.indices, dtype="<i8"))
     values, wide = rowhash.bytes_of(_stored_bits(matrix.data)), 2 if matrix.dtype.kind == "c" else 1
     bounds, digest = (matrix.indptr.astype("i8") * 8).tolist(), xxhash.xxh3_64_intdigest

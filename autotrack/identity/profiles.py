@@ -15,11 +15,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from autotrack import events, shield
+from autotrack import events, leakage, shield
 from autotrack.identity.columns import is_a
 from autotrack.identity.cost import seconds_to_digest, size_of_copy
 
 if TYPE_CHECKING:
+    from autotrack.identity.profile import Profile
     from autotrack.job import Job
 
 COPIED = 1 << 20
@@ -64,7 +65,7 @@ class Profiles:
         if len(self._waiting) >= QUEUED:
             self._miss(identity)
             return
-        from autotrack.identity import profile  # noqa: F401 - not on the recorder's thread, which imports nothing
+        from autotrack.identity import overlap, profile  # noqa: F401 - not on the recorder's thread, which imports nothing
 
         seconds = seconds_to_digest(data)
         size = size_of_copy(data)
@@ -121,8 +122,9 @@ class Profiles:
         found = shield.contain("columns and statistics of data", _profiled, held, going)
         self._copied -= size
         self._spent += time.perf_counter() - begun
-        if isinstance(found, events.DataProfiled) and found.data == identity:
-            self._job.report(found)
+        if isinstance(found, tuple) and found.event.data == identity:
+            self._job.report(found.event)
+            leakage.of(self._job).profiled(*found)
             if self._lost.pop(identity, False) is None:
                 self._missed -= 1
         elif found is not True:
@@ -159,16 +161,16 @@ class Profiles:
             self._job.report(events.GapFound(time=time.time(), strand=None, what=what, why=why))
 
 
-def _profiled(held: Source, going: Callable[[], bool]) -> events.DataProfiled | bool | None:
+def _profiled(held: Source, going: Callable[[], bool]) -> Profile | bool | None:
     """None where it was gone or is abandoned, True where the data has no profile, which is no gap."""
     from autotrack.identity.elements import Undigestible
-    from autotrack.identity.profile import Abandoned, profile
+    from autotrack.identity.profile import Abandoned, profiled
 
     data = held()
     if data is None:
         return None
     try:
-        return profile(data, going)
+        return profiled(data, going)
     except Abandoned:
         return None
     except Undigestible:

@@ -7,6 +7,7 @@ None: a score is then filed without a split.
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from typing import Any
 
 from autotrack import events
@@ -18,6 +19,7 @@ KEPT = 64
 BATCHES = 8
 """The last data of a training whose rows are looked at."""
 TRAIN = "train"
+MIXED = "mixed"
 OTHER = "test"
 """The role of data that was not used in the training."""
 
@@ -30,7 +32,9 @@ class _Used:
     def __init__(
         self, role: str, number: int, part: str, data: Any, description: events.Dataset, container: Any
     ) -> None:
-        self.role, self.number, self.part, self.description = role, number, part, description
+        self.role: str | None = role
+        """None: it is not told."""
+        self.number, self.part, self.description = number, part, description
         self.reference, self._container = _weak(data), _weak(container)
         self.row = lookup.first_row(data)
 
@@ -49,6 +53,7 @@ class Roles:
     def __init__(self) -> None:
         self._used: list[_Used] = []
         self._evaluated: list[_Used] = []
+        self._mixed: deque[Any] = deque(maxlen=KEPT)
 
     def add(self, role: str, number: int, parts: list[tuple[str, Any, events.Dataset]], container: Any = None) -> None:
         """Remember the `number`th data of the strand, and what of the framework's holds them."""
@@ -77,7 +82,20 @@ class Roles:
         for entry in reversed(self._evaluated):
             if entry.part == "features" and asked.is_(entry):
                 return entry.role
-        return _by_rows(used[:BATCHES], asked) if used else None
+        found = _by_rows(used[:BATCHES], asked) if used else None
+        if found == MIXED:
+            self._mixed.append(_weak(data))
+        return found if found != MIXED else None
+
+    def is_mixed(self, data: Any) -> bool:
+        """Whether some of the rows of this data were found to be those of the training, and others not to be."""
+        return any(reference is not None and reference() is data for reference in self._mixed)
+
+    def leave_open(self, data: Any) -> None:
+        """Say of this data nothing but that it was used."""
+        for entry in self._evaluated:
+            if entry.data is data:
+                entry.role = None
 
     def of_source(self, container: Any, id: str | None) -> str | None:
         """The role of a framework's own container, by itself or the identity of the features that it was made of."""
@@ -138,7 +156,7 @@ def _by_rows(used: list[_Used], asked: _Asked) -> str | None:
         return None  # a copy of the same may be in another container or type
     alive = [entry.data for entry in used if entry.data is not None]
     if len(alive) == len(used):
-        return {"all": TRAIN, "none": OTHER}.get(lookup.rows_in(data, alive) or "")
+        return {"all": TRAIN, "none": OTHER, "some": MIXED}.get(lookup.rows_in(data, alive) or "")
     # Of data that is gone the first row is known: what has fewer rows may be a part without it.
     held = [lookup.times(data, entry.row) if entry.row is not None else None for entry in used]
     rows = [entry.description.rows or 0 for entry in used]

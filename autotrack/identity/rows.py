@@ -10,6 +10,7 @@ about 1/sqrt(`KEPT`), 3 % of the rows.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -58,11 +59,7 @@ def packed(hashes: Array, repeats: Array) -> tuple[str, str]:
 
 def shared(first: Sketch, second: Sketch) -> Shared:
     """How many rows two datasets share."""
-    kept = [first, second]
-    for limited in (first, second):
-        if not limited.whole:
-            last = limited.hashes[-1]
-            kept = [_up_to(sketch, last) for sketch in kept]
+    kept = limited(first, second)
     _, in_first, in_second = numpy.intersect1d(kept[0].hashes, kept[1].hashes, assume_unique=True, return_indices=True)
     counts = []
     for sketch, at in zip(kept, (in_first, in_second), strict=True):
@@ -70,6 +67,27 @@ def shared(first: Sketch, second: Sketch) -> Shared:
         found = int(sketch.repeats[at].sum(dtype="u8"))
         counts.append(round(sketch.rows * found / among) if among else 0)
     return Shared(counts[0], counts[1], first.whole and second.whole)
+
+
+def limited(first: Sketch, second: Sketch) -> tuple[Sketch, Sketch]:
+    """What they hold of the rows below the limits of both."""
+    kept = first, second
+    for sketch in (first, second):
+        if not sketch.whole:
+            last = sketch.hashes[-1]
+            kept = _up_to(kept[0], last), _up_to(kept[1], last)
+    return kept
+
+
+def merged(sketches: Sequence[Sketch]) -> Sketch:
+    """The sketch of the rows of several datasets together."""
+    if len(sketches) == 1:
+        return sketches[0]
+    limits = [sketch.hashes[-1] for sketch in sketches if not sketch.whole]
+    kept = [_up_to(sketch, min(limits)) for sketch in sketches] if limits else sketches
+    hashes, position = numpy.unique(numpy.concatenate([sketch.hashes for sketch in kept]), return_inverse=True)
+    repeats = numpy.bincount(position, weights=numpy.concatenate([sketch.repeats for sketch in kept]))
+    return Sketch(sum(sketch.rows for sketch in sketches), hashes, repeats.astype("<u4"), not limits)
 
 
 def _up_to(sketch: Sketch, last: Any) -> Sketch:

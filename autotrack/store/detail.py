@@ -71,6 +71,11 @@ def _run(database: Database, id: str, group: Sequence[StrandView], job: str) -> 
         },
         "failure": _failure(ended.failure) if ended is not None else None,
         "generators": next((presented(view.started.generators) for view in group if view.started), {}),
+        "warnings": [
+            {"what": presented(event.what), "text": presented(event.text), "values": presented(event.values)}
+            for view in group
+            for event in view.of(events.WarningFound)
+        ],
         "gaps": _gaps(event for view in group for event in view.of(events.GapFound)),
         "trials": sum(len(view.of(events.StrandTrial)) for view in group),
     }
@@ -101,6 +106,7 @@ def _trial(trial: events.StrandTrial) -> dict[str, Any]:
         "summary": {},
         "failure": None,
         "generators": {},
+        "warnings": [],
         "gaps": [],
         "trials": 0,
     }
