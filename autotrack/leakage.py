@@ -82,10 +82,9 @@ class Leakage:
         self._bytes = 0
         self._scheduled = False
         self._spent = 0.0
-        self._late = False
+        self._final = self._late = False
         self.found: list[tuple[float, str, str]] = []
         """How much of the data it was, the run, and what was said of it."""
-        job.at_end.append(self._schedule)
 
     def uses(self, strand: str, role: str, number: int, dataset: events.Dataset) -> None:
         """A dataset of a run, as far as it is known."""
@@ -103,6 +102,11 @@ class Leakage:
         self._inbox.append((profile, sketch))
         self._schedule()
 
+    def finish(self) -> None:
+        """At the program's end: no profile comes any more."""
+        self._final = True
+        self._schedule()
+
     def _schedule(self) -> None:
         if not self._scheduled and self._job.recorder is not None:
             self._scheduled = True
@@ -115,7 +119,7 @@ class Leakage:
         changed: dict[str, None] = {}
         while self._inbox:
             changed |= dict.fromkeys(self._take(*self._inbox.popleft()))
-        for id in list(self._runs) if self._job.ended else changed:
+        for id in list(self._runs) if self._final else changed:
             run = self._runs.get(id)
             if run is None or not any(use.role in EVALUATED for use in run.uses.values()):
                 continue
@@ -188,20 +192,21 @@ class Leakage:
         for key, use in list(run.uses.items()):
             if use.role not in EVALUATED or key in run.told or _TRAINED.search((use.name or "").lower()):
                 continue
-            if not (self._job.ended or all(part in self._sketches for part in use.ids)):
+            parts = [part for part in use.ids if part in self._sketches]
+            if not parts or not (self._final or len(parts) == len(use.ids)):
                 continue
             trained = _before(run, key)
             known = [one.ids for one in trained if not self._sketches.keys().isdisjoint(one.ids)]
-            if not known or run.compared.get(key) == (use.ids, known):
+            if not known or run.compared.get(key) == (parts, known):
                 continue
             whole = any(one.ids == use.ids for one in trained)
             if whole and any(other.ids != use.ids for at, other in run.uses.items() if at[:2] == key[:2]):
                 continue  # beside other data it is watched on purpose
-            if whole and key not in run.waited and not self._job.ended and self._job.recorder is not None:
+            if whole and key not in run.waited and not self._final and self._job.recorder is not None:
                 run.waited.add(key)
                 self._job.recorder.soon("comparison of data", lambda: self._look_at(id, run), PATIENCE)
                 continue
-            run.compared[key] = use.ids, known
+            run.compared[key] = parts, known
             found = self._compare(trained, use, whole)
             if found is not None:
                 run.told.add(key)

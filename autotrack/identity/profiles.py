@@ -152,6 +152,7 @@ class Profiles:
             self._miss(identity)
         self._waiting.clear()
         self._finished = True
+        leakage.of(self._job).finish()
         self._tell(self._missed)
 
     def _tell(self, missed: int) -> None:

@@ -101,8 +101,8 @@ class Source:
             self._begun = self._beside.begin_late()
         if self._description(name).dataset != description.dataset:  # known since, on the recorder's thread
             self._report()
-        if "labels" not in self._parts:
-            self._profile([(part.id, data) for _, data, part in description.parts if part.id and data is not None])
+        # Not where that was done as it was made: it may have been one of many, or nothing was recorded yet.
+        self._profile([(part.id, data) for _, data, part in description.parts if part.id and data is not None])
 
     def _description(self, name: str | None) -> identity.Description:
         description = identity.Description()

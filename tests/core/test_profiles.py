@@ -20,7 +20,7 @@ class Made(SimpleNamespace):
     """What of a job the profiles use; its tasks are run by the test."""
 
     def __init__(self) -> None:
-        super().__init__(at_end=[], started=time.time(), ended=False, segment=True, reported=[], tasks=[])
+        super().__init__(at_end=[], started=time.time(), ended=False, segment=True, reported=[], tasks=[], leakage=None)
         self.recorder = SimpleNamespace(later=lambda name, task: self.tasks.append(task))
         self.report = self.reported.append
         self.profiles = Profiles(self)  # type: ignore[arg-type]
