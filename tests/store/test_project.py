@@ -147,6 +147,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "artifacts": [written],
         "summary": {"best": "Infinity"},
         "failure": {"type": "ValueError", "message": "no", "traceback": "..."},
+        "warnings": [],
         "gaps": [{"what": "labels", "why": "no array"}, {"what": "git", "why": "no git"}],
         "trials": 0,
         "note": None,
