@@ -218,8 +218,10 @@ from sklearn.linear_model import LogisticRegression
 def work(at):
     return LogisticRegression(max_iter=20).fit(X_train, y_train).score(X_test, y_test)
 if __name__ == "__main__":
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        print(pool.map(work, range(2)))
+    pool = multiprocessing.get_context("fork").Pool(2)
+    print(pool.map(work, range(2)))
+    pool.close()  # leaving `with` would kill the workers
+    pool.join()
 """
     assert run(cli, program, "0.5") == []
     assert [len(cli.json("show", entry["id"])["warnings"]) for entry in cli.lines("ls")] == [1, 1]
