@@ -66,6 +66,7 @@ class Code:
         self._files: dict[str, Kept] = {}
         self._elsewhere: dict[str, Kept] = {}
         """By their absolute paths, the imported files that lie outside of the root."""
+        self._untracked: set[str] = set()
         self._omitted: list[Omitted] = []
         self._changed_before: dict[str, None] = {}
         """What was changed after the program had begun, and before it was kept."""
@@ -146,6 +147,8 @@ class Code:
                 self._omitted.append(Omitted(path, kept))
             elif kept is not None:
                 files[path] = kept
+                if not tracked:
+                    self._untracked.add(path)
                 self._bytes += status.st_size
 
     def _read(self, place: str, status: os.stat_result, *, tracked: bool) -> Kept | str | None:
@@ -213,6 +216,9 @@ class Code:
         self._work()
         if not self._whole:
             return
+        for path in self._untracked:  # this very job has written it before
+            if (os.path.join(self._root, path), True) in self._job.artifacts:
+                del self._files[path]
         edited: dict[str, tuple[int, str]] = {}
         gone = []
         for path, kept in list(self._files.items()):

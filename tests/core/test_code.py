@@ -137,8 +137,8 @@ def test_it_survives_the_loss_of_the_clone(repository: Path, git: Git) -> None:
 
 
 def test_results_of_earlier_jobs_are_no_code(repository: Path) -> None:
-    source = PROGRAM + "open('metrics.json', 'w').write('{}')\nopen('notes.txt', 'w').write('by hand')\n"
-    record(repository, source)
+    source = "open('metrics.json', 'w').write('{}')\n" + PROGRAM + "open('notes.txt', 'w').write('by hand')\n"
+    assert "metrics.json" not in listing(repository / ".autotrack", record(repository, source)["tree"])
     (repository / "settings.json").write_text("{}")
     code = record(repository, source)
     found = listing(repository / ".autotrack", code["tree"])
