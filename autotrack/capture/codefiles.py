@@ -8,6 +8,7 @@ files that are made to hold secrets.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import stat
@@ -26,6 +27,8 @@ FILES, BYTES = 20_000, 256 << 20
 """Files of a snapshot, and their bytes."""
 DEPTH = 40
 """Folders within one another."""
+MANY, FOLDERS = 5_000, 10_000
+"""Entries of a folder, and folders, that are looked at; beyond them only at what git tracks."""
 
 _FOLDERS = frozenset(
     "__pycache__ node_modules site-packages .git .hg .svn .tox .nox .eggs .ipynb_checkpoints .pytest_cache .mypy_cache "
@@ -67,12 +70,14 @@ class Omitted(NamedTuple):
 def of_tree(tree: Tree, outputs: Collection[str], own: str) -> Iterator[Found | Omitted | None]:
     """The files of a work tree.  None now and then, when some time has passed.  `outputs` are the paths that jobs have
     written, `own` is the folder that is recorded into."""
-    yield from _Walk(tree, outputs, own).folder("", 0)
+    yield from _Walk(tree, outputs, own, itertools.count()).folder("", 0)
 
 
 class _Walk:
-    def __init__(self, tree: Tree, outputs: Collection[str], own: str, prefix: str = "") -> None:
-        self._tree, self._outputs, self._own, self._prefix = tree, outputs, own, prefix
+    def __init__(
+        self, tree: Tree, outputs: Collection[str], own: str, seen: itertools.count[int], prefix: str = ""
+    ) -> None:
+        self._tree, self._outputs, self._own, self._seen, self._prefix = tree, outputs, own, seen, prefix
         self._tracked = _tracked(tree)
         self._folders = {path[:at] for path in self._tracked for at in _slashes(path)}
         self._ignored = Ignored(tree)
@@ -80,9 +85,13 @@ class _Walk:
     def folder(self, folder: str, depth: int) -> Iterator[Found | Omitted | None]:
         try:
             with os.scandir(os.path.join(self._tree.root, folder)) as listed:
-                entries = list(listed)
+                entries = list(itertools.islice(listed, MANY + 1))
         except OSError as error:
             yield Omitted(self._prefix + folder, f"it can't be read: {error.strerror}")
+            return
+        if len(entries) > MANY or next(self._seen) > FOLDERS:
+            yield Omitted(self._prefix + folder, "there is so much in it that only what git tracks is looked at")
+            yield from self._tracked_below(folder)
             return
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -99,6 +108,20 @@ class _Walk:
                 yield Omitted(self._prefix + path, f"it can't be read: {error.strerror}")
         yield None
 
+    def _tracked_below(self, folder: str) -> Iterator[Found | Omitted | None]:
+        """The files of a folder that git tracks, and of those within it."""
+        begin = f"{folder}/" if folder else ""
+        for path, mode in self._tracked.items():
+            if path.startswith(begin) and mode != worktree.MODULE:
+                place = os.path.join(self._tree.root, path)
+                try:
+                    status = os.lstat(place)
+                except OSError:
+                    continue
+                if status.st_size <= TRACKED:
+                    yield Found(self._prefix + path, place, status, True)
+                yield None
+
     def _below(self, entry: os.DirEntry[str], path: str, depth: int) -> Iterator[Found | Omitted | None]:
         if entry.name == ".git" or entry.path == self._own:
             return
@@ -111,7 +134,9 @@ class _Walk:
         elif os.path.exists(os.path.join(entry.path, ".git")):  # a submodule, or a repository within
             inner = environment.work_tree(entry.path)
             if inner is not None:
-                yield from _Walk(inner, self._outputs, self._own, f"{self._prefix}{path}/").folder("", depth + 1)
+                yield from _Walk(inner, self._outputs, self._own, self._seen, f"{self._prefix}{path}/").folder(
+                    "", depth + 1
+                )
         else:
             yield from self.folder(path, depth + 1)
 

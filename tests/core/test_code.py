@@ -176,6 +176,20 @@ def test_caps(repository: Path, git: Git) -> None:
     assert "big.txt" in listing(repository / ".autotrack", record(repository)["tree"]), "git tracks it"
 
 
+def test_a_folder_with_very_many_files(repository: Path, git: Git) -> None:
+    folder = repository / "samples"
+    folder.mkdir()
+    (folder / "reader.py").write_text("x = 1\n")
+    git("add", "samples/reader.py")
+    for number in range(5_001):
+        (folder / f"{number}.txt").touch()
+    code = record(repository)
+    found = listing(repository / ".autotrack", code["tree"])
+    assert "program.py" in found
+    assert [path for path in found if path.startswith("samples/")] == ["samples/reader.py"]
+    assert [path for path, _ in code["left_out"]] == ["samples"]
+
+
 @pytest.mark.parametrize("state", ["locked", "rebase", "worktree", "lfs", "submodule", "split", "no commit", "sparse"])
 def test_the_repository_is_left_as_it_was(repository: Path, git: Git, tmp_path: Path, state: str) -> None:
     place = repository
