@@ -79,6 +79,8 @@ class Code:
     def begin(self) -> None:
         self._recorder.later("code", self._work)
         self._job.at_end.append(self.end)
+        if notebook.cells() is not None:
+            self._recorder.each_period(self._follow_cells)
 
     def _work(self) -> None:
         """Go on for a while.  A recorder's task."""
@@ -295,6 +297,11 @@ class Code:
             return None
         texts = [secrets.redact(cell) for cell in cells]
         return self._objects.put("blob", msgspec.json.encode([storable(text) for text in texts]))
+
+    def _follow_cells(self) -> None:
+        """Tell of the cells that came since: a kernel may be killed."""
+        if self._whole and self._cells() != self._fact.get("cells"):
+            self._tell()
 
     def _gap(self, what: str, why: str) -> None:
         self._job.report(events.GapFound(time=time.time(), strand=None, what=storable(what), why=storable(why)))

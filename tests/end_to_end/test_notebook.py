@@ -250,3 +250,19 @@ def test_what_cells_print(tmp_path: Path, start: Callable[..., Kernel]) -> None:
     assert "to stderr" in console
     files = {(Path(e.path).name, e.mode) for e in recording.events() if isinstance(e, events.ArtifactSeen)}
     assert {("cell.txt", "written"), ("cell.txt", "read")} <= files
+
+
+def test_the_cells_are_kept_in_the_order_they_were_executed(start: Callable[..., Kernel], cli: CommandLine) -> None:
+    kernel = start()
+    (kernel.folder / "mine.py").write_text("value = 3\n")
+    for cell in ("import zlib", "%load_ext autotrack", "import mine", "y = 2", "autotrack = __import__('autotrack')",
+                 "autotrack.log({'loss': mine.value})", "y = 3", "password = 'hunter22hunter'"):  # fmt: skip
+        kernel.cell(cell)
+    kernel.cell("import time, pathlib\nwhile b'y = 3' not in b''.join(zlib.decompress(p.read_bytes()) for p in "
+                "pathlib.Path('.autotrack/objects').glob('??/*')): time.sleep(0.1)")  # fmt: skip
+    kernel.manager.shutdown_kernel(now=True)  # killed
+    cells = cli("code", "@last", "cells").stdout
+    assert cells.index("import mine") < cells.index("y = 2") < cells.index("autotrack.log") < cells.index("y = 3")
+    assert "hunter22hunter" not in cells
+    assert [line.split("\t")[2] for line in cli("code", "@last").stdout.splitlines()] == ["mine.py"]
+    assert "it was a notebook" in cli("reproduce", "@last", "--dry-run", code=1).stdout
