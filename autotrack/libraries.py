@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
@@ -11,7 +12,21 @@ _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 def holds(path: str) -> bool:
     """Whether a file is the standard library's or installed, also where that is for one user or of another
     environment."""
-    return path.startswith(folders()) or any(part in path for part in _INSTALLED)
+    return path.startswith((*folders(), *_installed(tuple(sys.path)))) or any(part in path for part in _INSTALLED)
+
+
+@functools.lru_cache(8)
+def _installed(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The folders on the path that an installer has filled, as with `pip install --target`."""
+    return tuple(os.path.join(folder, "") for folder in path if os.path.isabs(folder) and _is_filled(folder))
+
+
+def _is_filled(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.endswith(".dist-info") for entry in entries)
+    except OSError:
+        return False
 
 
 @functools.cache

@@ -85,9 +85,12 @@ def _elsewhere(made: Plan) -> Iterator[str]:
     files = {entry.path for entry in made.snapshot.files()}
     for part in made.snapshot.about.get("also") or ():
         folder = f"@{part['root'].rstrip('/')}"
-        while f"{folder}/__init__.py" in files:  # of a package, the folder around it
+        if f"{folder}/__init__.py" not in files:  # else a package, which is found in the folder around it
+            yield os.path.join(made.place, "code", folder)
+        while f"{folder}/__init__.py" in files:
             folder = folder.rpartition("/")[0]
-        yield os.path.join(made.place, "code", folder)
+            if f"{folder}/__init__.py" not in files:
+                yield os.path.join(made.place, "code", folder)
 
 
 @contextlib.contextmanager

@@ -160,6 +160,8 @@ def _variables(made: Plan, mapped: _Mapped) -> None:
 
 def _code(made: Plan) -> None:
     about = made.snapshot.about if made.snapshot is not None else {}
+    if about and not about.get("whole"):
+        made.problems.append("its code was not kept whole: the program ended before all of it was read")
     for path in about.get("edited") or ():
         made.changes.append(("code", f"{path} was changed while the program ran"))
     for path, why in about.get("left_out") or ():

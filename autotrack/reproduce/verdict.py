@@ -113,10 +113,9 @@ def _of_run(store: Store, first: str, again: Store, second: str, compared: dict[
     before, now = store.run(first), again.run(second)
     yield from _of_names("param", _params(before), _params(now), compared)
     states = {name: found["state"] for name, found in now["generators"].items()}
-    during, earlier = _states(before)
-    yield from _of_names("rng", during, states, compared)
+    drawn, imported = _states(before)
+    yield from _of_names("rng", drawn, states, compared)
     yield from _of_names("data", _data(before), _data(now), compared)
-    yield from _of_names("rng", earlier, states, compared)
     yield from _series(store, first, again, second, compared)
     models = [(run["model"] or {}).get("id") for run in (before, now)]
     if models[0] is not None and models[1] is not None:
@@ -131,6 +130,7 @@ def _of_run(store: Store, first: str, again: Store, second: str, compared: dict[
         metrics = (trial["metrics"], other["metrics"] if other is not None else {})
         for one in _of_names("metric", *metrics, compared):
             yield one._replace(name=f"{one.name} of trial {index}")
+    yield from _of_names("rng", imported, states, compared)
 
 
 def _params(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,15 +140,15 @@ def _params(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _states(run: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The states of the generators as the run began: of those that were drawn from since, and of those that were only
-    before, as some libraries do when they are imported.  What its program never drew from is left out."""
+    """The states of the generators as the run began, of those that its program has drawn from; Python's apart, where
+    nothing was drawn since: some libraries draw from it when they are imported."""
     known = (run["job"]["seeds"] or {}).get("states", {})
-    during, earlier = dict[str, Any](), dict[str, Any]()
+    drawn, imported = dict[str, Any](), dict[str, Any]()
     for name, found in run["generators"].items():
         first, last = known.get(name, (None, None))
         if first is None or first != last:
-            (earlier if found["state"] == last else during)[name] = found["state"]
-    return during, earlier
+            (imported if name == "python" and found["state"] == last else drawn)[name] = found["state"]
+    return drawn, imported
 
 
 def _data(run: Mapping[str, Any]) -> dict[str, Any]:
