@@ -326,20 +326,26 @@ def holds_secret(content: bytes) -> bool:
     such: all of a text of 1 MB would take 0.3 s, in which no other thread runs."""
     if len(content) > codefiles.UNTRACKED:
         return False
-    lower = content.lower()
-    if not any(word in lower for word in _BESIDE_SECRETS):
-        return False
-    lines = [line for line in content.splitlines() if any(word in line.lower() for word in _BESIDE_SECRETS)]
-    text = b"\n".join(lines).decode("utf-8", "replace")
+    lower, lines = content.lower(), dict[int, bytes]()
+    for word in _BESIDE_SECRETS:
+        at = lower.find(word)
+        while at >= 0:
+            begin, end = lower.rfind(b"\n", 0, at) + 1, lower.find(b"\n", at)
+            end = end if end >= 0 else len(lower)
+            lines[begin] = content[begin:end]
+            at = lower.find(word, end)
+    text = b"\n".join(lines.values()).decode("utf-8", "replace")
     return secrets.redact(text) != text
 
 
 _BESIDE_SECRETS = (
-    b"akia", b"asia", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"glpat-", b"hf_", b"sk-", b"sk_",
-    b"rk_", b"xox", b"aiza", b"ya29.", b"hooks.slack", b"npm_", b"pypi-", b"dckr_pat", b"wandb_v1", b"eyj", b"private key",
-    b"passw", b"pwd", b"secret", b"token", b"api_key", b"api-key", b"apikey", b"access_key", b"accesskey", b"credential",
-    b"authorization", b"bearer", b"basic ", b"sharedaccess", b"accountkey", b"@",
+    b"akia", b"asia", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"glpat-", b"hf_", b"'sk-", b'"sk-',
+    b"=sk-", b" sk-", b"'sk_", b'"sk_', b"=sk_", b" sk_", b"xoxb-", b"xoxp-", b"xoxa-", b"aizasy", b"ya29.",
+    b"hooks.slack", b"npm_", b"pypi-", b"dckr_pat", b"wandb_v1", b"eyj", b"private key", b"passw", b"pwd", b"secret",
+    b"token", b"api_key", b"api-key", b"apikey", b"access_key", b"access-key", b"accountkey", b"credential",
+    b"authorization", b"bearer ", b"sharedaccess", b"://",
 )  # fmt: skip
+"""In small letters."""
 
 
 def _some(paths: list[str]) -> str:
