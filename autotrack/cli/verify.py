@@ -18,9 +18,11 @@ from autotrack.store import NotFound
 @reading
 @click.pass_context
 def command(ctx: click.Context, references: tuple[str, ...], as_json: bool, directory: str | None) -> None:
-    """Find whatever was edited, removed or reordered in the journals of these jobs or runs, or of all.
+    """Find whatever was edited, removed or reordered in the record of these jobs or runs, or in all of it.
 
-    Every line of a journal carries the digest of the line before, and from time to time a digest of the points, so a
+    Looked at are the journals and their points, the models that were kept and the code, down to every file of it, and,
+    where no ID is given, tags, notes and deletions as well.  Models and code bear the digest of what they hold.  Every
+    line of a journal carries the digest of the line before, and from time to time a digest of the points, so a
     change shows unless everything that follows it was made anew as well: whoever rewrites a whole journal, and the
     store with it, is not found, nor what was cut off the end of a journal that no command had read before: a crash
     leaves the same.  Exits with 1 where something is not as it was written.
@@ -33,14 +35,14 @@ def command(ctx: click.Context, references: tuple[str, ...], as_json: bool, dire
     """
     where, _ = place(directory)
     with opened(directory) as store:
-        known = store.known()
+        known, edits = store.known(), store.known_edits()
         jobs = None
         if references:
             resolved = [store.resolve(reference) for reference in references]
             jobs = sorted({id if kind == "job" else store.run(id)["job"]["id"] for kind, id in resolved})
     if not os.path.isdir(where.root):
         raise NotFound(f"{where.root} is gone, and with it the journals")
-    findings = verify(where, jobs, known)
+    findings = verify(where, jobs, known, edits)
     if as_json:
         output.print_json_lines(asdict(finding) for finding in findings)
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
@@ -30,12 +31,16 @@ class Entry(NamedTuple):
     path: str
     mode: int
     name: str
-    """Of the blob, 40 hexadecimal digits."""
+    """Of the blob or tree, 40 hexadecimal digits."""
 
 
 def name_of(kind: str, content: bytes) -> str:
     """The name of an object, as git would call it."""
-    return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
+    return _digest(b"%s %d\0" % (kind.encode(), len(content)) + content)
+
+
+def _digest(whole: bytes) -> str:
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
 
 
 class Objects:
@@ -96,18 +101,18 @@ class Objects:
 
     def get(self, name: str) -> tuple[str, bytes]:
         """Kind and content of an object.  Raises Damaged."""
+        stream = zlib.decompressobj()
         try:
             with open(self.path(name), "rb") as file:
-                whole = zlib.decompress(file.read())
+                whole = stream.decompress(file.read())
         except FileNotFoundError:
             raise Damaged(f"the object {name} is missing in {self.root}") from None
         except (OSError, zlib.error) as error:
             raise Damaged(f"{self.path(name)} can't be read: {error}") from None
-        head, _, content = whole.partition(b"\0")
-        kind = head.partition(b" ")[0].decode("ascii", "replace")
-        if name_of(kind, content) != name:
+        if not stream.eof or stream.unused_data or _digest(whole) != name:
             raise Damaged(f"{self.path(name)} holds something else than it was written with")
-        return kind, content
+        head, _, content = whole.partition(b"\0")
+        return head.partition(b" ")[0].decode("ascii", "replace"), content
 
     def blob(self, name: str) -> bytes:
         """Raises Damaged."""
@@ -118,13 +123,36 @@ class Objects:
         kind, content = self.get(tree)
         if kind != "tree":
             raise Damaged(f"{self.path(tree)} is no tree")
-        at = 0
-        while at < len(content):
-            space, end = content.index(b" ", at), content.index(b"\0", at)
-            mode, path = int(content[at:space], 8), folder + os.fsdecode(content[space + 1 : end])
-            name = content[end + 1 : end + 21].hex()
-            at = end + 21
-            if mode == FOLDER:
-                yield from self.walk(name, path + "/")
+        for entry in entries(content, folder):
+            if entry.mode == FOLDER:
+                yield from self.walk(entry.name, entry.path + "/")
             else:
-                yield Entry(path, mode, name)
+                yield entry
+
+    def names(self) -> Iterator[str]:
+        """Those of all objects, by name."""
+        for first in sorted(_listed(self.root)):
+            if _FOLDER.fullmatch(first):
+                for rest in sorted(_listed(os.path.join(self.root, first))):
+                    if _NAME.fullmatch(first + rest):
+                        yield first + rest
+
+
+_FOLDER, _NAME = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{40}")
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def entries(content: bytes, folder: str = "") -> Iterator[Entry]:
+    """What stands in a tree itself: files and folders."""
+    at = 0
+    while at < len(content):
+        space, end = content.index(b" ", at), content.index(b"\0", at)
+        path = folder + os.fsdecode(content[space + 1 : end])
+        yield Entry(path, int(content[at:space], 8), content[end + 1 : end + 21].hex())
+        at = end + 21

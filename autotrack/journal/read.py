@@ -39,7 +39,7 @@ class TooNew(Damaged):
 
 
 _BEGIN, _MIDDLE, _END = b'{"chain":"', b'","body":', b"}"
-_BODY = len(_BEGIN) + 32 + len(_MIDDLE)
+BODY = len(_BEGIN) + 32 + len(_MIDDLE)
 """Where the event begins in a line (`segment.line_of`)."""
 
 _decode_tag = msgspec.json.Decoder(dict[str, Any]).decode
@@ -78,7 +78,7 @@ class SegmentFile:
                 if not line.endswith(b"\n"):
                     return
                 position = cursor.lines
-                body = line[_BODY:-2]
+                body = line[BODY:-2]
                 chain = chained(cursor.digest, body)
                 if line != line_of(chain, body):
                     raise self._broken(line, position)
@@ -89,7 +89,7 @@ class SegmentFile:
                 yield position, event
 
     def _broken(self, line: bytes, position: int) -> Damaged:
-        if line.startswith(_BEGIN) and line[_BODY - len(_MIDDLE) : _BODY] == _MIDDLE and line.endswith(_END + b"\n"):
+        if line.startswith(_BEGIN) and line[BODY - len(_MIDDLE) : BODY] == _MIDDLE and line.endswith(_END + b"\n"):
             return Damaged(self.path, position, "does not follow from the line before: edited, removed or reordered")
         return Damaged(self.path, position, "is not an event")
 

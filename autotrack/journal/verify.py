@@ -1,4 +1,5 @@
-"""Finding what was edited, removed or reordered in a journal.
+"""Finding what was edited, removed or reordered: in journals, in the edits by people, and in what they name by its
+content, kept models and code.
 
 Whoever rewrites a whole chain from the first changed line on is not found: the chain holds no secret.
 """
@@ -7,45 +8,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from blake3 import blake3
 
 from autotrack import events
 from autotrack.journal import read
+from autotrack.journal.content import Content, Finding
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import RECORD
 from autotrack.journal.seal import BATCH, used_slots
+from autotrack.journal.segment import chained, first_digest, line_of
 
 Known = Mapping[tuple[str, str], tuple[int, str]]
 """(job, segment) to the number of lines, and the digest of the last, that a store has taken in."""
+KnownEdits = Mapping[str, tuple[int, str]]
+"""Files of edits to the number of bytes, and the digest of the last line, that a store has taken in."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as it was written: where, and what."""
-
-    path: str
-    position: int | None
-    problem: str
-
-
-def verify(folder: Folder, jobs: Sequence[str] | None = None, known: Known | None = None) -> list[Finding]:
-    """Check every segment, and every blob; an empty list means that all is as it was written."""
+def verify(
+    folder: Folder, jobs: Sequence[str] | None = None, known: Known | None = None, edits: KnownEdits | None = None
+) -> list[Finding]:
+    """Check the segments of these jobs and what they name; without `jobs`, everything that was recorded.  An empty
+    list means that all is as it was written."""
     findings = []
+    content = Content(folder)
     names = sorted(os.listdir(folder.journal)) if os.path.isdir(folder.journal) else []
     for job in names if jobs is None else jobs:
         present = {segment.name: segment for segment in read.segments(folder.job(job))}
         for segment in present.values():
-            findings += verify_segment(segment, (known or {}).get((job, segment.name)), folder)
+            findings += verify_segment(segment, (known or {}).get((job, segment.name)), content)
         for missing in sorted(name for owner, name in known or {} if owner == job and name not in present):
             findings.append(
                 Finding(os.path.join(folder.job(job), missing + ".jsonl"), None, "was taken in, and is gone")
             )
     if jobs is None:
         findings += _removed_jobs(folder, set(names), known or {})
-        findings += _blobs(folder)
-    return findings
+        findings += _edits(folder, edits or {})
+        content.everything()
+    return findings + content.findings
 
 
 def _removed_jobs(folder: Folder, present: set[str], known: Known) -> list[Finding]:
@@ -54,10 +54,10 @@ def _removed_jobs(folder: Folder, present: set[str], known: Known) -> list[Findi
 
 
 def verify_segment(
-    segment: read.SegmentFile, known: tuple[int, str] | None = None, folder: Folder | None = None
+    segment: read.SegmentFile, known: tuple[int, str] | None = None, content: Content | None = None
 ) -> list[Finding]:
-    """Check one segment: its chain, its first line, its seals, that it is not shorter than it was `known`, and that
-    the models which it says were kept are there."""
+    """Check one segment: its chain, its first line, its seals, that it is not shorter than it was `known`, and the
+    models and the code which it says were kept."""
     findings: list[Finding] = []
     seals: list[tuple[int, events.Sealed]] = []
     cursor = segment.start_cursor()
@@ -67,10 +67,8 @@ def verify_segment(
                 findings.append(Finding(segment.path, 0, "does not begin with the start of this segment"))
             if isinstance(event, events.Sealed):
                 seals.append((position, event))
-            if isinstance(event, events.StrandModel) and event.kept is not None and folder is not None:
-                blob = folder.blob(event.kept)
-                if not os.path.exists(blob):
-                    findings.append(Finding(blob, None, f"is gone: the model that {segment.path} says was kept"))
+            if content is not None:
+                content.named_by(event, segment.path)
             if known is not None and position + 1 == known[0] and cursor.digest != known[1]:
                 findings.append(Finding(segment.path, position, "differs from what was taken in"))
     except read.Damaged as damage:
@@ -105,20 +103,33 @@ def _points(segment: read.SegmentFile, seals: list[tuple[int, events.Sealed]]) -
     return []
 
 
-def _blobs(folder: Folder) -> list[Finding]:
-    findings = []
-    for parent, _, names in os.walk(folder.blobs):
-        for name in sorted(names):
-            path = os.path.join(parent, name)
-            digest = os.path.basename(parent) + name
-            if not name.startswith("tmp-") and _file_digest(path) != digest:
-                findings.append(Finding(path, None, "does not have the content that its name says"))
+def _edits(folder: Folder, known: KnownEdits) -> list[Finding]:
+    """Check the chain of every file of edits, and that what a store has taken in of it is there."""
+    names = sorted(os.listdir(folder.edits)) if os.path.isdir(folder.edits) else []
+    present = [name for name in names if name.endswith(".jsonl")]
+    findings = [
+        Finding(os.path.join(folder.edits, name), None, "was taken in, and is gone")
+        for name in sorted(known.keys() - set(present))
+    ]
+    for name in present:
+        problem = _edit_file(os.path.join(folder.edits, name), first_digest("edits", name), known.get(name))
+        findings += [problem] if problem is not None else []
     return findings
 
 
-def _file_digest(path: str) -> str:
-    state = blake3()
+def _edit_file(path: str, chain: str, known: tuple[int, str] | None) -> Finding | None:
+    offset = position = 0
     with open(path, "rb") as file:
-        while data := file.read(1 << 20):
-            state.update(data)
-    return state.hexdigest()
+        for position, line in enumerate(file):
+            if not line.endswith(b"\n"):  # never acknowledged
+                break
+            body = line[read.BODY : -2]
+            chain = chained(chain, body)
+            if line != line_of(chain, body):
+                return Finding(path, position, "does not follow from the line before: edited, removed or reordered")
+            offset += len(line)
+            if known is not None and offset == known[0] and chain != known[1]:
+                return Finding(path, position, "differs from what was taken in")
+    if known is not None and offset < known[0]:
+        return Finding(path, position, f"is {known[0] - offset} bytes shorter than when it was taken in")
+    return None

@@ -111,12 +111,14 @@ class Store:
 
     def known(self) -> dict[tuple[str, str], tuple[int, str]]:
         """(job, segment) to the number of lines taken in and the digest of the last one, of this folder."""
-        rows = self._database.rows(
-            "SELECT job, segment, lines, digest FROM segments JOIN jobs ON jobs.id = job "
-            "WHERE folder = ? AND damage IS NULL AND passing IS NULL",
-            (self._owner,),
-        )
+        sql = "SELECT job, segment, lines, digest FROM segments JOIN jobs ON jobs.id = job"
+        rows = self._database.rows(f"{sql} WHERE folder = ? AND damage IS NULL AND passing IS NULL", (self._owner,))
         return {(job, segment): (lines, digest) for job, segment, lines, digest in rows}
+
+    def known_edits(self) -> dict[str, tuple[int, str]]:
+        """Files of edits of this folder to the number of bytes taken in and the digest of the last line of them."""
+        rows = self._database.rows("SELECT name, bytes, digest FROM edit_files WHERE folder = ?", (self._owner,))
+        return {name: (size, digest) for name, size, digest in rows}
 
     # Asking
 
