@@ -9,7 +9,7 @@ import click
 from autotrack.cli import output
 from autotrack.cli.opened import existing, opened, reading
 from autotrack.cli.progress import progress
-from autotrack.store import garbage
+from autotrack.store import StoreError, garbage
 
 
 @click.command()
@@ -17,14 +17,15 @@ from autotrack.store import garbage
 @click.option("--rebuild", is_flag=True, help="Make the store again from the journals.")
 @reading
 def command(delete: bool, rebuild: bool, as_json: bool, directory: str | None) -> None:
-    """Say how large the folder's parts are, and which kept models no run names; --delete removes those.
+    """Say how large the folder's parts are, and which kept models and code no run names; --delete removes those.
 
-    Journals and points, which everything else is made from, are never removed.  Nor is a model that is less than an
-    hour old, or that any line of a journal names, also of a run that `autotrack rm` left out of lists.  While a job
-    runs, nothing is: it may come to a model that is kept already.
+    Journals and points, which everything else is made from, are never removed.  Nor is a model or code that is less
+    than an hour old, or that any line of a journal names, also of a run that `autotrack rm` left out of lists.  While
+    a job runs, nothing is: it may come to a model or to code that is kept already.  Where code that a run names is
+    missing or damaged, no code is removed.
 
-    With --json, `{"folder", "kinds": {kind: {"files", "bytes"}}, "running": [job, ...], "unused": [{"path",
-    "bytes"}], "removed": [{"path", "bytes"}]}`.
+    With --json, `{"folder", "kinds": {kind: {"files", "bytes"}}, "running": [job, ...], "unused": [{"path", "bytes",
+    "kind"}], "removed": [{"path", "bytes", "kind"}]}`, `kind` being `model` or `code`.
 
     Examples:
 
@@ -44,6 +45,10 @@ def command(delete: bool, rebuild: bool, as_json: bool, directory: str | None) -
         folder = store.folder
     running = garbage.live(folder)
     unused = garbage.unused(folder)
+    try:
+        unused += garbage.unused_code(folder)
+    except StoreError as error:
+        click.echo(f"autotrack: {error}", err=True)
     removed = garbage.remove(folder, unused) if delete else []
     kinds = garbage.usage(folder)
     left = unused[len(removed) :]
@@ -97,6 +102,12 @@ def _print(
         click.echo("\nThere is nothing that can go.")
 
 
-def _counted(blobs: list[garbage.Unused]) -> str:
-    size = output.size(sum(blob.bytes for blob in blobs))
-    return f"{len(blobs)} kept model{'s' if len(blobs) != 1 else ''} that no run names ({size})"
+def _counted(unused: list[garbage.Unused]) -> str:
+    told = []
+    for kind, one, many in (("model", "kept model", "kept models"), ("code", "file of code", "files of code")):
+        sizes = [each.bytes for each in unused if each.kind == kind]
+        if sizes:
+            told.append(
+                f"{len(sizes):,} {one if len(sizes) == 1 else many} that no run names ({output.size(sum(sizes))})"
+            )
+    return " and ".join(told)

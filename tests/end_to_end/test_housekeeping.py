@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 
 from autotrack.cli import COMMANDS
 from autotrack.journal.folder import Folder
+from autotrack.journal.objects import Objects
 from tests.end_to_end.conftest import TRAINING, CommandLine
 from tests.store.journals import Journal
 
@@ -118,6 +120,42 @@ def test_gc_removes_nothing_while_a_job_runs(cli: CommandLine) -> None:
         open(done, "w").close()
         program.wait(60)
     assert len(cli.json("gc", "--delete")["removed"]) == 1
+
+
+def test_gc_removes_code_that_no_job_names(cli: CommandLine) -> None:
+    """Of two programs in one folder, with the journal of the second gone."""
+    for number in (1, 2):
+        cli.program("shared = 1\n", "shared.py")
+        cli.program(f"x = {number}\n", "own.py")
+        cli.program("import autotrack, shared, own\nautotrack.log({'x': own.x})\n")
+        cli("run", "train.py")
+    first, second = (run["job"] for run in reversed(cli.lines("ls")))
+    folder = Folder(str(cli.folder / ".autotrack"))
+    shutil.rmtree(folder.job(second))
+    cli("gc", "--rebuild")
+    assert cli.json("gc")["unused"] == []
+    for path in Path(folder.objects).rglob("*"):
+        os.utime(path, (OLD, OLD))
+    before = cli.json("gc")
+    assert {entry["kind"] for entry in before["unused"]} == {"code"}
+    assert before["kinds"]["code"]["files"] > len(before["unused"]) == 2  # own.py, and the folder that it lies in
+    assert "2 files of code that no run names (" in cli.terminal("gc")
+    damaged = Path(Objects(folder.objects).path(cli.json("code", first)["tree"]))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1])
+    held = cli("gc", "--delete", "--json")
+    assert json.loads(held.stdout)["removed"] == []
+    assert f"autotrack: {damaged} holds something else" in held.stderr
+    damaged.write_bytes(whole)
+    os.utime(damaged, (OLD, OLD))
+    after = cli.json("gc", "--delete")
+    assert after["removed"] == before["unused"]
+    assert after["kinds"]["code"]["files"] == before["kinds"]["code"]["files"] - 2
+    assert cli("code", first, "own.py").stdout == "x = 1\n"
+    cli("verify")
+    cli("run", "train.py")  # the same as the second
+    assert cli("code", "@last", "own.py").stdout == "x = 2\n"
+    cli("verify")
 
 
 def test_gc_makes_the_store_again(trained: CommandLine, tmp_path: Path) -> None:

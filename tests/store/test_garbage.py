@@ -10,6 +10,7 @@ import pytest
 
 from autotrack import events
 from autotrack.journal.folder import Folder
+from autotrack.journal.objects import FILE, FOLDER, Objects, entries, name_of
 from autotrack.store import StoreError, garbage, open_store
 from tests.store.journals import Journal
 
@@ -85,6 +86,58 @@ def test_nothing_where_a_journal_can_not_be_read(folder: Folder, recorded: Journ
     os.symlink("nowhere", os.path.join(folder.job(recorded.job), "gone.jsonl"))
     with pytest.raises(StoreError, match=r"gone\.jsonl can't be read .*nothing was removed"):
         garbage.unused(folder)
+
+
+def test_code_that_nothing_reaches(folder: Folder, recorded: Journal) -> None:
+    objects = Objects(folder.objects)
+    inner = objects.put("blob", b"x = 1\n")
+    tree = objects.put_tree({"package/inner.py": (FILE, inner), "train.py": (FILE, objects.put("blob", b"y = 2\n"))})
+    also = objects.put_tree({"late.py": (FILE, objects.put("blob", b"z = 3\n"))})
+    cells = objects.put("blob", b"[]")
+    journal = Journal(folder)
+    about = {"tree": tree, "own": None, "cells": cells, "also": [{"root": "/lib", "tree": also}]}
+    journal.add(events.JobFacts, section="code", value=about)
+    journal.end()
+    lost = objects.put_tree({"lost.py": (FILE, objects.put("blob", b"lost")), "kept.py": (FILE, inner)})
+    unfinished = Path(objects.path(lost) + ".123")
+    cache = Path(folder.objects, "known-0123456789abcdef")
+    for path in (unfinished, cache):
+        path.write_bytes(b"")
+    with open_store(folder) as store:
+        assert store.refresh()
+    assert garbage.unused_code(folder) == [], "young"
+    for path in Path(folder.objects).rglob("*"):
+        os.utime(path, (1.0, 1.0))
+    expected = {objects.path(lost), objects.path(name_of("blob", b"lost")), str(unfinished)}
+    found = garbage.unused_code(folder)
+    assert {(one.path, one.kind) for one in found} == {(path, "code") for path in expected}
+
+    inside = next(entry.name for entry in entries(objects.get(tree)[1]) if entry.mode == FOLDER)
+    for damaged in (tree, inside, also, cells):
+        path = Path(objects.path(damaged))
+        for change in (lambda whole: whole[:-4], lambda whole: None):
+            whole = path.read_bytes()
+            changed = change(whole)
+            path.unlink() if changed is None else path.write_bytes(changed)
+            with pytest.raises(StoreError, match=r"no code was removed; see autotrack verify"):
+                garbage.unused_code(folder)
+            path.write_bytes(whole)
+            os.utime(path, (1.0, 1.0))
+
+    running = Journal(folder, alive=True)
+    with open_store(folder) as store:
+        assert store.refresh()
+    assert garbage.live(folder) == [running.job]
+    assert garbage.unused_code(folder) == []
+    assert garbage.remove(folder, found) == []
+    os.unlink(os.path.join(folder.live, running.job))
+    assert {one.path for one in garbage.remove(folder, garbage.unused_code(folder))} == expected
+    assert set(objects.names()) == {tree, inside, inner, also, cells, *(e.name for e in objects.walk(tree))} | {
+        entry.name for entry in objects.walk(also)
+    }
+    assert cache.exists()
+    usage = garbage.usage(folder)
+    assert usage["code"].files == len(set(objects.names())) + 1
 
 
 def test_usage(folder: Folder, recorded: Journal) -> None:
