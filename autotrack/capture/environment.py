@@ -1,4 +1,4 @@
-"""What a program ran in: user, installed packages, git commit.  Read from files; no process is started, since
+"""What a program ran in: user, variables, libraries, git commit.  Read from files; no process is started, since
 the user's own `os.wait()` could meet it."""
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
-
-_DIST_INFO = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+)\.(?:dist|egg)-info$")
-
 
 LOCK_FILES = re.compile(
     r"uv\.lock|poetry\.lock|pdm\.lock|Pipfile\.lock|pixi\.lock|pylock(\.[\w-]+)?\.toml|conda-lock\.yml"
@@ -182,22 +179,6 @@ def _upward(folder: str, root: str | None) -> Iterator[str]:
     while root is not None and folder != root and folder.startswith(os.path.join(root, "")):
         folder = os.path.dirname(folder)
         yield folder
-
-
-def packages(path: list[str]) -> dict[str, str]:
-    """Installed distributions by the names of their `*.dist-info` folders on `path`; the first found wins,
-    as for imports.  Some 100 times faster than asking each for its metadata."""
-    found: dict[str, str] = {}
-    for folder in path:
-        try:
-            names = os.listdir(folder or ".")
-        except OSError:
-            continue
-        for name in names:
-            match = _DIST_INFO.match(name) if name.endswith("-info") else None
-            if match:
-                found.setdefault(match["name"].lower().replace("_", "-"), storable(match["version"]))
-    return dict(sorted(found.items()))
 
 
 def work_tree(folder: str) -> Tree | None:

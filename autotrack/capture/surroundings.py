@@ -7,7 +7,7 @@ import sys
 import time
 
 from autotrack import libraries
-from autotrack.capture import environment, gpu, hardware, seeds, system, worktree
+from autotrack.capture import environment, gpu, hardware, packages, seeds, system, worktree
 from autotrack.capture.code import Code
 from autotrack.capture.worktree import Tree
 from autotrack.job import Job
@@ -34,7 +34,13 @@ def look_around(job: Job, recorder: Recorder) -> None:
         }
         job.know("environment", about)
 
-    recorder.later("packages", lambda: job.know("packages", environment.packages(path)))
+    def know_packages() -> None:
+        versions, sources = packages.installed(path)
+        job.know("packages", versions)
+        if sources:
+            job.know("sources", sources)
+
+    recorder.later("packages", know_packages)
     recorder.later("environment", know_environment)
     recorder.later("hardware", lambda: job.know("hardware", {**hardware.facts(), **gpu.facts()}))
     recorder.later("git", lambda: _know_git(job, recorder, tree))

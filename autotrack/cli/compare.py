@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autotrack.cli import completing, datasets, output, surroundings
+from autotrack.cli import completing, datasets, output, packages, surroundings
 from autotrack.cli.opened import opened, reading, run_of
 from autotrack.store import NotFound, Store, code
 
@@ -28,12 +28,13 @@ _MISSING = object()
 def command(
     references: tuple[str, ...], everything: bool, only_code: bool, as_json: bool, directory: str | None
 ) -> None:
-    """Show how runs differ: parameters, metrics, data, model, code and environment.
+    """Show how runs differ: parameters, metrics, data, model, code, environment and packages.
 
     IDs as for `autotrack show`.  With --json, `{"runs": [id, ...], "differences": [{"section", "name", "values",
     "same", "present"}], "code": [diff, ...]}`; `present` says which of the runs have such a value, those that lack it
     have null.  `code` is a unified diff from the first run's code to that of each, null for the first and where the
-    code of one was not kept.
+    code of one was not kept.  The values of the section "package" are versions, those of packages that are from no
+    index with their source: "1.0 from git+https://…@COMMIT".
 
     Where data differs and both sides were looked into, further rows of the section "data" say how that of each run
     differs from that of the first, which has null there.  With ROLE/PART as in "train/features", their values are:
@@ -175,7 +176,7 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
         yield ("environment", name), job[name]
     yield from surroundings.compared(job)
     for name, version in (job["packages"] or {}).items():
-        yield ("environment", name), version
+        yield ("package", name), packages.in_words(version, (job["sources"] or {}).get(name))
 
 
 def _print_table(runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
@@ -195,13 +196,17 @@ def _print_table(runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None
     section = None
     for row in rows:
         cells = [
-            Text(_shown(row, value)) if present else Text("–", style="dim")
-            for value, present in zip(row["values"], row["present"], strict=True)
+            Text(_shown(row, value)) if present else Text(_absent(row, run), style="dim")
+            for value, present, run in zip(row["values"], row["present"], runs, strict=True)
         ]
         style = "dim" if row["same"] else ""
         table.add_row(row["section"] if row["section"] != section else "", row["name"], *cells, style=style)
         section = row["section"]
     console.print(table)
+
+
+def _absent(row: dict[str, Any], run: dict[str, Any]) -> str:
+    return "not installed" if row["section"] == "package" and run["job"]["packages"] is not None else "–"
 
 
 def _shown(row: dict[str, Any], value: Any) -> str:

@@ -36,12 +36,14 @@ def test_env_is_a_requirements_file(trained: CommandLine) -> None:
     assert lines[0] == f"# python: {run['job']['python']}"
     assert lines[1] == f"# platform: {run['job']['platform']}"
     wanted = [Requirement(line) for line in lines if not line.startswith("#")]
-    found = {each.name: str(each.specifier).removeprefix("==") for each in wanted}
-    assert found == run["job"]["packages"]
+    found = {each.name: str(each.specifier).removeprefix("==") for each in wanted if each.url is None}
+    sources = run["job"]["sources"] or {}
+    assert found == {name: version for name, version in run["job"]["packages"].items() if name not in sources}
     assert list(found) == sorted(found)
     assert trained("env", run["job"]["id"]).stdout == trained("env").stdout
     assert trained.json("env") == {
-        "job": run["job"]["id"], **{name: run["job"][name] for name in ("python", "platform", "packages")}
+        "job": run["job"]["id"], **{name: run["job"][name] for name in ("python", "platform", "packages")},
+        "sources": sources,
     }  # fmt: skip
 
 
