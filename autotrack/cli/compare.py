@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ Facts = dict[tuple[str, str], Any]
 LINES = 40
 """Of a difference of code that a terminal shows."""
 _MISSING = object()
+_LONG = re.compile(r"(?<![0-9a-f])[0-9a-f]{40,64}(?![0-9a-f])")
+"""Commits and hashes."""
 
 
 @click.command()
@@ -126,7 +129,7 @@ def compared(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     names = list(dict.fromkeys(name for of in facts for name in of))
     order = {section: at for at, section in enumerate(dict.fromkeys(section for section, _ in names))}
     rows = []
-    for section, name in sorted(names, key=lambda pair: order[pair[0]]):
+    for section, name in sorted(names, key=lambda pair: (order[pair[0]], pair[1] if pair[0] == "package" else "")):
         values = [of.get((section, name), _MISSING) for of in facts]
         texts = {"" if value is _MISSING else json.dumps(value, sort_keys=True) for value in values}
         shown = [None if value is _MISSING else value for value in values]
@@ -213,6 +216,8 @@ def _shown(row: dict[str, Any], value: Any) -> str:
     words = datasets.in_words(row["name"], value) if row["section"] == "data" else None
     if words is not None:
         return words
+    if row["section"] == "package":
+        return output.short(_LONG.sub(lambda digits: digits[0][:12], value), 120)
     if isinstance(value, str) and value.startswith(("xxh3", "blake3", "stat-manifest:")):
         digest, space, told = value.partition(" ")
         return output.digest(digest) + space + told

@@ -303,6 +303,8 @@ def test_packages_that_differ(recorded: Recorded, served: tuple[str, Path]) -> N
         "came": ([None, "1"], [False, True]),
         "odd": ([f"{url}{'0123456789abcdef' * 2}01234567", f"{url}{'f' * 40}"], [True, True]),
     }
-    shown = recorded.terminal("compare", between, after)
+    shown = recorded.terminal("compare", between, after, columns=250)
     assert shown.count("not installed") == 2
+    at = [shown.index(text) for text in ("came", "gone", "newer", "odd", ".git@0123456789ab", ".git@ffffffffffff")]
+    assert at == sorted(at)
     assert before != after
