@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
+from typing import Any
 
 from autotrack.errors import AutotrackError
 
@@ -24,11 +25,13 @@ class NotInstallable(AutotrackError):
 
 @dataclass(frozen=True)
 class Packages:
-    """`python`: as `cpython 3.11.7`; `executable`: its path then; `versions`: by the names of the packages."""
+    """`python`: as `cpython 3.11.7`; `executable`: its path then; `versions`: by the names of the packages; `sources`:
+    of those that are from no index, as `autotrack.capture.packages` has them."""
 
     python: str
     executable: str
     versions: Mapping[str, str]
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def problems(self) -> list[str]:
         """Why the environment can't be made here."""
@@ -48,12 +51,15 @@ class Packages:
         return None
 
     def requirements(self) -> list[str]:
-        """Lines for an installer; of local versions (`2.13.0+cpu`) what is before the plus: an index has no others."""
-        return [
-            f"{name}=={version.partition('+')[0]}"
-            for name, version in sorted(self.versions.items())
-            if name not in _OWN
-        ]
+        """Lines for an installer; of local versions (`2.13.0+cpu`) what is before the plus: an index has no others.
+        What was installed to be edited in its folder is left out."""
+        lines = []
+        for name, version in sorted(self.versions.items()):
+            source = self.sources.get(name)
+            if name in _OWN or (source is not None and source.get("editable")):
+                continue
+            lines.append(f"{name}=={version.partition('+')[0]}" if source is None else f"{name} @ {_reference(source)}")
+        return lines
 
     def install(self, place: str, log: str) -> str:
         """Make the environment in a folder; returns its Python.  Raises NotInstallable."""
@@ -72,6 +78,13 @@ class Packages:
                     raise NotInstallable(f"the environment can't be made: {_reason(log)}; all of it: {log}")
         _lend_ourselves(place)
         return python
+
+
+def _reference(source: Mapping[str, Any]) -> str:
+    """Where a package comes from, as an installer reads it."""
+    vcs, commit = source.get("vcs"), source.get("commit")
+    reference = f"{vcs}+{source['url']}" + (f"@{commit}" if commit else "") if vcs else str(source["url"])
+    return f"{reference}#subdirectory={source['subdirectory']}" if source.get("subdirectory") else reference
 
 
 def _version_of(interpreter: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from autotrack.capture import environment
+from autotrack.capture import environment, packages
 from autotrack.capture.secrets import HIDDEN
 from autotrack.identity import files
 from autotrack.reproduce.packages import Packages, different
@@ -241,11 +241,16 @@ def _environment(made: Plan, *, current: bool) -> None:
     if recorded is None:
         made.problems.append("the packages that were installed were not recorded")
         return
-    made.packages = Packages(made.job["python"] or "", made.job["executable"] or "", recorded)
+    sources = made.job.get("sources") or {}
+    made.packages = Packages(made.job["python"] or "", made.job["executable"] or "", recorded, sources)
+    for name in sorted(sources):
+        if sources[name].get("editable") and name != "autotrack-ml":
+            where = f"{name} was installed from {sources[name]['url']}, to be edited there"
+            made.notes.append(f"{where}: of it, what was imported is kept with the code")
     if current:
         if made.job["python"] != environment.python():
             made.changes.append(("python", f"{made.job['python']} → {environment.python()}"))
-        for name, before, now in different(recorded, environment.packages(sys.path)):
+        for name, before, now in different(recorded, packages.installed(sys.path)[0]):
             made.changes.append(("package", f"{name} {before or 'not installed'} → {now or 'not installed'}"))
     else:
         made.problems += made.packages.problems()
