@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autotrack.capture.arguments import Arguments
     from autotrack.capture.console import Console
     from autotrack.capture.files import Files
+    from autotrack.duplicates import Duplicates
     from autotrack.events import Event
     from autotrack.exits import ExitWatch, Outcome
     from autotrack.identity.profiles import Profiles
@@ -96,6 +97,7 @@ class Job:
         self.leakage: Leakage | None = None
         self.console: Console | None = None
         self.files: Files | None = None
+        self.duplicates: Duplicates | None = None
         self.artifacts: dict[tuple[str, bool], int] = {}
         """By path of each file on record, and whether it was written: the number that it had last."""
         self.checkpoints: dict[str, Checkpoint] = {}
@@ -194,6 +196,10 @@ class Job:
         if self.segment is not None:
             self._report_fact(section, value)
 
+    def fact(self, section: str) -> object:
+        """What is known of a section; None where that is nothing yet."""
+        return self._facts.get(section)
+
     def training_begins(self) -> None:
         """A training is about to begin."""
         self.prepare()
@@ -287,7 +293,7 @@ class Job:
         """In a forked child: let go of the parent's files before anything else; own ones come with the
         first thing to record."""
         self._lock = threading.RLock()
-        segment, self.segment, self.recorder = self.segment, None, None
+        segment, self.segment, self.recorder, self.duplicates = self.segment, None, None, None
         if self.profiles is not None:
             self.profiles.after_fork()
         self.leakage = None

@@ -40,6 +40,8 @@ class Settings:
     system_seconds: float = 5.0
     """Seconds between samples of processor, memory, disk, network and GPU; 0: none."""
 
+    duplicate_seconds: float = 60.0
+    """Seconds that an earlier job must have taken for a notice that this one does the same."""
     code: bool = True
     """Keep the code of the program: its git work tree, or what it imported."""
 

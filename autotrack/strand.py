@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from autotrack import artifacts, context, events, leakage, lifecycle, trained
+from autotrack import artifacts, context, events, leakage, lifecycle, shield, trained
 from autotrack.capture import seeds
 from autotrack.ids import new_id
 from autotrack.series import Series
@@ -92,24 +92,27 @@ class Strand(context.Place):
         self._counted = kind not in ("step", "printed") and self.within is None
         if self._counted:
             job.runs += 1
-        self._report(
-            events.StrandStarted(
-                time=since if since is not None else _now(),
-                strand=self.id,
-                framework=framework,
-                kind=kind,
-                name=storable(name),
-                cls=storable(cls),
-                parent=parent,
-                owner=owner.id if owner is not None else None,
-                generators=seeds.states() if self.within is None and kind != "step" else {},
-                thread=storable(_thread_name()),
-            )
+        started = events.StrandStarted(
+            time=since if since is not None else _now(),
+            strand=self.id,
+            framework=framework,
+            kind=kind,
+            name=storable(name),
+            cls=storable(cls),
+            parent=parent,
+            owner=owner.id if owner is not None else None,
+            generators=seeds.states() if self.within is None and kind != "step" else {},
+            thread=storable(_thread_name()),
         )
+        self._report(started)
+        if job.duplicates is not None:
+            shield.contain("duplicates", job.duplicates.began, started)
         job.unfinished[self.id] = self
 
     def _report(self, event: events.Event) -> None:
         self.job.report(event)
+        if self.job.duplicates is not None:
+            self.job.duplicates.heard(event)
 
     @property
     def ours(self) -> bool:

@@ -47,8 +47,8 @@ class _Known:
     """Global generator to the seed that it was given last."""
     fresh: dict[str, tuple[Any, str]] = {}
     """Global generator to a seed, and the digest of the state that it leads to."""
-    began: dict[str, str] = {}
-    """Global generator to the digest of the state in which it was met first."""
+    first: dict[str, str] = {}
+    """Global generator to the digest of its state when it was first seen."""
     replaced: list[tuple[Any, str, SeedFunction]] = []
 
 
@@ -57,13 +57,13 @@ def follow(module: str) -> None:
     owner = sys.modules[module]
     if not hasattr(owner, _READS[module]):  # one of the user's own, of the same name
         return
-    shield.contain("seeds", _meet, module)
     for name in FUNCTIONS[module]:
         original = vars(owner).get(name)
         if callable(original) and not isinstance(original, SeedFunction):
             ours = SeedFunction(original, f"{module}.{name}")
             _Known.replaced.append((owner, name, ours))
             setattr(owner, name, ours)
+    _see_first(module)
 
 
 def leave() -> None:
@@ -179,7 +179,7 @@ def report(job: Job, *, last: bool = False) -> None:
         calls = [{**call, "where": redact(call["where"])} for call in _Known.calls.values()]
         about: dict[str, Any] = {"calls": calls, "left_out": _Known.left_out}
         if last:
-            about["states"] = {name: [_Known.began.get(name), now["state"]] for name, now in states().items()}
+            about["states"] = {name: [_Known.first.get(name), now["state"]] for name, now in states().items()}
         job.know("seeds", plain(about))
 
 
@@ -243,11 +243,22 @@ def know(name: str, module: str, digest: Callable[[Any], str], made: Callable[[A
     digested, and how another with the same functions is made of that and a seed."""
     if all(name != known for known, *_ in _GENERATORS):
         _GENERATORS.append((name, module, digest, made))
-    shield.contain("seeds", _meet, module)
+    _see_first(module)
 
 
-def _meet(module: str) -> None:
-    """Keep the state of a generator as it is at first: whether it is ever drawn from shows at the end."""
-    for name, of, digest, _ in _GENERATORS:
-        if of == module and module in sys.modules and name not in _Known.began:
-            _Known.began[name] = digest(sys.modules[module])
+def _see_first(module: str) -> None:
+    for name, home, digest, _ in _GENERATORS:
+        if home == module and name not in _Known.first:
+            state = shield.contain("seeds", digest, sys.modules[module])
+            if isinstance(state, str):
+                _Known.first[name] = state
+
+
+def first(name: str) -> str | None:
+    """The digest of the state of a global generator when it was first seen."""
+    return _Known.first.get(name)
+
+
+def called() -> list[tuple[str, str]]:
+    """The functions that have set a seed, each with what was given to it."""
+    return [(function, seed) for function, seed, _ in list(_Known.calls)]

@@ -10,6 +10,7 @@ from autotrack import libraries
 from autotrack.capture import environment, gpu, hardware, packages, seeds, system, worktree
 from autotrack.capture.code import Code
 from autotrack.capture.worktree import Tree
+from autotrack.duplicates import Duplicates
 from autotrack.job import Job
 from autotrack.recorder import Recorder
 
@@ -46,6 +47,7 @@ def look_around(job: Job, recorder: Recorder) -> None:
     recorder.later("git", lambda: _know_git(job, recorder, tree))
     if job.settings.code:
         Code(job, recorder, tree, program).begin()
+    job.duplicates = Duplicates(job, recorder, tree.root if tree is not None else beside, program)
     job.at_opening.append(seeds.report)
     recorder.each_period(lambda: seeds.report(job))
     job.at_end.append(lambda: seeds.report(job, last=True))

@@ -21,6 +21,7 @@ COMMANDS = {
     "ls": "List runs: filter, sort, choose columns.",
     "show": "Show everything about a run or a job.",
     "compare": "Show how runs differ.",
+    "similar": "Show the runs that are most like a run.",
     "trace": "Show where a file, model or run comes from.",
     "plot": "Draw curves of metrics.",
     "tag": "Tag a run, or take tags away.",

@@ -152,6 +152,8 @@ def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
             yield "code", name, job["code"][name]
     for name, version in (job["packages"] or {}).items():
         yield "package", name, version
+    if job["duplicate_of"]:
+        yield "duplicate of", job["duplicate_of"]["run"], job["duplicate_of"]["user"]
     yield from surroundings.rows(job)
     for file in job["files"]:
         yield "file", file["path"], file["digest"], file["mode"], file["bytes"]
@@ -186,6 +188,8 @@ def _run_parts(
         ("started", f"{output.moment(run['started'])}  ({output.ago(run['started'])})"),
         *_program_facts(job),
     ]
+    if job["duplicate_of"]:
+        facts.append(("the same as", f"{output.short_id(job['duplicate_of']['run'])}, which was there before"))
     if run["parent"]:
         facts.append(("part of", output.short_id(run["parent"])))
     if run["tags"]:

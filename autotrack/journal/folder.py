@@ -92,6 +92,10 @@ class Folder:
         """The paths of files that jobs have written, a line each: what a snapshot of code leaves out."""
         return os.path.join(self.root, "outputs")
 
+    def index(self, key: str) -> str:
+        """The finished runs of one key, see `autotrack.duplicates`."""
+        return os.path.join(self.root, "index", key)
+
     @property
     def store(self) -> str:
         return os.path.join(self.root, "store.db")

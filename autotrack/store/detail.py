@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autotrack import events
+from autotrack.duplicates import FOUND
 from autotrack.store import given, origins, profiles, strands
 from autotrack.store.database import Database
 from autotrack.store.present import presented
 from autotrack.store.project import nan, trial_metrics
 from autotrack.store.strands import Statistics, StrandView
 
-SECTIONS = ("packages", "sources", "git", "code", "environment", "hardware", "seeds")
+SECTIONS = ("packages", "sources", "git", "code", "environment", "hardware", "seeds", FOUND)
 """The facts of a job that stand in its view under their own name."""
 STEPS = 100
 """Standalone transformers that are shown at most."""

@@ -15,7 +15,7 @@ from autotrack.journal import read
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import RECORD
 from autotrack.journal.process import machine
-from autotrack.store import profiles
+from autotrack.store import duplicates, profiles
 from autotrack.store.database import Database
 from autotrack.store.given import is_given
 from autotrack.store.project import join, project
@@ -74,6 +74,8 @@ class Ingester:
         """The jobs to which nobody writes any more: trim their points files and take away their live marks."""
         for job, segments in self._done:
             with contextlib.suppress(OSError):  # of somebody else's folder
+                duplicates.publish(self._database, self._folder, job)
+            with contextlib.suppress(OSError):
                 for segment in segments:
                     segment.trim()
                 self._unmark(job, len(segments))

@@ -51,7 +51,9 @@ class Store:
     (their number), `note`, `generators: {name: {state, seed, fresh}}` (the global generators of random numbers as it
     began), `system: {name: {last, min, max, mean, count}}` (samples that the job took while the run went on), `job:
     {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, exit, files, console: [{time,
-    stream, text}], printed, ...}` (printed: metrics that were printed outside of any run), `gaps: [{what, why}]`,
+    stream, text}], printed,
+    duplicate_of, ...}` (printed: metrics that were printed outside of any run; duplicate_of: the run that this job has
+    repeated, `{run, job, user, ended}`, or None), `gaps: [{what, why}]`,
     `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
 
     The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
@@ -286,6 +288,17 @@ class Store:
 
         found = profiles.of(self._database, [first, second])
         return difference.difference(found[first], found[second]) if {first, second} <= found.keys() else None
+
+    def similar(self, id: str, limit: int = 10) -> list[dict[str, Any]]:
+        """The runs most like a run, the nearest first: `{id, name, status, started, user, score, parts, differs}`.
+
+        `score` is the weighted mean of `parts`, the shares of `params`, `data`, `code`, `name`, `arguments`,
+        `packages` and `seeds` that are the same; `differs` names the others, `{what, name, from, to}`: from this run
+        to that one, identities for data and code, None where one of them lacks it.  Raises NotFound."""
+        from autotrack.journal.objects import Objects
+        from autotrack.store import similar
+
+        return similar.similar(self._database, Objects(self.folder.objects), id, _VISIBLE, limit)
 
     def trace(self, name: str, *, down: bool = False, everything: bool = False) -> Lineage:
         """Where a thing comes from and who used it, or with `down` all that came of it.

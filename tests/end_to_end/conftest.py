@@ -23,7 +23,7 @@ class CommandLine:
         self.env = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith("AUTOTRACK_") and name not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")
+            if not name.startswith(("AUTOTRACK_", "PYTEST_")) and name not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")
         }
         self.env["AUTOTRACK_KEEP_MODEL_SECONDS"] = "5"  # also where the machine is busy
 
