@@ -113,6 +113,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "cwd": "/work", "executable": "/usr/bin/python", "host": "host", "user": "kim", "python": "cpython 3.11",
         "platform": "Linux", "arguments": [], "autotrack": "0.1", "started": 1_700_000_002.0, "status": "failed",
         "packages": {"numpy": "2.0"}, "sources": None, "git": {"commit": "abc"}, "code": None, "seeds": None,
+        "duplicate_of": None,
         "environment": None, "hardware": {"cpu": {"cores": 2}}, "files": [written, read],
         "exit": {"code": 1, "how": "end", "failure": None}, "console": [], "printed": {},
         "frameworks": {"sklearn": "1.5"}, "tags": {"nightly": True},
