@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -64,6 +64,23 @@ def digest_file(path: str, cache: Cache | None = None) -> tuple[str, int]:
         if large and cache is not None and (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, size):
             cache.put(after, digest)
     return digest, size
+
+
+def below(folder: str, since: float | None = None) -> Iterator[str]:
+    """The names of the files in a folder and in those below it, hidden ones left out; those that were written to
+    `since` then."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = os.path.join(place, name)
+            with contextlib.suppress(OSError):  # it is gone
+                if name[0] != "." and (since is None or os.stat(path).st_mtime >= since):
+                    yield os.path.relpath(path, folder)
+
+
+def digest_bytes(content: bytes) -> str:
+    """The digest of what is in memory, without its scheme."""
+    return blake3(content).hexdigest()
 
 
 class Manifest(NamedTuple):

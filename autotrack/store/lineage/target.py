@@ -65,7 +65,8 @@ def _of_folder(store: Store, database: Database, folder: str) -> list[FileNow | 
             digests[files.digest_file(path, cache)[0]] = path
     if database.row("SELECT 1 FROM files WHERE kind = 'folder' LIMIT 1"):
         own = sorted(name for name in os.listdir(folder) if os.path.isfile(os.path.join(folder, name)))
-        digests[files.manifest(folder, own, cache).digest] = folder
+        for names in (own, sorted(files.below(folder))):  # what is opened one by one, and what is read as a whole
+            digests[files.manifest(folder, names, cache).digest] = folder
     found = database.within("SELECT DISTINCT digest FROM files WHERE digest IN ({in})", list(digests))
     return [FileNow(digest, os.path.abspath(digests[digest])) for (digest,) in found]
 
