@@ -207,6 +207,24 @@ def _popped(waiting: deque[str]) -> Iterator[str]:
         yield waiting.popleft()
 
 
+def report_remote(job: Job, url: str, mode: str, version: tuple[str, str] | None) -> None:
+    """A file elsewhere that was `read` or `written`; `version`: under which name its server told one, and what.  The
+    digest is of that and the URL, for two files of one digest are the same."""
+    from autotrack.capture.secrets import redact
+
+    url = redact(url)
+    number = _seen(job, url, mode, "file", model=None, step=None, strand=None)
+    if number is None:
+        return
+    if version is None:
+        job.report(_undigested(number, "remote: neither version nor ETag was told"))
+        return
+    told = "\0".join((url, *version)).encode("utf-8", "surrogateescape")
+    why = storable(f"declared, not computed: {version[0]} {version[1]}, as the server told it")
+    digest = f"declared:{files.digest_bytes(told)}"
+    job.report(events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=None, why=why))
+
+
 def report_manifest(job: Job, folder: str, mode: str, names: Sequence[str]) -> None:
     """Files of one folder that were `read` or `written` by the job, by a digest over all of them."""
     number = _seen(job, folder, mode, "folder", model=None, step=None, strand=None)

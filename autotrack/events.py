@@ -274,7 +274,8 @@ class ArtifactDigested(Event, frozen=True, kw_only=True, tag="artifact_digest"):
     digest: str | None
     bytes: int | None
     why: str = ""
-    """Why there is no digest."""
+    """Why there is no digest, or what there is to know of it: how many files it is of; of a file elsewhere
+    (`declared:`), by which version or ETag, as its server told it."""
     model: str | None = None
     """Identity of the model inside, where that was found out with the digest."""
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import builtins
 import functools
 import io
+import itertools
 import os
 import stat
 import sys
@@ -26,11 +27,12 @@ from collections import deque
 
 from autotrack import context, libraries, shield
 from autotrack.entries import Entry, StandIn
+from autotrack.extension import Switch
 from autotrack.frames import transparent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from autotrack.job import Job
@@ -41,6 +43,8 @@ CALM = 2.0
 """Seconds for which a file that was written must be left alone before it is digested."""
 MANY = 50
 """Files of one folder that stand for themselves; more make a manifest."""
+SLACK = 0.02
+"""Seconds by which the clock of a file system may lag behind."""
 KEPT = 100_000
 """Openings that wait at most, and files that are known at most."""
 
@@ -89,15 +93,21 @@ class Files:
         self._folders: dict[tuple[str, bool], set[str]] = {}
         """The names of the files in folders of many."""
         self._entries: list[Entry] = []
-        self._on = False
+        self.switch = Switch()
+        self.switch.on = False
         self._moved: dict[str, str] = {}
         """Where files were moved to from where."""
         self._due = False
         self._home = os.path.expanduser("~")
+        self.begun = time.time()
+        self._elsewhere: dict[tuple[str, bool], dict[tuple[str, str] | None, bool]] = {}
+        """Files elsewhere, by URL and whether they were written: versions, and whether each was reported."""
+        self.said: dict[str, Mapping[str, Any]] = {}
+        """By URL, what a server has said of a file."""
 
     def follow(self) -> None:
         """See what is opened from here on."""
-        self._on = True
+        self.switch.on = True
         original = builtins.open
         ours = Following(original, self._opened_file)
         self._entries += [Entry(builtins, "open", ours)]
@@ -113,7 +123,7 @@ class Files:
             self._entries += [Entry(home, name, following) for home in homes if vars(home).get(name) is renaming]
 
     def leave(self) -> None:
-        self._on = False
+        self.switch.on = False
         for entry in reversed(self._entries):
             entry.undo()
         self._entries.clear()
@@ -124,6 +134,7 @@ class Files:
         self._folders.clear()
         self._counts.clear()
         self._due = False
+        self._elsewhere.clear()
 
     def follow_readers(self, when: Callable[[str, Callable[[], None]], None]) -> None:
         """See what is opened past the audit hook; `when` says when a module has been imported."""
@@ -138,10 +149,9 @@ class Files:
         shield.contain(module, lambda: self._entries.extend(readers.follow(module, self)))
 
     def touched(self, path: str, writing: bool, state: tuple[int, ...] | None = None) -> None:
-        """A file that was read or written; `state`: what it was as it was opened, where that is known."""
-        if not self._on or "://" in path or path.endswith(_SOURCES) or path.startswith(_foreign()):
-            return
-        if context.here.inside in (context.OURS, context.CALLED):
+        """A file that was read or written; `state`: what it was as it was opened, where that is known.  One for writing
+        counts as written only if it changes from there; () stands for one, or a folder, that certainly was."""
+        if not self.outside() or "://" in path or path.endswith(_SOURCES) or path.startswith(_foreign()):
             return
         try:
             folder = "" if path[:1] == "/" else os.getcwd()
@@ -151,6 +161,10 @@ class Files:
             self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
         self._opened.append((path, folder, writing, time.time(), state))
         self._schedule()
+
+    def outside(self) -> bool:
+        """Whether what is opened here is the program's: it is recorded, and no part of a call that is observed."""
+        return self.switch.on and context.here.inside not in (context.OURS, context.CALLED)
 
     def _opened_file(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """By the name that the file has itself: asking a path of the program's own once more could do anything."""
@@ -189,6 +203,13 @@ class Files:
         except OSError:  # the current folder is gone
             return path
 
+    def elsewhere(self, url: str, writing: bool, version: tuple[str, str] | None = None) -> None:
+        """A file on another machine that was read or written, and its version, where that is known: under which name
+        its server told it, and what."""
+        if self.outside() and len(self._elsewhere) < KEPT:
+            self._elsewhere.setdefault((url, writing), {}).setdefault(version, False)
+            self._schedule()
+
     def _schedule(self) -> None:
         if not self._due:
             recorder = self._job.recorder
@@ -206,10 +227,14 @@ class Files:
     def anything(self) -> bool:
         """Whether the program has opened a file that is worth a record by itself."""
         self._sort()
-        return bool(self._folders) or any(
-            os.path.exists(file.path)
-            for file in self._known.values()
-            if file.writing or not file.path.lower().endswith(_SETTINGS)
+        return (
+            bool(self._folders)
+            or bool(self._elsewhere)
+            or any(
+                os.path.exists(file.path)
+                for file in self._known.values()
+                if file.writing or not file.path.lower().endswith(_SETTINGS)
+            )
         )
 
     def _sort(self) -> None:
@@ -222,8 +247,10 @@ class Files:
                 continue
             parent = os.path.dirname(path)
             if os.path.isdir(path):
-                if not writing:  # tables in parts; `tempfile` opens its folder for writing
-                    self._folders[key] = set(os.listdir(path))
+                if writing and state is not None:  # `tempfile` opens its folder for writing, and writes nothing
+                    self._folders[key] = _names(path, self.begun - SLACK)
+                elif not writing and key not in self._folders:  # tables in parts
+                    self._folders[key] = _names(path)
                 continue
             names = self._folders.get((parent, writing))
             if names is not None:
@@ -260,6 +287,7 @@ class Files:
         """Record what is new, and digest what is ready."""
         self._due = False
         self._sort()
+        self._report_elsewhere()
         waits = False
         for file in list(self._known.values()):
             if not file.done and not is_temporary(file.path):
@@ -282,12 +310,25 @@ class Files:
         if job.recorder is not None:
             job.recorder.later("files", self._finish)
 
+    def _report_elsewhere(self) -> None:
+        for (url, writing), versions in list(self._elsewhere.items()):
+            for version, done in list(versions.items()):
+                if not done and (version is not None or len(versions) == 1):
+                    from autotrack.artifacts import report_remote
+
+                    versions[version] = True
+                    report_remote(self._job, url, "written" if writing else "read", version)
+
     def _finish(self) -> None:
         self._sort()
+        self._report_elsewhere()
         for file in list(self._known.values()):
             file.look(self._job, 0.0, self._moved)
-        for (folder, writing), names in self._folders.items():
-            _report_folder(self._job, folder, writing, names)
+        later: set[str] = set()
+        for (folder, writing), names in reversed(self._folders.items()):
+            _report_folder(self._job, folder, writing, names, changed=folder in later)
+            if writing:
+                later.add(folder)
 
 
 class _File:
@@ -316,7 +357,8 @@ class _File:
             return
         state = _state(status)
         told = self.state is None and (self.path, self.writing) in job.artifacts  # by a plugin, which knows more
-        if told or state == self.state or not stat.S_ISREG(status.st_mode):
+        same = state == self.state or (self.writing and state == self.opened)
+        if told or same or not stat.S_ISREG(status.st_mode):
             self.done = True
         elif not self.writing:
             self.done, self.state = True, state
@@ -332,10 +374,19 @@ def _state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _report_folder(job: Job, folder: str, writing: bool, names: set[str]) -> None:
-    from autotrack.artifacts import report_manifest
+def _names(folder: str, since: float | None = None) -> set[str]:
+    from autotrack.identity.files import below
 
-    report_manifest(job, folder, "written" if writing else "read", sorted(names))
+    return set(itertools.islice(below(folder, since), KEPT))
+
+
+def _report_folder(job: Job, folder: str, writing: bool, names: set[str], changed: bool) -> None:
+    from autotrack.artifacts import report_artifact, report_manifest
+
+    if changed and not writing:
+        report_artifact(job, folder, "read", kind="folder", unknown="it was written to after it was read")
+    else:
+        report_manifest(job, folder, "written" if writing else "read", sorted(names))
 
 
 @functools.cache

@@ -1,14 +1,25 @@
-"""Readers and writers that open their files in native code, past the audit hook: Arrow, pandas through it, polars."""
+"""Readers and writers that open their files in native code, past `open`: Arrow, pandas through it, polars, DuckDB,
+HDF5, TensorFlow, safetensors, SQLite; and those of remote files.
+
+What is read lazily counts as read where it is named: as a dataset is made, a table scanned, a query written.  Of
+patterns, the files that they stand for then; of folders, all that is in them.
+
+Not seen, for their classes are immutable ones of C: `pyarrow.OSFile` by itself, `pyarrow.csv.CSVWriter`, the methods of
+the file systems of `pyarrow.fs`, `safetensors.safe_open`; files that TensorFlow reads by names which are known within
+its graphs alone; without the extension, queries of DuckDB, which look into the frame of their caller.
+"""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
+import weakref
 
 from autotrack import shield
 from autotrack.entries import Entry
-from autotrack.frames import transparent
+from autotrack.extension import compiled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,74 +28,229 @@ if TYPE_CHECKING:
 
     from autotrack.capture.files import Files
 
-_POLARS_READ = (
-    "read_csv scan_csv read_parquet scan_parquet read_ipc scan_ipc read_json read_ndjson scan_ndjson read_avro"
-)
-_POLARS_WRITE = "write_csv write_parquet write_ipc write_json write_ndjson write_avro"
-_POLARS_SINK = "sink_csv sink_parquet sink_ipc sink_ndjson"
+MOST = 100_000
+"""Files that one pattern stands for, at most."""
 
-FUNCTIONS: dict[str, tuple[tuple[str, str, int, tuple[str, ...], bool], ...]] = {
+
+class Row:
+    """Functions that are given the path of a file."""
+
+    __slots__ = ("keywords", "mode", "names", "owner", "position", "writing")
+
+    def __init__(
+        self, owner: str, names: str, position: int, keywords: tuple[str, ...], writing: bool, mode: int | None = None
+    ) -> None:
+        self.owner, self.names = owner, names
+        """The class, or what else of the module has them, and their names."""
+        self.position, self.keywords = position, keywords
+        """Where the path stands."""
+        self.writing, self.mode = writing, mode
+        """Whether it is written to, or where that is said, as `open` has it."""
+
+
+class Special:
+    """Functions of which it takes more to know the files."""
+
+    __slots__ = ("frameless", "names", "owner", "told")
+
+    def __init__(self, owner: str, names: str, told: str, frameless: bool = False) -> None:
+        self.owner, self.names = owner, names
+        self.told = told
+        """What is told of their calls: of which module beside this one."""
+        self.frameless = frameless
+        """They look at the frame of their caller, which must be the program's."""
+
+
+_POLARS_READ = (
+    "read_csv scan_csv read_parquet scan_parquet read_parquet_schema read_parquet_metadata read_ipc scan_ipc "
+    "read_ipc_schema read_ipc_stream read_json read_ndjson scan_ndjson read_avro read_lines scan_lines read_excel "
+    "read_ods"
+)
+_POLARS_WRITE = "write_csv write_parquet write_ipc write_ipc_stream write_json write_ndjson write_avro"
+_POLARS_SINK = "sink_csv sink_parquet sink_ipc sink_ndjson"
+_SQL = "execute executemany sql query from_query"
+_DUCKDB_READ = "read_csv from_csv_auto read_json read_parquet from_parquet"
+
+FUNCTIONS: dict[str, tuple[Row | Special, ...]] = {
+    "pyarrow": (
+        Row("", "memory_map", 0, ("path",), False, mode=1),
+        Row("", "input_stream", 0, ("source",), False),
+        Row("", "create_memory_map output_stream", 0, ("path", "source"), True),
+    ),
+    "pyarrow.ipc": (
+        *(Row(f"RecordBatch{kind}Reader", "__init__", 1, ("source",), False) for kind in ("File", "Stream")),
+        *(Row(f"RecordBatch{kind}Writer", "__init__", 1, ("sink",), True) for kind in ("File", "Stream")),
+    ),
+    "pyarrow.dataset": (
+        Row("", "dataset parquet_dataset", 0, ("source", "metadata_path"), False),
+        Row("", "write_dataset", 1, ("base_dir",), True),
+    ),
     "pyarrow.parquet": (
-        ("", "read_table read_pandas read_metadata read_schema", 0, ("source", "where"), False),
-        ("", "write_table", 1, ("where",), True),
-        ("ParquetFile", "__init__", 1, ("source",), False),
-        ("ParquetDataset", "__init__", 1, ("path_or_paths",), False),
-        ("ParquetWriter", "__init__", 1, ("where",), True),
+        Row("", "read_table read_pandas read_metadata read_schema", 0, ("source", "where"), False),
+        Row("", "write_table write_to_dataset", 1, ("where", "root_path"), True),
+        Row("ParquetFile", "__init__", 1, ("source",), False),
+        Row("ParquetDataset", "__init__", 1, ("path_or_paths",), False),
+        Row("ParquetWriter", "__init__", 1, ("where",), True),
     ),
     "pyarrow.feather": (
-        ("", "read_table read_feather", 0, ("source",), False),
-        ("", "write_feather", 1, ("dest",), True),
+        Row("", "read_table read_feather", 0, ("source",), False),
+        Row("", "write_feather", 1, ("dest",), True),
     ),
-    "pyarrow.csv": (("", "read_csv open_csv", 0, ("input_file",), False), ("", "write_csv", 1, ("output_file",), True)),
-    "pyarrow.orc": (("", "read_table", 0, ("source",), False), ("", "write_table", 1, ("where",), True)),
+    "pyarrow.csv": (
+        Row("", "read_csv open_csv", 0, ("input_file",), False),
+        Row("", "write_csv", 1, ("output_file",), True),
+    ),
+    "pyarrow.json": (Row("", "read_json open_json", 0, ("input_file",), False),),
+    "pyarrow.orc": (
+        Row("", "read_table", 0, ("source",), False),
+        Row("", "write_table", 1, ("where",), True),
+        Row("ORCFile", "__init__", 1, ("source",), False),
+        Row("ORCWriter", "__init__", 1, ("where",), True),
+    ),
     "pandas": (
-        ("", "read_parquet read_feather read_orc", 0, ("path",), False),
-        ("DataFrame", "to_parquet to_feather to_orc", 1, ("path",), True),
+        Row("", "read_parquet read_feather read_orc", 0, ("path",), False),
+        Row("DataFrame", "to_parquet to_feather to_orc", 1, ("path",), True),
     ),
+    "pandas.io.common": (Special("", "urlopen", "remote.answered"),),
     "polars": (
-        ("", _POLARS_READ, 0, ("source",), False),
-        ("DataFrame", _POLARS_WRITE, 1, ("file",), True),
-        ("LazyFrame", _POLARS_SINK, 1, ("path",), True),
+        Row("", _POLARS_READ, 0, ("source",), False),
+        Row("DataFrame", _POLARS_WRITE, 1, ("file", "target"), True),
+        Row("LazyFrame", _POLARS_SINK, 1, ("path", "target"), True),
     ),
+    "duckdb": (
+        *(Special(owner, _SQL, "databases.queried", True) for owner in ("", "DuckDBPyConnection")),
+        Special("", "connect", "databases.connected", True),
+        Special("DuckDBPyRelation", "query", "databases.queried", True),
+        Row("", _DUCKDB_READ, 0, ("path_or_buffer", "name", "file_glob", "file_globs"), False),
+        Row("DuckDBPyConnection", _DUCKDB_READ, 1, ("path_or_buffer", "name", "file_glob", "file_globs"), False),
+        Row("DuckDBPyRelation", "write_csv to_csv write_parquet to_parquet", 1, ("file_name",), True),
+    ),
+    "sqlite3": (Special("", "connect", "databases.connected"),),
+    "h5py": (Special("File", "__init__", "databases.opened"),),
+    "tables.file": (Special("File", "__init__", "databases.opened"),),
+    "safetensors.numpy": (
+        Row("", "load_file", 0, ("filename",), False),
+        Row("", "save_file", 1, ("filename",), True),
+    ),
+    "xgboost.core": (Row("DMatrix", "save_binary", 1, ("fname",), True),),
+    "lightgbm.basic": (Row("Dataset", "save_binary", 1, ("filename",), True),),
+    "tensorflow": (
+        Row("io", "read_file", 0, ("filename",), False),
+        Row("io", "write_file", 0, ("filename",), True),
+        Row("io.gfile", "copy", 0, ("src",), False),
+        Row("io.gfile", "copy rename", 1, ("dst",), True),
+        Row("data.experimental", "make_csv_dataset", 0, ("file_pattern",), False),
+    ),
+    "tensorflow.python.lib.io.file_io": (Row("FileIO", "__init__", 1, ("name",), False, mode=2),),
+    "tensorflow.python.lib.io.tf_record": (Row("TFRecordWriter", "__init__", 1, ("path",), True),),
+    "tensorflow.python.data.ops.readers": tuple(
+        Row(f"{kind}DatasetV2", "__init__", 1, ("filenames",), False)
+        for kind in ("TFRecord", "TextLine", "FixedLengthRecord")
+    ),
+    "tensorflow.python.data.experimental.ops.readers": (Row("CsvDatasetV2", "__init__", 1, ("filenames",), False),),
+    "tensorflow.python.data.ops.dataset_ops": (
+        Row("DatasetV2", "list_files load", 0, ("file_pattern", "path"), False),
+        Row("DatasetV2", "save", 1, ("path",), True),
+    ),
+    "fsspec.implementations.http": (),
+    "fsspec.spec": (Special("AbstractFileSystem", "open", "remote.opened"),),
 }
-"""By module: the class, its functions, where the path stands, its names, and whether it is written to."""
+"""By module: what it has to read and write files."""
 
 
 def follow(module: str, files: Files) -> Iterator[Entry]:
     """Put ourselves before the functions of a module that has been imported."""
-    for cls, names, position, keywords, writing in FUNCTIONS[module]:
-        owner = sys.modules[module]
-        if cls:
-            owner = getattr(owner, cls, None)  # type: ignore[assignment]
-        for name in names.split():
-            original = vars(owner).get(name) if owner is not None else None
-            if callable(original) and hasattr(original, "__name__"):
-                yield Entry(owner, name, transparent(_following(original, files, position, keywords, writing)))
+    if module == "fsspec.implementations.http":
+        from autotrack.capture import remote
+
+        yield from remote.follow(files)
+    made: dict[int, Any] = {}
+    for row in FUNCTIONS[module]:
+        owner: Any = sys.modules[module]
+        for part in row.owner.split(".") if row.owner else ():
+            owner = getattr(owner, part, None)
+        if owner is None or (isinstance(row, Special) and row.frameless and compiled is None):
+            continue
+        for name in row.names.split():
+            raw = vars(owner).get(name)
+            original = raw.__func__ if isinstance(raw, (staticmethod, classmethod)) else raw
+            if not callable(original) or not hasattr(original, "__name__"):
+                continue
+            ours = made.get(id(original))
+            if ours is None:
+                ours = made[id(original)] = _following(original, files, row)
+            yield Entry(owner, name, type(raw)(ours) if original is not raw else ours)
+            home, there = sys.modules.get(getattr(original, "__module__", None) or ""), original.__name__
+            if home is not None and vars(home).get(there) is original:  # by which it is pickled
+                yield Entry(home, there, ours)
 
 
-def _following(
-    original: Callable[..., Any], files: Files, position: int, keywords: tuple[str, ...], writing: bool
-) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
-        shield.contain("files", _told, files, args, kwargs, position, keywords, writing)
-        return result
+def _following(original: Any, files: Files, row: Row | Special) -> Any:
+    """What stands for a function: no frame of the program's stack where that can be had."""
+    where, reference = f"files of {getattr(original, '__qualname__', '')}", weakref.ref(files)
+    told = functools.partial(_told, row) if isinstance(row, Row) else _beside(row.told)
 
-    return call
+    def seen(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        files = reference()  # which the program may outlive, and what it has imported from a module
+        if files is not None:
+            told(files, result, args, kwargs)
+
+    quick = _nothing_known if compiled is not None else None
+    ours = shield.followed(where, original, seen, shield.Meter(where), files.switch, quick)
+    return functools.update_wrapper(ours, original)
 
 
-def _told(
-    files: Files,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    position: int,
-    keywords: tuple[str, ...],
-    writing: bool,
-) -> None:
-    given = (
-        args[position] if len(args) > position else next((kwargs[name] for name in keywords if name in kwargs), None)
-    )
-    for path in given if isinstance(given, (list, tuple)) else (given,):
-        if type(path) in (str, bytes) or type(path).__module__.partition(".")[0] == "pathlib":
-            files.touched(os.fsdecode(path), writing)
+def _nothing_known(*args: Any, **kwargs: Any) -> bool:
+    return False
+
+
+def _beside(name: str) -> Callable[..., None]:
+    module, _, function = name.partition(".")
+    found: Callable[..., None] = getattr(__import__(f"autotrack.capture.{module}", fromlist=[function]), function)
+    return found
+
+
+def _told(row: Row, files: Files, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    from autotrack.capture import remote
+
+    if not files.outside():
+        return
+    writing = row.writing
+    if row.mode is not None:
+        writing = any(sign in str(remote.given(args, kwargs, row.mode, ("mode",)) or "r") for sign in "wax+")
+    scheme = remote.scheme(args, kwargs)
+    if scheme is None:
+        return
+    for path in itertools.islice(_paths(remote.given(args, kwargs, row.position, row.keywords)), MOST):
+        named(files, scheme + path, writing)
+
+
+def _paths(value: Any) -> Iterator[str]:
+    kind = type(value)
+    if kind in (str, bytes) or kind.__module__.partition(".")[0] == "pathlib":
+        yield os.fsdecode(value)
+    elif kind in (list, tuple, set, frozenset):
+        for entry in value:
+            yield from _paths(entry)
+    elif kind.__name__ == "EagerTensor" and value.dtype.name == "string":
+        yield from _paths(value.numpy().tolist() if value.shape.rank else value.numpy())
+    elif kind.__module__ == "polars.io.partition":
+        yield from _paths(getattr(getattr(value, "_pl_partition_by", None), "base_path", None))
+    elif kind.__name__ == "OSFile" and kind.__module__ == "pyarrow.lib" and not value.closed:
+        place = f"/proc/self/fd/{value.fileno()}"
+        if os.path.lexists(place):
+            yield os.readlink(place)
+
+
+def named(files: Files, path: str, writing: bool) -> None:
+    """A file, a pattern of files, a folder or a remote file that was named."""
+    path = os.path.expanduser(path.removeprefix("file://"))
+    if "://" in path:
+        files.elsewhere(path, writing)
+    elif not writing and any(sign in path for sign in "*?[") and not os.path.lexists(path):
+        import glob
+
+        for found in itertools.islice(glob.iglob(path, recursive=True), MOST):
+            files.touched(found, False)
+    else:
+        files.touched(path, writing, () if writing else None)
