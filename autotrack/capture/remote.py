@@ -70,6 +70,8 @@ def opened(files: Files, result: Any, args: tuple[Any, ...], kwargs: dict[str, A
     """`fsspec` has opened a file, of which it may know more by then."""
     system, path = args[0], given(args, kwargs, 1, ("path",))
     mode = given(args, kwargs, 2, ("mode",)) or "rb"
+    if type(system).__module__ == "fsspec.implementations.cached":  # the file is of the system behind it
+        system = object.__getattribute__(system, "__dict__").get("fs") or system
     protocol = type(system).protocol
     protocol = protocol if isinstance(protocol, str) else protocol[0]
     if "b" not in mode or protocol in _BELOW or not isinstance(path, str):  # a text is opened as bytes first

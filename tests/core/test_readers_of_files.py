@@ -148,15 +148,25 @@ def test_files_that_queries_name(query: str, found: list[tuple[str, str]]) -> No
 
 def remote(folder: Path) -> dict[str, events.ArtifactDigested]:
     """By URL, what is known of remote files."""
-    seen: dict[int, str] = {}
+    paths: dict[int, str] = {}
     found: dict[str, events.ArtifactDigested] = {}
     for segment in Recording(folder / ".autotrack").segments():
         for _, event in segment.events(segment.start_cursor()):
             if isinstance(event, events.ArtifactSeen):
-                seen[event.artifact] = event.path
-            elif isinstance(event, events.ArtifactDigested) and "://" in seen[event.artifact]:
-                found[seen[event.artifact]] = event
+                paths[event.artifact] = event.path
+            elif isinstance(event, events.ArtifactDigested) and "://" in paths[event.artifact]:
+                found[paths[event.artifact]] = event
     return found
+
+
+def seen(folder: Path) -> list[tuple[str, str]]:
+    """Remote files and what was done with them."""
+    return [
+        (event.path, event.mode)
+        for segment in Recording(folder / ".autotrack").segments()
+        for _, event in segment.events(segment.start_cursor())
+        if isinstance(event, events.ArtifactSeen) and "://" in event.path
+    ]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -208,11 +218,24 @@ def test_a_remote_file(reader: str, name: str, tmp_path: Path) -> None:
         assert (told.digest, told.why) == (None, "remote: neither version nor ETag was told")
 
 
-def test_a_file_in_memory_of_fsspec(tmp_path: Path) -> None:
-    source = "import fsspec\nfor mode in 'wr':\n    with fsspec.open('memory://x', mode) as file: file.tell()"
-    done = run_program(source, tmp_path, env=ENV)
+@pytest.mark.parametrize(
+    "reading",
+    [
+        "fsspec.open('memory://x').open().read()",
+        "fsspec.open('memory://x', 'r').open().read()",
+        "fsspec.open('simplecache::memory://x').open().read()",
+        "import pandas; pandas.read_csv('memory://x')",
+        "import pyarrow.parquet as pq; pq.read_table('y', filesystem=fsspec.filesystem('memory'))",
+    ],
+)
+def test_a_file_in_memory_of_fsspec(reading: str, tmp_path: Path) -> None:
+    write = "import fsspec\nwith fsspec.open('memory://x', 'w') as file: file.write('a\\n1\\n')\nimport pandas\n"
+    write += "pandas.DataFrame({'a': [1]}).to_parquet('memory://y')\n"
+    done = run_program(write + reading, tmp_path, env=ENV)
     assert done.returncode == 0, done.stderr
-    assert list(remote(tmp_path)) == ["memory://x"]
+    name = "memory://y" if "'y'" in reading else "memory://x"
+    assert sorted(seen(tmp_path)) == sorted([("memory://x", "written"), ("memory://y", "written"), (name, "read")])
+    assert {event.digest for event in remote(tmp_path).values()} == {None}
 
 
 FUNCTIONS = """
