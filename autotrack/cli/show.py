@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autotrack.cli import completing, datasets, output, runtable, surroundings
+from autotrack.cli import completing, datasets, output, runtable, showrows, surroundings
 from autotrack.cli.opened import opened, reading
 from autotrack.ranks import is_of_another
 
@@ -60,7 +60,9 @@ def command(reference: str, everything: bool, console: bool, as_json: bool, dire
     if as_json:
         output.print_json(found)
     else:
-        output.print_tsv(_run_rows(found, trainers) if kind == "run" else _job_rows(found["job"], found["runs"]))
+        output.print_tsv(
+            showrows.of_run(found, trainers) if kind == "run" else showrows.of_job(found["job"], found["runs"])
+        )
 
 
 def print_run(store: Store, id: str, limit: int | None) -> None:
@@ -98,79 +100,6 @@ def _trainers(store: Store, run: dict[str, Any]) -> dict[str, str]:
     ids = run["model"]["trained_by"] if run["model"] is not None else []
     names = store.names(ids)
     return {id: names[id] for id in ids}
-
-
-# In a pipe
-
-
-def _run_rows(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
-    for name in ("id", "name", "framework", "kind", "status", "started", "duration", "user", "parent", "note"):
-        yield "run", name, run[name]
-    yield "run", "job", run["job"]["id"]
-    for name, metric in run["metrics"].items():
-        yield "metric", name, metric["last"], metric["min"], metric["max"], metric["count"]
-    for param in run["params"]:
-        yield "param", param["name"], param["value"], param["source"]
-    for name, value in run["summary"].items():
-        yield "summary", name, value
-    for name, value in run["tags"].items():
-        yield "tag", name, value
-    yield from surroundings.generator_rows(run["generators"])
-    yield from surroundings.sample_rows(run["system"])
-    for what, part in datasets.parts(run):
-        yield "dataset", what, part["id"], part["method"], part["kind"]
-    yield from datasets.column_rows(run)
-    if run["model"] is not None:
-        yield "model", run["model"]["class"], run["model"]["id"], run["model"]["parameters"], run["model"]["bytes"]
-    for id, name in trainers.items():
-        yield "trained by", id, name
-    for artifact in run["artifacts"]:
-        yield "artifact", artifact["path"], artifact["digest"], artifact["mode"], artifact["bytes"]
-        yield from _maker_rows(artifact)
-    for warning in run["warnings"]:
-        yield "warning", warning["what"], warning["text"], warning["values"]
-    yield from _common_rows(run["failure"], run["gaps"])
-
-
-def _maker_rows(file: dict[str, Any]) -> Iterator[Row]:
-    maker = file["made_by"]
-    if maker is not None:
-        yield "made by", file["path"], maker["run"] or maker["job"], maker["name"], maker["step"]
-
-
-def _job_rows(job: dict[str, Any], runs: list[dict[str, Any]]) -> Iterator[Row]:
-    for name in ("id", "parent", "name", "status", "started", "duration", "cwd", "user", "host", "python", "platform"):
-        yield "job", name, job[name]
-    yield "job", "argv", job["argv"]
-    for part in job["arguments"]:
-        for name, value in part["values"].items():
-            yield "argument", name, value, part["source"], _given_by(part), part["parsed"].get(name)
-    for name, value in (job["git"] or {}).items():
-        yield "git", name, value
-    for name in ("tree", "root", "program", "files"):
-        if name in (job["code"] or {}):
-            yield "code", name, job["code"][name]
-    for name, version in (job["packages"] or {}).items():
-        yield "package", name, version
-    if job["duplicate_of"]:
-        yield "duplicate of", job["duplicate_of"]["run"], job["duplicate_of"]["user"]
-    yield from surroundings.rows(job)
-    for file in job["files"]:
-        yield "file", file["path"], file["digest"], file["mode"], file["bytes"]
-        yield from _maker_rows(file)
-    for name, metric in job["printed"].items():
-        yield "printed", name, metric["last"], metric["min"], metric["max"], metric["count"]
-    for run in runs:
-        yield "run", run["id"], run["name"], run["status"], run["metrics"]
-    exit = job["exit"] or {}
-    yield from _common_rows(exit.get("failure"), job["gaps"])
-
-
-def _common_rows(failure: dict[str, str] | None, gaps: list[dict[str, str]]) -> Iterator[Row]:
-    if failure is not None:
-        yield "failure", failure["type"], failure["message"], failure["traceback"]
-    for gap in gaps:
-        yield "gap", gap["what"], gap["why"]
 
 
 # On a terminal
@@ -285,12 +214,7 @@ def _job_parts(
 def _argument_rows(part: dict[str, Any]) -> Iterator[Row]:
     for name, value in part["values"].items():
         before = f", parsed {output.short(part['parsed'][name])}" if name in part["parsed"] else ""
-        yield name, value, f"{part['source']}: {_given_by(part)}{before}"
-
-
-def _given_by(part: dict[str, Any]) -> str:
-    """Which parser has resolved an argument, of which command."""
-    return " ".join(filter(None, (part["parser"], part["name"])))
+        yield name, value, f"{part['source']}: {showrows.given_by(part)}{before}"
 
 
 def _program_facts(job: dict[str, Any]) -> list[tuple[str, str]]:
