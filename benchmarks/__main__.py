@@ -23,6 +23,7 @@ NAMES = (
     "system",
     "ingest",
     "listing",
+    "trace",
     "loop",
     "boosting",
     "deep",

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from autotrack.store.database import Database, StoreError
 
-VERSION = 5
+VERSION = 6
 
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT",
@@ -61,6 +61,8 @@ INDEXES = (
     "files_digest ON files (digest, mode)",
     "files_model ON files (model, mode) WHERE model IS NOT NULL",
     "files_strand ON files (strand) WHERE strand IS NOT NULL",
+    "files_path ON files (substr(path, 1, 600))",  # PostgreSQL takes no more than 2,704 bytes
+    "files_folder ON files (kind) WHERE kind = 'folder'",
     "datasets_data ON datasets (data)",
     "datasets_job ON datasets (job)",
     "series_strand ON series (strand)",

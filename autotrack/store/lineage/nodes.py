@@ -20,6 +20,9 @@ PLACES = 20
 """Paths of a file that are named."""
 EVER = 1e18
 """Seconds since the epoch."""
+AT_PATH = "substr(files.path, 1, 600) = substr(?, 1, 600) AND files.path || '' = ?"
+"""As the index of paths has them; the path is given twice.  (SQLite puts the value of a bare `path = ?` into the other
+term as well, which then is that of the index no more.)"""
 
 _FILES = """SELECT files.job, files.segment, files.artifact, files.path, files.mode, files.kind, files.step, files.time,
     files.digest, files.bytes, files.model, strands.run
@@ -94,24 +97,28 @@ class Nodes:
         """A file of this digest, which lies at `path` now, whichever jobs know of it."""
         paths = [] if path is None else [presented(storable(path))]
         node = self.add(f"file:{digest}", "file", digest=digest, bytes=size, paths=paths)
-        for file in self.files("files.digest = ? ORDER BY files.time DESC", (digest,)):
-            self.seen(file)
+        places = "SELECT path, bytes, model FROM files WHERE digest = ? GROUP BY path, bytes, model"
+        for place, bytes_, model in self.database.rows(f"{places} ORDER BY MAX(time) DESC", (digest,)):
+            self._at(node, place, bytes_, model)
         return node
 
     def seen(self, file: File) -> str:
         """A file, with the place where a job saw it and the model that it holds."""
         node = self.add(file.node, "file", digest=file.digest, bytes=file.bytes, paths=[])
-        about, path = self.found.nodes[node], presented(file.path)
+        self._at(node, file.path, file.bytes, file.model)
+        if file.digest is None:
+            self.undigested[node] = file
+        return node
+
+    def _at(self, node: str, path: str, size: int | None, model: str | None) -> None:
+        about, path = self.found.nodes[node], presented(path)
         if path not in about["paths"] and len(about["paths"]) < PLACES:
             about["paths"].append(path)
         if about["bytes"] is None:
-            about["bytes"] = file.bytes
-        if file.digest is None:
-            self.undigested[node] = file
-        if file.model is not None:
-            about["model"] = file.model
-            self.found.join("holds", node, self.model(file.model))
-        return node
+            about["bytes"] = size
+        if model is not None:
+            about["model"] = model
+            self.found.join("holds", node, self.model(model))
 
     def model(self, identity: str) -> str:
         return self.add(f"model:{identity}", "model", identity=identity)
@@ -145,9 +152,10 @@ class Nodes:
         if known is not None:
             return known
         row = self.database.row(f"{_RUNS} id = ?", (id,))
-        if row is None:
-            return None
-        _, job, name, framework, kind, status, started, duration, author, parent, params, metrics, model = row
+        return self._run(row) if row is not None else None
+
+    def _run(self, row: Sequence[Any]) -> Node:
+        id, job, name, framework, kind, status, started, duration, author, parent, params, metrics, model = row
         node = self.add(
             f"run:{id}", "run", run=id, job=job, name=name, framework=framework, type=kind, status=status,
             started=started, duration=duration, user=author, parent=parent, params=json.loads(params),
@@ -203,10 +211,8 @@ class Nodes:
         return [Used(*row) for row in self.database.rows(_DATASETS + condition, (value,))]
 
     def runs(self, condition: str, values: Sequence[Any]) -> list[Node]:
-        found = [
-            self.run(id) for (id,) in self.limited(self.database.rows(f"SELECT id FROM runs WHERE {condition}", values))
-        ]
-        return [run for run in found if run is not None]
+        rows = self.limited(self.database.rows(_RUNS + condition, values))
+        return [self.found.nodes.get(f"run:{row[0]}") or self._run(row) for row in rows]
 
 
 def described(used: Used) -> dict[str, Any]:

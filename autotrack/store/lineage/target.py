@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from autotrack.identity import files
 from autotrack.store.database import Ambiguous, Database, NotFound
+from autotrack.store.lineage.nodes import AT_PATH
 from autotrack.store.lineage.trace import FileNow, Known
+from autotrack.values import storable
 
 if TYPE_CHECKING:
     from autotrack.store.query import Store
@@ -91,6 +93,6 @@ _NAMED = (
 
 
 def _by_path(database: Database, path: str) -> Known | None:
-    sql = "SELECT digest FROM files WHERE path = ? AND digest IS NOT NULL ORDER BY time DESC LIMIT 1"
-    row = database.row(sql, (path,))
+    sql = f"SELECT digest FROM files WHERE {AT_PATH} AND digest IS NOT NULL ORDER BY time DESC LIMIT 1"
+    row = database.row(sql, [storable(path)] * 2)
     return Known("file", row[0]) if row is not None else None

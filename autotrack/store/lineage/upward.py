@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autotrack.store.lineage.graph import Node
-from autotrack.store.lineage.nodes import EVER, SKEW, File, Nodes
+from autotrack.store.lineage.nodes import AT_PATH, EVER, SKEW, File, Nodes
 from autotrack.store.present import presented
 
 _WRITTEN = "files.mode = 'written'"
@@ -66,9 +66,9 @@ class _Upward:
         if file.mode == "written":
             self._made(node, file)
             return
-        folder = "(SELECT id FROM jobs WHERE folder = (SELECT folder FROM jobs WHERE id = ?))"
-        same = f"files.path = ? AND {_WRITTEN} AND files.job IN {folder}"
-        maker = self._nodes.last(same, (file.path, file.job), min(before, file.moment + SKEW))
+        folder = "(SELECT folder FROM jobs WHERE id = {})"
+        same = f"{AT_PATH} AND {_WRITTEN} AND {folder.format('files.job')} = {folder.format('?')}"
+        maker = self._nodes.last(same, (file.path, file.path, file.job), min(before, file.moment + SKEW))
         if maker is not None and maker.node != node:
             earlier = self._nodes.seen(maker)
             self._found.join("derived", node, earlier, path=presented(maker.path), inferred=True)
