@@ -39,10 +39,12 @@ class Journal:
         alive: bool = False,
         role: str = "main",
         started: float = BEGUN,
+        program: str = "train.py",
         **changes: Any,
     ) -> None:
         self.job = job or new_id()
         self.time = started
+        self.files = 0
         self.segment = Segment(folder, self.job, name)
         opened.append(self.segment)
         about: dict[str, Any] = {
@@ -63,8 +65,8 @@ class Journal:
                 job=self.job,
                 parent=None,
                 how="run",
-                name="train.py",
-                argv=("python", "train.py"),
+                name=program,
+                argv=("python", program),
                 cwd="/work",
                 executable="/usr/bin/python",
                 user="kim",
@@ -115,6 +117,28 @@ class Journal:
         whole = events.Dataset(id="+".join(parts.values()), method="whole", kind="pandas.DataFrame", parts=described)
         dataset = whole if len(parts) > 1 else msgspec.structs.replace(described[0], name=None)
         self.add(events.StrandDataset, strand=strand, role=role, dataset=dataset, number=number)
+
+    def file(
+        self,
+        mode: str,
+        path: str,
+        digest: str | None = None,
+        *,
+        strand: str | None = None,
+        model: str | None = None,
+        step: int | None = None,
+        kind: str = "file",
+    ) -> None:
+        """A file that was `read` or `written` here; without a digest its content is not known."""
+        self.files += 1
+        about = {"path": storable(path), "mode": mode, "kind": kind, "strand": strand, "step": step, "model": model}
+        self.add(events.ArtifactSeen, artifact=self.files, **about)
+        size = None if digest is None else 100
+        self.add(events.ArtifactDigested, artifact=self.files, digest=digest, bytes=size, why="" if digest else "gone")
+
+    def model(self, strand: str, id: str) -> None:
+        """The identity of the model of a strand."""
+        self.add(events.StrandModel, strand=strand, cls="sklearn.Ridge", id=id)
 
     def profile(
         self, id: str, table: Mapping[str, Sequence[Any]], *, kept: int = rows.KEPT, left_out: int = 0, **changes: Any
