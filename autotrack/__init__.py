@@ -14,6 +14,7 @@ Back again, with its points and its fitted model:
 
     autotrack.load("@best:test/accuracy").model
     autotrack.runs("params.C < 1", sort="test/accuracy")
+    print(autotrack.trace(model))
 
 `hookimpl`, `Patch`, `Registration`, `Call`, `Opening`, `ELSEWHERE`, `Strand` and `Dataset` are what plugins are written
 with.
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from autotrack.patching import Patch as Patch
     from autotrack.patching import Registration as Registration
     from autotrack.strand import Strand as Strand
+    from autotrack.traced import trace as trace
 
 __version__ = "0.1.0"
 
@@ -54,6 +56,7 @@ __all__ = [
     "run",
     "runs",
     "tag",
+    "trace",
 ]
 
 _LATER = {
@@ -67,6 +70,7 @@ _LATER = {
     "Strand": "strand",
     "load": "loaded",
     "runs": "loaded",
+    "trace": "traced",
 }
 
 

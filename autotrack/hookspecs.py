@@ -51,6 +51,13 @@ def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
     parts.  For models whose pickles hold more than that; None where it is none of the plugin's."""
 
 
+@hookspec(firstresult=True)
+def autotrack_identity(obj: Any) -> str | None:
+    """The identity of a fitted model, as it is on record, where that is not told by `autotrack_state`; or of the model
+    in a file, for the path of one: read without the framework, running nothing of it.  None where it is none of the
+    plugin's.  Called where a model or file is traced, which may be where nothing is recorded."""
+
+
 @hookspec
 def autotrack_commands(cli: click.Group) -> None:
     """Add commands to `autotrack`.  Called in the command line only, for a command that is not one of the

@@ -376,11 +376,18 @@ hooks = _Hooks()
 
 
 def command_plugins(cli: click.Group) -> None:
-    """Let every installed plugin add its commands.  Imports the plugins, not their frameworks."""
+    """Let every installed plugin add its commands."""
+    ready()
+    hooks.call("autotrack_commands", cli=cli)
+
+
+def ready(*, imported: bool = False) -> None:
+    """Have every installed plugin answer the hooks where nothing is recorded, or those whose frameworks are `imported`.
+    Imports the plugins, not their frameworks."""
     import importlib
 
     for plugin in discover(sys.path).values():
-        module = shield.contain(f"plugin of {plugin.framework}", importlib.import_module, plugin.module)
-        if module:
-            hooks.register(module, plugin.framework)
-    hooks.call("autotrack_commands", cli=cli)
+        if not imported or plugin.framework in sys.modules:
+            module = shield.contain(f"plugin of {plugin.framework}", importlib.import_module, plugin.module)
+            if module:
+                hooks.register(module, plugin.framework)

@@ -35,7 +35,7 @@ def steps(found: Lineage, *, down: bool) -> Iterator[Step]:
         seen: set[str] = set()
         yield from _steps(found, Step(0, "", found.nodes[target], {}, False), seen, down)
         if not down:
-            for relation, id, edge in _users(found, target):
+            for relation, id, edge in _users(found, target, alike=True):
                 user = Step(1, relation, found.nodes[id], edge, False)
                 if found.nodes[target]["kind"] == "data":  # of which no more is known than what they had read
                     yield from _steps(found, user, seen, down)
@@ -90,6 +90,8 @@ def _outcomes(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, A
     kind = found.nodes[node]["kind"]
     if kind in ("file", "data", "model"):
         yield from _users(found, node)
+        for edge in found.outcomes(node, "holds"):
+            yield "saved in", edge["from"], edge
         for held in found.origins(node, "holds"):
             for edge in found.outcomes(held["to"], "holds"):
                 if edge["from"] != node:
@@ -108,10 +110,12 @@ def _outcomes(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, A
                 yield "its program", edge["to"], edge
 
 
-def _users(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Who has used a node, or the model in it: runs, and jobs that have none among them."""
+def _users(found: Lineage, node: str, *, alike: bool = False) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Who has used a node, or the model in it, or files `alike`, of the same model: runs, and jobs that have none among
+    them."""
     held = [edge["to"] for edge in found.origins(node, "holds")]
-    edges = {edge["from"]: edge for one in (node, *held) for edge in found.outcomes(one, "used")}
+    files = [edge["from"] for one in (node, *held) for edge in found.outcomes(one, "holds")] if alike else []
+    edges = {edge["from"]: edge for one in dict.fromkeys((node, *held, *files)) for edge in found.outcomes(one, "used")}
     by_run = {found.nodes[id].get("job") for id in edges if found.nodes[id]["kind"] == "run"}
     for id, edge in edges.items():
         about = found.nodes[id]

@@ -22,6 +22,7 @@ but for the steps of compiled optimizers, which are told by the parameters that 
 
 from __future__ import annotations
 
+from autotrack_torch.identities import autotrack_identity
 from autotrack_torch.patches import autotrack_patches
 
-__all__ = ["autotrack_patches"]
+__all__ = ["autotrack_identity", "autotrack_patches"]

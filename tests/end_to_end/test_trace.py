@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,79 @@ def test_the_graph_is_well_formed(pipeline: tuple[CommandLine, str, float]) -> N
 
 DRAWN = re.compile(r'  ("[^"]*")(?: -> ("[^"]*"))? \[label="(?:[^"\\]|\\.)*"(?:, \w+="?\w+"?)*\];')
 """A node, or an edge from one to another."""
+
+
+IN_MEMORY = """
+import json, sys
+import autotrack
+held = net if "net" in globals() else model
+for found in (autotrack.trace(held), autotrack.trace(held, down=True), autotrack.trace(sys.argv[1])):
+    print(json.dumps([found.as_dict(), str(found)]))
+"""
+
+
+def test_a_model_in_memory(pipeline: tuple[CommandLine, str, float]) -> None:
+    """In a program that is not recorded."""
+    cli, name, _ = pipeline
+    evaluate = next(evaluate for file, _, evaluate in PIPELINES.values() if file == name)
+    cli.program(TEST_DATA + evaluate + IN_MEMORY, "ask.py")
+    words = [sys.executable, "ask.py", name]
+    done = subprocess.run(words, cwd=cli.folder, env=cli.env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    up, down, of_file = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
+    (target,) = up[0]["target"]
+    (run,) = joined(up[0], "generated", target)
+    assert run in {edge["to"] for edge in of_file[0]["edges"] if edge["kind"] == "generated"}
+    file_at(up[0], cli.folder / "raw.csv")
+    assert all(word in up[1] for word in ("train.py", "train.parquet", "raw.csv", "evaluate.py")), up[1]
+    assert "evaluate.py" in down[1]
+    assert of_file[0] == cli.json("trace", name)
+    assert of_file[1].startswith(name)
+
+
+ANOTHER = """
+import autotrack
+from sklearn.linear_model import Ridge
+try:
+    autotrack.trace(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_model_that_nobody_knows(trained: CommandLine) -> None:
+    trained.program(ANOTHER, "ask.py")
+    words = [sys.executable, "ask.py"]
+    done = subprocess.run(words, cwd=trained.folder, env=trained.env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("NotFound ")
+    assert "Ridge" in done.stdout
+
+
+SAVED_AGAIN = """
+import torch
+state = torch.load("model.pt")
+torch.save({"epoch": 3, "state_dict": state}, "again.pt")
+from safetensors.torch import save_file
+save_file(state, "again.safetensors")
+"""
+
+
+def test_a_model_that_was_saved_again_by_a_program_that_is_not_recorded(cli: CommandLine) -> None:
+    """Its bytes are known to no job, but what is in them."""
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    _, train, evaluate = PIPELINES["torch"]
+    record(cli, train, evaluate)
+    cli.program(SAVED_AGAIN, "again.py")
+    subprocess.run([sys.executable, "again.py"], cwd=cli.folder, env=cli.env, check=True)
+    for name in ("again.pt", "again.safetensors"):
+        found = cli.json("trace", name)
+        (target,) = found["target"]
+        assert joined(found, "derived", target) == [file_at(found, cli.folder / "model.pt")["id"]]
+        text = cli.terminal("trace", name, columns=200)
+        assert all(word in text for word in ("same model as", "model.pt", "train.py", "raw.csv")), text
+        assert "evaluate.py" in text
+        assert "evaluate.py" in cli.terminal("trace", name, "--down", columns=200)
 
 
 # Folders

@@ -93,13 +93,14 @@ class Nodes:
             self.found.nodes[id] = {"id": id, "kind": kind, **about}
         return id
 
-    def file(self, digest: str, path: str | None, size: int | None) -> str:
-        """A file of this digest, which lies at `path` now, whichever jobs know of it."""
-        paths = [] if path is None else [presented(storable(path))]
-        node = self.add(f"file:{digest}", "file", digest=digest, bytes=size, paths=paths)
+    def file(self, digest: str, path: str | None, size: int | None, model: str | None = None) -> str:
+        """A file of this digest, which lies at `path` now, whichever jobs know of it; `model`: that in it."""
+        node = self.add(f"file:{digest}", "file", digest=digest, bytes=size, paths=[])
         places = "SELECT path, bytes, model FROM files WHERE digest = ? GROUP BY path, bytes, model"
-        for place, bytes_, model in self.database.rows(f"{places} ORDER BY MAX(time) DESC", (digest,)):
-            self._at(node, place, bytes_, model)
+        if path is not None:
+            self._at(node, storable(path), size, model)
+        for place, bytes_, held in self.database.rows(f"{places} ORDER BY MAX(time) DESC", (digest,)):
+            self._at(node, place, bytes_, held)
         return node
 
     def seen(self, file: File) -> str:

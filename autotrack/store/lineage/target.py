@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from autotrack.identity import files
+from autotrack.plugins import hooks, ready
 from autotrack.store.database import Ambiguous, Database, NotFound
 from autotrack.store.lineage.nodes import AT_PATH
 from autotrack.store.lineage.trace import FileNow, Known
@@ -53,9 +54,25 @@ def _of_file(store: Store, database: Database, path: str) -> FileNow:
     digest, size = files.digest_file(path, files.Cache(store.folder.root))
     if database.row("SELECT 1 FROM files WHERE digest = ? LIMIT 1", (digest,)):
         return FileNow(digest, os.path.abspath(path), size)
+    model = _model_in(path)
+    if model is not None and is_model(database, model):
+        return FileNow(digest, os.path.abspath(path), size, model)
     raise NotFound(
         f"no program that is recorded here has read or written {path}, nor a file of the same content ({digest})"
     )
+
+
+def _model_in(path: str) -> str | None:
+    """The identity of the model in a file that no job has met, where a plugin can read one."""
+    ready()
+    found = hooks.call("autotrack_identity", obj=os.path.abspath(path))
+    return found if isinstance(found, str) else None
+
+
+def is_model(database: Database, identity: str) -> bool:
+    """Whether a model is on record."""
+    sql = "SELECT 1 FROM {} WHERE model = ? LIMIT 1"
+    return any(database.row(sql.format(table), (identity,)) for table in ("runs", "files"))
 
 
 def _of_folder(store: Store, database: Database, folder: str) -> list[FileNow | Known]:

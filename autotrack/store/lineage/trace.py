@@ -12,11 +12,12 @@ from autotrack.store.lineage.nodes import Nodes
 
 
 class FileNow(NamedTuple):
-    """A file as it is now: its digest, its path and its size in bytes."""
+    """A file as it is now: its digest, its path, its size in bytes, and the identity of the model in it."""
 
     digest: str
     path: str
     bytes: int | None = None
+    model: str | None = None
 
 
 class Known(NamedTuple):
@@ -34,7 +35,7 @@ def trace(
     nodes = Nodes(database, found, everything=everything)
     for target in targets:
         if isinstance(target, FileNow):
-            node = nodes.file(target.digest, target.path, target.bytes)
+            node = nodes.file(target.digest, target.path, target.bytes, target.model)
         elif target.kind == "file":
             node = nodes.file(target.id, None, None)
         elif target.kind == "run":
