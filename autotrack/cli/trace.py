@@ -45,8 +45,8 @@ def command(
       autotrack trace model.joblib
       autotrack trace @last --down
       autotrack trace @last --json
-      autotrack trace model.pt --prov model.prov.json
-      autotrack trace model.pt --crate model.zip --with-files
+      autotrack trace model.joblib --prov model.prov.json
+      autotrack trace model.joblib --crate model.zip --with-files
 
     --prov and --crate need: pip install 'autotrack-ml[provenance]'
     """
