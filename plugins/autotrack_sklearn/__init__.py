@@ -18,5 +18,6 @@ from __future__ import annotations
 
 from autotrack_sklearn.estimators import autotrack_model, autotrack_params
 from autotrack_sklearn.observing import autotrack_patches
+from autotrack_sklearn.search import autotrack_state
 
-__all__ = ["autotrack_model", "autotrack_params", "autotrack_patches"]
+__all__ = ["autotrack_model", "autotrack_params", "autotrack_patches", "autotrack_state"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from autotrack import Call, Opening, Strand
+from autotrack import Call, Opening, Strand, hookimpl
 from autotrack.plugin_api import made, remember
 from autotrack_sklearn.estimators import (
     PART,
@@ -20,6 +21,8 @@ from autotrack_sklearn.numbers import number_of
 
 Observation = Generator[None, Any, None]
 
+_TIMES = ("fit_time", "score_time", "refit_time_")
+"""What names of measured times end in, in the state of a fitted search."""
 FUNCTIONS = (
     "cross_val_score",
     "cross_validate",
@@ -33,6 +36,23 @@ PLOTTED = ("learning_curve", "validation_curve")
 
 
 # Searches
+
+
+@hookimpl
+def autotrack_state(obj: Any) -> Callable[[], Mapping[str, Any]] | None:
+    """What a fitted search has learned: all of it but how long that took, which is another each time."""
+    base = getattr(sys.modules.get("sklearn.model_selection._search"), "BaseSearchCV", None)
+    if base is None or not issubclass(type(obj), base):
+        return None
+    return lambda: {"class": f"{type(obj).__module__}.{type(obj).__qualname__}", **_untimed(vars(obj))}
+
+
+def _untimed(state: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in state.items() if not name.endswith(_TIMES)}
+    results = kept.get("cv_results_")
+    if isinstance(results, dict):
+        kept["cv_results_"] = {name: column for name, column in results.items() if not name.endswith(_TIMES)}
+    return kept
 
 
 def report_search(search: Any, strand: Strand) -> None:

@@ -647,3 +647,13 @@ def test_steps_that_are_no_pipeline(recording: Recording, steps: Any) -> None:
     (strand,) = recording.strands()
     assert (strand.kind, strand.name, strand.status) == ("fit", "Staged", "finished")
     assert "steps" in strand.params
+
+
+def test_the_same_search_once_more_is_the_same_model(recording: Recording) -> None:
+    """How long its fits took is no part of what it has learned."""
+    for _ in range(2):
+        GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3).fit(X, Y)
+    GridSearchCV(Ridge(), {"alpha": [0.1, 2.0]}, cv=3).fit(X, Y)
+    ids = [event.id for strand in recording.strands() for event in strand.of(events.StrandModel)]
+    assert ids[0] is not None
+    assert ids[0] == ids[1] != ids[2]
