@@ -64,7 +64,12 @@ class Snapshot:
             raise StoreError(f"{place} is not empty; name a folder that is not there yet")
         count = 0
         for entry in self.files():
-            target = os.path.join(place, *entry.path.split("/"))
+            parts = entry.path.split("/")
+            if ".." in parts or ".git" in parts:
+                raise StoreError(
+                    f"the tree {self.tree} holds the path {entry.path!r}, which no program of ours has written"
+                )
+            target = os.path.join(place, *parts)
             os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
             content = self.content(entry.name)
             if entry.mode == objects.LINK:

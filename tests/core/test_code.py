@@ -317,6 +317,19 @@ def test_objects_are_checked(tmp_path: Path) -> None:
         objects.blob(other)
 
 
+def test_a_forged_tree_writes_nothing_elsewhere(tmp_path: Path) -> None:
+    from autotrack.store import StoreError
+    from autotrack.store.code import Snapshot
+
+    objects = Objects(str(tmp_path / "objects"))
+    name = objects.put("blob", b"x")
+    inner = objects.put("tree", b"100644 escaped\0" + bytes.fromhex(name))
+    tree = objects.put("tree", b"40000 ..\0" + bytes.fromhex(inner))
+    with pytest.raises(StoreError, match="which no program of ours has written"):
+        Snapshot(objects, {"tree": tree}, "a run").write(str(tmp_path / "out"))
+    assert not (tmp_path / "escaped").exists()
+
+
 PATTERNS = [
     "*.log", "/a", "a/", "!b.log", "a/b", "**/c", "a/**", "a/**/b", "*", "!*/", "[ab].log", "[!a]*", "?", r"\!x", "#x",
     "b.log ", "a*c", "**", "/*", "c/*", "!c/b.log", "[a-c]/x", "x/**/", "[[:alpha:]]", "[", "a\\b",
