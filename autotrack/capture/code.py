@@ -72,6 +72,8 @@ class Code:
         self._omitted: list[Omitted] = []
         self._changed_before: dict[str, None] = {}
         """What was changed after the program had begun, and before it was kept."""
+        self._until: float | None = None
+        """By when it must be done, once the program has ended."""
         self._told = 0
         self._whole = self._named = False
         self._bytes = 0
@@ -89,12 +91,17 @@ class Code:
             self._recorder.each_period(self._follow_cells)
 
     def _work(self) -> None:
-        """Go on for a while.  A recorder's task."""
-        until = time.monotonic() + (AT_END if self._job.ended else SLICE)
+        """Go on for a while; once the program has ended, as long as there is time.  A recorder's task."""
+        if self._job.ended and self._until is None:
+            self._until = time.monotonic() + AT_END
+        until = self._until if self._until is not None else time.monotonic() + SLICE
+        if self._until is not None and time.monotonic() > until:
+            return
         for _ in self._steps:
             if time.monotonic() > until:
-                if self._job.ended:
-                    self._tell("it was not finished in time")
+                if self._until is not None:
+                    self._remember()
+                    self._tell("it was not finished in time: what was read is known to the next one")
                 else:
                     self._recorder.soon("code", self._work, PAUSE)
                 return
@@ -115,10 +122,9 @@ class Code:
                     self._omitted.append(found)
                 yield
         self._fact["own"] = self._objects.put_tree(own) if own else None
-        with contextlib.suppress(OSError):
-            self._remember(cache)
-        self._fact["seconds"] = time.monotonic() - begun
         self._whole = True
+        self._remember()
+        self._fact["seconds"] = time.monotonic() - begun
         self._tell()
 
     def _imported(self) -> Generator[None, None, dict[str, tuple[int, str]]]:
@@ -202,12 +208,17 @@ class Code:
     def _cache(self) -> str:
         return os.path.join(self._objects.root, f"known-{objects.name_of('path', os.fsencode(self._root))[:16]}")
 
-    def _remember(self, path: str) -> None:
-        before = time.time_ns() - SETTLED
+    def _remember(self) -> None:
+        """Let later jobs know of what was read, as far as its stat data tells whether it is still the same."""
+        path, before = self._cache(), time.time_ns() - SETTLED
         found = {os.path.join(self._root, name): kept for name, kept in self._files.items()} | self._elsewhere
         settled = {place: kept for place, kept in found.items() if max(kept.state[1:3]) < before}
-        if settled != self._known:
-            beside = f"{path}.{os.getpid()}"
+        if not self._whole:
+            settled = self._known | settled
+        if settled == self._known:
+            return
+        beside = f"{path}.{os.getpid()}"
+        with contextlib.suppress(OSError):
             os.makedirs(self._objects.root, exist_ok=True)
             with open(beside, "wb") as file:
                 file.write(_encode({storable(place): kept for place, kept in settled.items()}))
