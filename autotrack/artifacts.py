@@ -190,6 +190,8 @@ def _version(path: str) -> Version | None:
 
 def note_outputs(job: Job) -> None:
     """Let later jobs know which files this one has written: they are no code.  Raises OSError."""
+    from autotrack.capture.secrets import redact
+
     place = Folder(job.root).outputs
     new = dict.fromkeys(_popped(job.outputs))
     if not new:
@@ -197,7 +199,7 @@ def note_outputs(job: Job) -> None:
     with open(place, "a+", encoding="utf-8", errors="surrogateescape") as file:
         file.seek(0)
         known = frozenset(file.read().split("\n"))
-        lines = [path for path in new if path not in known and "\n" not in path]
+        lines = [path for path in new if path not in known and "\n" not in path and redact(path) == path]
         if lines and len(known) < OUTPUTS:
             file.write("\n".join([*lines, ""]))
 

@@ -166,7 +166,11 @@ class Duplicates:
     def _find_key(self) -> str | None:
         """The key of this training; None as long as it is not known, or where there is none."""
         start, packages = self._start, self._job.fact("packages")
-        train = {number: data for (role, number), data in sorted(self._data.items()) if role == "train"}
+        train = {
+            number: data
+            for (role, number), data in sorted(self._data.items(), key=lambda entry: entry[0])
+            if role == "train"
+        }
         if start is None or self._random or not isinstance(packages, dict) or not train:
             return None
         if any(data.id is None for data in train.values()):
@@ -185,7 +189,7 @@ class Duplicates:
             "argv": secrets.redact_arguments(start.argv),
             "training": [start.event.framework, start.event.kind, start.event.cls],
             "code": sorted(self._code.items()),
-            "params": sorted((name, v) for name, (v, source) in self._params.items() if source in _BEFORE),
+            "params": sorted((name, v) for name, (v, source) in list(self._params.items()) if source in _BEFORE),
             "data": train[min(train)].id,
             "generators": sorted(
                 (name, about["state"]) for name, about in start.generators.items() if about.get("seed") is not None
@@ -202,7 +206,7 @@ class Duplicates:
     def _unseeded(self, start: Start) -> bool:
         if any(seed == "None" for _, seed in start.calls):
             return True
-        estimator = any(source == "estimator" for _, source in self._params.values())
+        estimator = any(source == "estimator" for _, source in list(self._params.values()))
         states = () if estimator and start.event.kind in _WHOLE else start.generators.items()
         return any(about.get("seed") is None and about["state"] != seeds.first(name) for name, about in states)
 
@@ -210,8 +214,8 @@ class Duplicates:
         """Path to digest of the program's own code: of these modules, or all; None where it can't be told."""
         wanted = None
         if modules is not None:
-            paths = [getattr(sys.modules.get(name), "__file__", None) for name in modules]
-            wanted = {os.path.abspath(path) for path in paths if type(path) is str and path}
+            paths = [codefiles.file_of(sys.modules.get(name)) for name in modules]
+            wanted = {os.path.abspath(path) for path in paths if path is not None and os.path.isabs(path)}
         found: dict[str, str] = {}
         assert self._program is not None
         for place in (self._program, *codefiles.imported()):
@@ -246,7 +250,7 @@ class Duplicates:
         mine = self._digests()
         if any(entry.params.get(name, digest) != digest for name, digest in mine.items()):
             return False
-        for (role, number), data in self._data.items():
+        for (role, number), data in list(self._data.items()):
             known = entry.data.get(f"{role} {number}", None if role == "train" else data.id)
             if known != data.id and (role == "train" or data.id is not None):
                 return False

@@ -111,8 +111,9 @@ class Strand(context.Place):
 
     def _report(self, event: events.Event) -> None:
         self.job.report(event)
-        if self.job.duplicates is not None:
-            self.job.duplicates.heard(event)
+        duplicates = self.job.duplicates
+        if duplicates is not None:
+            duplicates.heard(event)
 
     @property
     def ours(self) -> bool:

@@ -166,7 +166,11 @@ class Code:
         """A file with its content kept; why it is left out; None where it is no text and nobody tracks it."""
         known, state = self._known.get(place), _state(status)
         if known is not None and known.state == state and self._objects.has(known.name):
-            return known
+            return (
+                known if tracked or not known.secret else "it holds what looks like a secret, and git does not track it"
+            )
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+            return None
         try:
             if stat.S_ISLNK(status.st_mode):
                 return Kept(objects.LINK, self._objects.put("blob", os.fsencode(os.readlink(place))), state, False)
@@ -177,6 +181,8 @@ class Code:
             return None
         except OSError as error:
             return f"it can't be read: {error.strerror}"
+        if len(content) > codefiles.TRACKED:
+            return f"more than {codefiles.TRACKED:,} bytes"
         binary = b"\0" in content[:8192]
         if binary and not tracked:
             return None
@@ -247,7 +253,10 @@ class Code:
             except OSError:
                 gone.append(path)
                 continue
-            now = self._read(place, status, tracked=True) if _state(status) != kept.state else kept
+            tracked = path not in self._untracked
+            now = self._read(place, status, tracked=tracked) if _state(status) != kept.state else kept
+            if isinstance(now, str):
+                self._omitted.append(Omitted(path, f"{now}: as it was at the end"))
             if isinstance(now, Kept) and now.name != kept.name:
                 edited[path] = now[:2]
         for _ in self._imported():
@@ -265,7 +274,8 @@ class Code:
     def _keep_settings(self) -> None:
         for path, written in list(self._job.artifacts):
             relative = self._relative(path)
-            if not written and relative is not None and path.endswith(SETTINGS) and relative not in self._files:
+            own = written or (path, True) in self._job.artifacts
+            if not own and relative is not None and path.endswith(SETTINGS) and relative not in self._files:
                 with contextlib.suppress(OSError):
                     status = os.stat(path)
                     if status.st_size <= codefiles.UNTRACKED and not codefiles.made_for_secrets(relative):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import stat
 from typing import NamedTuple
 
 from autotrack.capture.worktree import Tree
@@ -93,15 +94,25 @@ def _set(rest: str) -> tuple[str, int]:
         if named:
             members += _CLASSES.get(named[1], "")
             at += len(named[0])
-        elif rest[at] == "\\" and at + 1 < len(rest):
-            members, at = members + re.escape(rest[at + 1]), at + 2
-        elif rest[at] == "-":
-            members, at = members + "-", at + 1
         else:
-            members, at = members + re.escape(rest[at]), at + 1
+            low, at = _member(rest, at)
+            if rest[at : at + 1] == "-" and rest[at + 1 : at + 2] not in ("", "]"):
+                high, at = _member(rest, at + 1)
+                members += f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
+            else:
+                members += re.escape(low)
     if at >= len(rest):
         return "(?!)", len(rest)
+    if not members:
+        return ("[^/]" if negated else "(?!)"), at + 1
     return f"(?!/)[{'^' if negated else ''}{members}]", at + 1
+
+
+def _member(rest: str, at: int) -> tuple[str, int]:
+    """The character of a bracket that stands here, and where the next one does."""
+    if rest[at] == "\\" and at + 1 < len(rest):
+        return rest[at + 1], at + 2
+    return rest[at], at + 1
 
 
 _CLASSES = {
@@ -154,11 +165,22 @@ def _decides(known: list[Pattern], path: str, folder: bool) -> bool | None:
 
 
 def _patterns_of(path: str) -> list[Pattern]:
+    return patterns(text_of(path))
+
+
+LONGEST = 1 << 20
+"""Characters of a file of patterns."""
+
+
+def text_of(path: str) -> str:
+    """What is in a regular file, as far as it can be read: another would make us wait, or have no end."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return ""
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return patterns(file.read())
+            return file.read(LONGEST)
     except OSError:
-        return []
+        return ""
 
 
 _EXCLUDES = re.compile(r"^\s*excludes?file\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
@@ -169,11 +191,7 @@ def _excludes_file(tree: Tree) -> str | None:
     home = os.path.expanduser("~")
     own = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "git", "config")
     for place in (os.path.join(tree.common, "config"), os.path.join(home, ".gitconfig"), own, "/etc/gitconfig"):
-        try:
-            with open(place, encoding="utf-8", errors="surrogateescape") as file:
-                found = _EXCLUDES.findall(file.read())
-        except OSError:
-            continue
+        found = _EXCLUDES.findall(text_of(place))
         if found:
             return str(found[-1]).strip('"')
     return None
