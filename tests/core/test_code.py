@@ -301,6 +301,20 @@ spec.loader.exec_module(module)
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_what_is_imported_through_links(repository: Path, git: Git, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "pk"
+    outside.mkdir()
+    (outside / "a.py").write_text("a = 1\n")
+    (repository / "pk").symlink_to(outside)
+    (repository / "program.py").write_text("import link, pk.a\n" + PROGRAM)
+    git("add", "-A")
+    git("commit", "-qm", "links")
+    code = record(repository, "import link, pk.a\n" + PROGRAM)
+    assert code["tree"] == git("rev-parse", "HEAD^{tree}").strip()
+    assert code["edited"] == []
+    assert [part["root"] for part in code["also"]] == [str(outside)]
+
+
 def test_what_never_ends_is_not_read(repository: Path) -> None:
     os.unlink(repository / ".gitignore")
     os.mkfifo(repository / ".gitignore")
