@@ -98,7 +98,7 @@ def _set(rest: str) -> tuple[str, int]:
             low, at = _member(rest, at)
             if rest[at : at + 1] == "-" and rest[at + 1 : at + 2] not in ("", "]"):
                 high, at = _member(rest, at + 1)
-                members += f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
+                members += f"{re.escape(low)}-{re.escape(high)}" if low <= high else re.escape(low)
             else:
                 members += re.escape(low)
     if at >= len(rest):
