@@ -380,11 +380,13 @@ followed_dealloc(Followed *self)
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-/* It is a method of the class that it stands in, as a function is. */
+/* It is a method of the class that it stands in, where what it stands for is: a function, but no builtin. */
 static PyObject *
 followed_get(PyObject *self, PyObject *instance, PyObject *owner)
 {
-    return instance == NULL || instance == Py_None ? Py_NewRef(self) : PyMethod_New(self, instance);
+    PyObject *original = ((Followed *)self)->original;
+    int binds = original == Py_None || Py_TYPE(original)->tp_descr_get != NULL;
+    return instance == NULL || instance == Py_None || !binds ? Py_NewRef(self) : PyMethod_New(self, instance);
 }
 
 /* It passes for a function, with the code, the defaults and so on of the one that it stands for. */
@@ -439,7 +441,7 @@ static PyTypeObject FollowedType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "autotrack._hot.Followed",
     .tp_basicsize = sizeof(Followed),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_new = followed_new,
     .tp_dealloc = (destructor)followed_dealloc,
     .tp_traverse = (traverseproc)followed_traverse,

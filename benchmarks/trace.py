@@ -57,7 +57,7 @@ def _record(folder: Path, jobs: int) -> None:
     root = Folder(str(folder / ".autotrack"))
     _job(root, 0, "prepare.py", reads=[raw], writes=[split])
     for number in range(1, jobs + 1):
-        written = kept if number == jobs - 1 else (_digest(f"model {number}"), f"/work/model-{number}.bin", 7000)
+        written = kept if number == jobs - 1 else (_digest(f"model {number}"), f"/data/model-{number}.bin", 7000)
         _job(root, number, "train.py", reads=[split], writes=[written], model=_identity(number))
     _job(root, jobs + 1, "evaluate.py", reads=[split, kept], evaluates=_identity(jobs - 1))
 
@@ -91,7 +91,7 @@ def _job(
         machine=machine, pid=1, ppid=1, started=1.0,
     )  # fmt: skip
     add(
-        events.JobStarted, job=job, parent=None, how="run", name=name, argv=("python", name), cwd="/work",
+        events.JobStarted, job=job, parent=None, how="run", name=name, argv=("python", name), cwd="/data",
         executable="/usr/bin/python", user="kim", host=host, python="cpython 3.11", platform="Linux", autotrack="1",
     )  # fmt: skip
     for artifact, about in enumerate(reads):

@@ -176,6 +176,8 @@ def follow(module: str, files: Files) -> Iterator[Entry]:
             original = raw.__func__ if isinstance(raw, (staticmethod, classmethod)) else raw
             if not callable(original) or not hasattr(original, "__name__"):
                 continue
+            if compiled is None and not hasattr(type(original), "__get__"):
+                continue  # a function in its place would be a method of a class that binds it
             ours = made.get(id(original))
             if ours is None:
                 ours = made[id(original)] = _following(original, files, row)

@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from test_files import ENV, digest, digests, files
 
 from autotrack import events
 from autotrack.capture import databases
 from autotrack.testing import Recording, run_program
-from tests.core.test_files import ENV, digest, digests, files
 
 ARROW = "import pyarrow as pa, pyarrow.dataset as ds\n"
 POLARS = "import polars as pl\n"
@@ -332,3 +332,9 @@ ds.dataset('out', format='parquet', exclude_invalid_files=False)
         ("out/a=1", "read"): "1 files",
         ("out", "read"): "2 files",
     }
+
+
+def test_a_builtin_that_a_class_binds_is_no_method_of_it(tmp_path: Path) -> None:
+    source = "import sqlite3\nclass A:\n    connect = sqlite3.connect\nprint(type(A().connect(':memory:')).__name__)\n"
+    done = run_program(source, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "Connection\n"), done.stderr
