@@ -152,20 +152,21 @@ class Recorder:
 
     def _flush(self, *, last: bool = False) -> None:
         try:
-            if not self._told:
-                self._told = True
-                self._job.report(
-                    events.GapFound(
-                        time=time.time(),
-                        strand=None,
-                        what="points",
-                        why=f"the file can't be mapped; a crash could lose those of the last {FLUSH_PERIOD:g} s",
-                    )
-                )
-            self._segment.points.flush(last=last)
+            try:
+                self._segment.points.flush(last=last)
+            finally:
+                self._tell_that_points_wait()
         except OSError as error:
             if last:
                 self._job.failed(error)
+
+    def _tell_that_points_wait(self) -> None:
+        """Tell once that points are in plain memory for a while.  Raises OSError where there is no room: then the
+        next time."""
+        if not self._told:
+            why = f"the file can't be mapped; a crash could lose those of the last {FLUSH_PERIOD:g} s"
+            self._segment.write(events.GapFound(time=time.time(), strand=None, what="points", why=why))
+            self._told = True
 
     def _period(self, *, last: bool = False) -> None:
         try:

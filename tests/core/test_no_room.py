@@ -120,11 +120,12 @@ def test_a_disk_that_fills_up(tmp_path: Path, size: int) -> None:
 
 
 @needs_mounts
-def test_a_disk_that_has_room_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pause", [0, 0.01], ids=["before a flush", "after some"])
+def test_a_disk_that_has_room_again(tmp_path: Path, pause: float) -> None:
     place = tmp_path / "place"
     place.mkdir()
     source = f"""
-import os, autotrack
+import os, time, autotrack
 autotrack.log({{"loss": 0.0, "text": "x"}}, step=0)
 with open({str(place / "full")!r}, "wb", buffering=0) as file:
     try:
@@ -132,6 +133,8 @@ with open({str(place / "full")!r}, "wb", buffering=0) as file:
     except OSError: pass
 for step in range(1, 9000):
     autotrack.log({{"loss": 0.0, "text": "x" * 10}}, step=step)
+    if step % 100 == 0:
+        time.sleep({pause})  # what a step takes
 os.unlink({str(place / "full")!r})
 for step in range(9000, 9100):
     autotrack.log({{"loss": 0.0, "text": "after"}}, step=step)
