@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from blake3 import blake3
 
-from autotrack import events, shield
+from autotrack import events, libraries, shield
 from autotrack.capture import codefiles, environment, secrets, seeds
 from autotrack.identity import files
 from autotrack.journal.folder import Folder
@@ -214,7 +214,7 @@ class Duplicates:
         """Path to digest of the program's own code: of these modules, or all; None where it can't be told."""
         wanted = None
         if modules is not None:
-            paths = [codefiles.file_of(sys.modules.get(name)) for name in modules]
+            paths = [libraries.file_of(sys.modules.get(name)) for name in modules]
             wanted = {os.path.abspath(path) for path in paths if path is not None and os.path.isabs(path)}
         found: dict[str, str] = {}
         assert self._program is not None

@@ -101,7 +101,7 @@ class Ledger:
         defined, when the target is another place: it is pickled from there, and frameworks hold it themselves
         (scikit-learn's scorers, which are in every search that was fitted)."""
         for module in _user_modules():
-            for bound, value in list(vars(module).items()):
+            for bound, value in list(libraries.variables_of(module).items()):
                 if value is original:
                     self.replace(module, bound, ours)
 
@@ -131,7 +131,7 @@ class Ledger:
     def _sweep(self) -> None:
         """Names that the user's modules bound while recording was on."""
         for module in _user_modules():
-            for name, value in list(vars(module).items()):
+            for name, value in list(libraries.variables_of(module).items()):
                 if _is_wrapper(value):
                     setattr(module, name, getattr(value, "__wrapped__", value))
 
@@ -297,6 +297,6 @@ the interpreter's own end, and what it holds is never finalized then."""
 def _is_own(name: str, module: Any) -> bool:
     own = _own.get(name)
     if own is None:
-        path = getattr(module, "__file__", None)
-        own = _own[name] = isinstance(path, str) and not path.startswith(libraries.folders())
+        path = libraries.file_of(module)
+        own = _own[name] = path is not None and not path.startswith(libraries.folders())
     return own and isinstance(module, ModuleType)

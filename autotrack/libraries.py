@@ -5,6 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
@@ -40,3 +45,14 @@ def folders() -> tuple[str, ...]:
         for path in {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
         for folder in (os.path.abspath, os.path.realpath)
     )
+
+
+def variables_of(module: object) -> dict[str, Any]:
+    """The variables of a module, without asking the module: that would load one that is loaded when it is used."""
+    return object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}
+
+
+def file_of(module: object) -> str | None:
+    """The file of a module, without asking it either."""
+    path = variables_of(module).get("__file__")
+    return path if type(path) is str and path else None

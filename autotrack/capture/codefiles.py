@@ -14,7 +14,6 @@ import re
 import stat
 import sys
 from collections.abc import Collection, Iterator
-from types import ModuleType
 from typing import NamedTuple
 
 from autotrack import libraries
@@ -191,17 +190,10 @@ def imported() -> list[str]:
     ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
     found = dict[str, None]()
     for name, module in list(sys.modules.items()):
-        path = file_of(module)
+        path = libraries.file_of(module)
         if path is None or not os.path.isabs(path) or name.partition(".")[0].startswith("autotrack_"):
             continue  # `torch.ops` says that it is `_ops.py`
         place = os.path.abspath(path)
         if not place.startswith(ours) and not libraries.holds(place):
             found[place] = None
     return list(found)
-
-
-def file_of(module: object) -> str | None:
-    """The file of a module, without asking the module: that would load one that is loaded when it is used."""
-    held = object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}
-    path = held.get("__file__")
-    return path if type(path) is str and path else None

@@ -17,8 +17,8 @@ def owns(module: str) -> bool:
     """Whether the module of this name, which has been imported, is the program's own."""
     if module == "__main__" or module.partition(".")[0] == _started_as():
         return True
-    path = getattr(sys.modules.get(module), "__file__", None)
-    return isinstance(path, str) and not path.startswith(libraries.folders())
+    path = libraries.file_of(sys.modules.get(module))
+    return path is not None and not path.startswith(libraries.folders())
 
 
 def _started_as() -> str:

@@ -14,7 +14,7 @@ import operator
 import struct
 import sys
 
-from autotrack import context, shield
+from autotrack import context, libraries, shield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def leave() -> None:
             setattr(owner, name, ours.__wrapped__)
     ledger = sys.modules.get("autotrack.ledger")
     for module in ledger._user_modules() if ledger is not None else (sys.modules["__main__"],):
-        for name, value in list(vars(module).items()):
+        for name, value in list(libraries.variables_of(module).items()):
             if type(value) is SeedFunction:
                 setattr(module, name, value.__wrapped__)
     _Known.calls, _Known.left_out, _Known.changed = {}, 0, False

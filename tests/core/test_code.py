@@ -299,6 +299,9 @@ spec.loader.exec_module(module)
 """
     done = run_program(source + PROGRAM, tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
+    fit = "import autotrack\nfrom sklearn.dummy import DummyClassifier\nDummyClassifier().fit([[0], [1]], [0, 1])\n"
+    done = run_program(source + fit + "import random; random.seed(1); autotrack.disable()", tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_what_is_imported_through_links(repository: Path, git: Git, tmp_path_factory: pytest.TempPathFactory) -> None:
