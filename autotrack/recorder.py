@@ -51,6 +51,8 @@ class Recorder:
         self._stopped = threading.Event()
         self._stopped.set()
         self._task = ""
+        self._at: tuple[str, Task] | None = None
+        """What it is doing."""
         self._due = time.monotonic() + PERIOD
         self._told = False
         self._sealer = Sealer(segment.points)
@@ -146,9 +148,10 @@ class Recorder:
 
     def _run_tasks(self, enough: Callable[[], bool]) -> None:
         while self._tasks and not enough():
-            what, task = self._tasks.popleft()
+            self._at = what, task = self._tasks.popleft()
             if shield.contain(f"recorder: {what}", task) is False:
                 self._waiting.append((what, task))
+            self._at = None
 
     def _flush(self, *, last: bool = False) -> None:
         try:
@@ -199,7 +202,7 @@ class Recorder:
             self._run_tasks(lambda: time.monotonic() > deadline)  # which may say what else is to be done
             self._take_timed(float("inf"))
             self._run_tasks(lambda: time.monotonic() > deadline)
-        left = [what for what, task in (*self._waiting, *self._tasks) if task not in (_nothing, ended.set)]
+        left = [what for what, task in self._undone(stopped) if task not in (_nothing, ended.set)]
         points = self._segment.points
         points.end()
         if points.started and not points.mapped:
@@ -211,6 +214,18 @@ class Recorder:
         if stopped:
             shield.contain("recorder", lambda: self._period(last=True))
         return left
+
+    def _undone(self, stopped: bool) -> list[tuple[str, Task]]:
+        """What there is still to do; where the thread has not stopped, also what it does not come away from, and what
+        it would have come to."""
+        at = self._at
+        undone = [*([at] if at is not None and not stopped else []), *self._waiting, *self._tasks]
+        if not stopped:
+            undone += [(what, task) for _, what, task in list(self._timed)]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    undone.append(self._inbox.get_nowait())
+        return undone
 
 
 class _Timer:

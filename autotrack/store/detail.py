@@ -20,7 +20,8 @@ STEPS = 100
 """Standalone transformers that are shown at most."""
 
 _TAGS = (
-    "segment_started", "job_started", "job_facts", "job_ended", "gap", "tag", "receipt", "overhead",
+    "segment_started", "job_started", "job_facts", "job_ended", "segment_ended", "gap", "tag", "receipt",
+    "overhead",
 )  # fmt: skip
 _TRAINERS = "SELECT id FROM runs WHERE model = ? AND id <> ? AND kind <> 'evaluation' ORDER BY started, LENGTH(id), id"
 Digests = Mapping[tuple[str, int], events.ArtifactDigested]
@@ -155,7 +156,11 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         "console": _console(database, id),
         "printed": _printed(database, id),
         "steps": _steps(database, id),
-        "gaps": _gaps(event for _, event in facts if isinstance(event, events.GapFound)) + _nameless(database, id),
+        "gaps": [
+            *_gaps(event for _, event in facts if isinstance(event, events.GapFound)),
+            *_nameless(database, id),
+            *_left(event for _, event in facts if isinstance(event, events.SegmentEnded)),
+        ],
         "receipt": _receipt(receipts),
         "frameworks": {name: version for receipt in receipts for name, version in receipt.frameworks.items()},
         "overhead": _overhead(_latest(facts, events.Overhead)),
@@ -305,6 +310,12 @@ def _model(database: Database, event: events.StrandModel, run: str) -> dict[str,
 
 def _gaps(gaps: Iterable[events.GapFound]) -> list[dict[str, str]]:
     return [{"what": presented(gap.what), "why": presented(gap.why)} for gap in gaps]
+
+
+def _left(ends: Iterable[events.SegmentEnded]) -> list[dict[str, str]]:
+    """What processes could not finish before they ended."""
+    why = "it was not finished when the process ended; AUTOTRACK_EXIT_TIMEOUT is how many seconds it may take"
+    return [{"what": what, "why": why} for what in dict.fromkeys(presented(one) for end in ends for one in end.left)]
 
 
 def _failure(failure: events.Failure | None) -> dict[str, str] | None:

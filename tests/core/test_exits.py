@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from autotrack import events
+from autotrack.journal.folder import Folder
 from autotrack.launch import environment
+from autotrack.store import open_store
 from autotrack.testing import Recording, run_program
 
 BEGIN = """
@@ -144,6 +146,29 @@ function()
     plain, tracked, _ = ends(source, tmp_path)
     assert tracked == plain
     assert "del kept" in plain[1]
+
+
+def test_what_the_recorder_does_not_come_away_from(tmp_path: Path) -> None:
+    """A file system that hangs: what it holds up, and what waits behind it, is named."""
+    named = ["a file that hangs", "one more", "one in a while"]
+    source = """
+from autotrack.context import Current
+begun, recorder = threading.Event(), Current.job.recorder
+def hang():
+    begun.set()
+    threading.Event().wait()
+recorder.later("a file that hangs", hang)
+begun.wait()
+recorder.later("one more", print)
+recorder.soon("one in a while", print, 60)
+"""
+    done = run_program(BEGIN.format(tracked=True) + source, tmp_path, env={**QUIET, "AUTOTRACK_EXIT_TIMEOUT": "0.2"})
+    assert (done.returncode, done.stdout) == (0, "")
+    with open_store(Folder(str(tmp_path / ".autotrack"))) as store:
+        store.refresh()
+        gaps = {gap["what"]: gap["why"] for gap in store.job(store.runs()[0]["job"])["job"]["gaps"]}
+    assert [what for what in gaps if what in named] == named
+    assert "not finished when the process ended" in gaps["one more"]
 
 
 def test_stderr_that_can_not_be_written(tmp_path: Path) -> None:
