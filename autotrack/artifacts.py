@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from autotrack import events
+from autotrack.capture.secrets import redact
 from autotrack.identity import files
 from autotrack.journal.folder import Folder
 from autotrack.values import storable
@@ -118,7 +119,7 @@ def _seen(
     event = events.ArtifactSeen(
         time=when if when is not None else time.time(),
         artifact=number,
-        path=storable(path),
+        path=storable(redact(path)),
         mode=mode,
         kind=kind,
         strand=strand,
@@ -129,7 +130,9 @@ def _seen(
 
 
 def _undigested(number: int, why: str) -> events.ArtifactDigested:
-    return events.ArtifactDigested(time=time.time(), artifact=number, digest=None, bytes=None, why=storable(why))
+    return events.ArtifactDigested(
+        time=time.time(), artifact=number, digest=None, bytes=None, why=storable(redact(why))
+    )
 
 
 def _digest(
@@ -190,8 +193,6 @@ def _version(path: str) -> Version | None:
 
 def note_outputs(job: Job) -> None:
     """Let later jobs know which files this one has written: they are no code.  Raises OSError."""
-    from autotrack.capture.secrets import redact
-
     place = Folder(job.root).outputs
     new = dict.fromkeys(_popped(job.outputs))
     if not new:
@@ -212,8 +213,6 @@ def _popped(waiting: deque[str]) -> Iterator[str]:
 def report_remote(job: Job, url: str, mode: str, version: tuple[str, str] | None) -> None:
     """A file elsewhere that was `read` or `written`; `version`: under which name its server told one, and what.  The
     digest is of that and the URL, for two files of one digest are the same."""
-    from autotrack.capture.secrets import redact
-
     url = redact(url)
     number = _seen(job, url, mode, "file", model=None, step=None, strand=None)
     if number is None:

@@ -96,7 +96,7 @@ def close_segment(job: Job, outcome: Outcome) -> None:
     finally:
         if job.role == "main":
             job.report(events.JobEnded(time=time.time(), code=outcome.code, how=outcome.how, failure=failed))
-        job.report(events.SegmentEnded(time=time.time(), left=tuple(left)))
+        job.report(events.SegmentEnded(time=time.time(), left=tuple(storable(secrets.redact(what)) for what in left)))
 
 
 def failure(error: BaseException) -> events.Failure:

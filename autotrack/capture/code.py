@@ -75,7 +75,7 @@ class Code:
         self._until: float | None = None
         """By when it must be done, once the program has ended."""
         self._told = 0
-        self._whole = self._named = False
+        self._whole = self._named = self._refused = False
         self._bytes = 0
         self._fact: dict[str, Any] = {
             "root": storable(self._root),
@@ -121,7 +121,7 @@ class Code:
                 elif found is not None:
                     self._omitted.append(found)
                 yield
-        self._fact["own"] = self._objects.put_tree(own) if own else None
+        self._fact["own"] = self._kept_tree(own) if own else None
         self._whole = True
         self._remember()
         self._fact["seconds"] = time.monotonic() - begun
@@ -205,6 +205,20 @@ class Code:
             self._job.failed(error)
             return f"it can't be kept: {error.strerror}"
 
+    def _kept_tree(self, files: dict[str, tuple[int, str]]) -> str | None:
+        """The name of a tree of these files; None where it can't be kept."""
+        try:
+            return self._objects.put_tree(files)
+        except OSError as error:
+            self._refuse(error)
+            return None
+
+    def _refuse(self, error: OSError) -> None:
+        self._job.failed(error)
+        if not self._refused:
+            self._refused = True
+            self._gap("code", f"it can't be kept: {error.strerror}")
+
     def _relative(self, place: str) -> str | None:
         """The path below the root, with slashes; None outside of it."""
         root = os.path.join(self._root, "")
@@ -271,7 +285,7 @@ class Code:
             self._keep_settings()
         changed = [*self._changed_before, *(path for path in (*edited, *gone) if path not in self._changed_before)]
         self._fact["edited"] = [storable(path) for path in changed[:NAMED]]
-        self._fact["after"] = self._objects.put_tree(edited) if edited else None
+        self._fact["after"] = self._kept_tree(edited) if edited else None
         self._tell()
         if changed:
             why = "they were changed while the program ran; what they held when it began to record is kept"
@@ -294,14 +308,12 @@ class Code:
         for place, kept in self._elsewhere.items():
             folder, _, name = place.rpartition("/")
             elsewhere.setdefault(folder or "/", {})[name] = kept[:2]
-        try:
-            tree = self._objects.put_tree({path: kept[:2] for path, kept in self._files.items()})
-            also = [
-                {"root": storable(folder), "tree": self._objects.put_tree(files), "files": len(files)}
-                for folder, files in sorted(elsewhere.items())
-            ]
-        except OSError as error:
-            self._job.failed(error)
+        tree = self._kept_tree({path: kept[:2] for path, kept in self._files.items()})
+        also = [
+            {"root": storable(folder), "tree": self._kept_tree(files), "files": len(files)}
+            for folder, files in sorted(elsewhere.items())
+        ]
+        if tree is None or any(part["tree"] is None for part in also):
             return
         named = [path for path, kept in (*self._files.items(), *self._elsewhere.items()) if kept.secret]
         self._fact |= {
@@ -330,7 +342,11 @@ class Code:
         if cells is None:
             return None
         texts = [secrets.redact(cell) for cell in cells]
-        return self._objects.put("blob", msgspec.json.encode([storable(text) for text in texts]))
+        try:
+            return self._objects.put("blob", msgspec.json.encode([storable(text) for text in texts]))
+        except OSError as error:
+            self._refuse(error)
+            return None
 
     def _follow_cells(self) -> None:
         """Tell of the cells that came since: a kernel may be killed."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _WORTH = re.compile(r"from|join|read_|scan|copy|attach|export|import|sniff", re.IGNORECASE)
 _TOKEN = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$\d+|\$[a-z]\w*(?!\$)|\w+|[^\s\w]",
+    r"--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$\d+|\$[a-z]\w*(?!\$)|\w+|[^\s\w]",
     re.DOTALL | re.IGNORECASE,
 )
 LONGEST = 100_000
@@ -110,7 +110,7 @@ def _found(query: str) -> tuple[Found, ...]:
 
 def _look(query: str) -> Iterator[Found]:
     """Where tables are named, as what is given first to functions that read, in COPY, ATTACH, IMPORT and EXPORT."""
-    within: list[list[Any]] = []
+    within: list[_Within] = []
     words: list[str] = []
     count = 0
     for token in _TOKEN.findall(query):
@@ -130,22 +130,33 @@ def _look(query: str) -> Iterator[Found]:
         elif token[0] == "$" and len(token) > 1:
             key = int(token[1:]) - 1 if token[1:].isdigit() else token[1:]
         if token in ("(", "["):
-            within.append([words[-1] if words and token == "(" else token, 0])
+            within.append(_Within(words[-1] if words and token == "(" else token, within[-1] if within else None))
         elif token in (")", "]") and within:
             within.pop()
         elif token == "," and within:
-            within[-1][1] += 1
+            within[-1].commas += 1
         how = _how(words, within) if text is not None or key is not None else ""
         if how:
             yield text, key or 0, how
         words.append(token.upper())
 
 
-def _how(words: list[str], within: list[list[Any]]) -> str:
+class _Within:
+    """Parentheses or brackets that are open."""
+
+    __slots__ = ("call", "commas", "name")
+
+    def __init__(self, name: str, outer: _Within | None) -> None:
+        self.name, self.commas = name, 0
+        self.call: _Within | None = outer.call if name == "[" and outer is not None else self if name != "[" else None
+        """The innermost ones that are no list."""
+
+
+def _how(words: list[str], within: list[_Within]) -> str:
     before = words[-1] if words else ""
-    calls = [entry for entry in within if entry[0] != "["]
-    if calls and calls[-1][1] == 0 and before in ("(", "[", ","):
-        name = calls[-1][0].lower()
+    call = within[-1].call if within else None
+    if call is not None and call.commas == 0 and before in ("(", "[", ","):
+        name = call.name.lower()
         return "read" if name.startswith(("read_", "sniff_")) or name.endswith("_scan") else ""
     if before in ("FROM", "JOIN"):
         return "read"

@@ -125,7 +125,7 @@ FUNCTIONS: dict[str, tuple[Row | Special, ...]] = {
         Row("DuckDBPyConnection", _DUCKDB_READ, 1, ("path_or_buffer", "name", "file_glob", "file_globs"), False),
         Row("DuckDBPyRelation", "write_csv to_csv write_parquet to_parquet", 1, ("file_name",), True),
     ),
-    "sqlite3": (Special("", "connect", "databases.connected"),),
+    "sqlite3": tuple(Special(owner, "connect", "databases.connected") for owner in ("", "dbapi2")),
     "h5py": (Special("File", "__init__", "databases.opened"),),
     "tables.file": (Special("File", "__init__", "databases.opened"),),
     "safetensors.numpy": (

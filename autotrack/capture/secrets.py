@@ -48,7 +48,8 @@ _MARKED = re.compile(
 _LOOKS = re.compile(
     r"\b(?:A(?:KIA|SIA|GPA|IDA|ROA)[0-9A-Z]{16}"  # AWS key ids
     r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
-    r"|hf_[A-Za-z0-9]{30,}|[sr]k[-_][A-Za-z0-9_-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}"
+    r"|hf_[A-Za-z0-9]{30,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}"
+    r"|[sr]k[-_](?=[\w-]*(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{10})[\w-]{20,}"  # not words alone
     r"|(?<=hooks\.slack\.com/services/)T\w+/B\w+/\w{16,}|(?<=/api/webhooks/)\d{16,}/[\w-]{40,}"
     r"|npm_[A-Za-z0-9]{36}|pypi-[\w-]{20,}|dckr_pat_[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|wandb_v1_\w{20,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"  # JSON web tokens

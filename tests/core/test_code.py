@@ -352,6 +352,15 @@ def test_names_that_are_no_text(repository: Path) -> None:
     assert os.fsdecode(b"caf\xe9.py") in listing(repository / ".autotrack", code["tree"])
 
 
+def test_code_that_can_not_be_kept(repository: Path) -> None:
+    (repository / ".autotrack").mkdir()
+    (repository / ".autotrack" / "objects").write_text("")
+    done = run_program(PROGRAM, repository)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "could not be recorded" in done.stderr
+    assert Recording(repository / ".autotrack").gaps()["code"].startswith("it can't be kept")
+
+
 def test_objects_are_checked(tmp_path: Path) -> None:
     from autotrack.journal.objects import Damaged
 

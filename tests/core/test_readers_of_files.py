@@ -31,6 +31,10 @@ READ = {
     "a pattern": ("in.parquet", POLARS + "pl.scan_parquet('*.parquet')"),
     "a schema": ("in.parquet", POLARS + "pl.read_parquet_schema('in.parquet')"),
     "SQLite": ("in.db", "import sqlite3\nsqlite3.connect('in.db').execute('select * from t')"),
+    "SQLite, as SQLAlchemy has it": (
+        "in.db",
+        "from sqlite3 import dbapi2\ndbapi2.connect('in.db').execute('select * from t')",
+    ),
     "SQLite, by URI": ("in.db", "import sqlite3\nsqlite3.connect('file:in.db?mode=ro', uri=True)"),
 }
 
@@ -139,6 +143,12 @@ def test_duckdb(name: str, tmp_path: Path) -> None:
         ("copy (select * from 'a') to 'b' (format parquet)", [("a", "read"), ("b", "written")]),
         ("attach if not exists 'a' as x; set y to 'b'", [("a", "database")]),
         ("export database 'a'; import database 'b'", [("a", "written"), ("b", "read")]),
+        ("from 'a' " + "/* " * 30_000, [("a", "read")]),
+        (f"from f({'[(' * 1000}'a', 'b'{')]' * 1000}), 'c', 'd.csv'", []),
+        (
+            f"from read_csv({'[' * 1000}'a', 'b'{']' * 1000}, 'c') join 'd'",
+            [("a", "read"), ("b", "read"), ("d", "read")],
+        ),
         ("-- from 'a'\nselect 'from' /* from 'b' */ as x, '''c''' as y", []),
     ],
 )
