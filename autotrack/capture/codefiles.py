@@ -8,12 +8,13 @@ files that are made to hold secrets.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 import stat
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from typing import NamedTuple
 
 from autotrack import libraries
@@ -70,16 +71,23 @@ class Omitted(NamedTuple):
 def of_tree(tree: Tree, outputs: Collection[str], own: str) -> Iterator[Found | Omitted | None]:
     """The files of a work tree.  None now and then, when some time has passed.  `outputs` are the paths that jobs have
     written, `own` is the folder that is recorded into."""
-    yield from _Walk(tree, outputs, own, itertools.count()).folder("", 0)
+    yield from _walk(tree, outputs, own, itertools.count(), "", 0)
+
+
+def _walk(
+    tree: Tree, outputs: Collection[str], own: str, seen: itertools.count[int], prefix: str, depth: int
+) -> Iterator[Found | Omitted | None]:
+    tracked, folders = yield from _tracked(tree)
+    yield from _Walk(tree, outputs, own, seen, prefix, tracked, folders).folder("", depth)
 
 
 class _Walk:
     def __init__(
-        self, tree: Tree, outputs: Collection[str], own: str, seen: itertools.count[int], prefix: str = ""
-    ) -> None:
+        self, tree: Tree, outputs: Collection[str], own: str, seen: itertools.count[int], prefix: str,
+        tracked: dict[str, int], folders: set[str],
+    ) -> None:  # fmt: skip
         self._tree, self._outputs, self._own, self._seen, self._prefix = tree, outputs, own, seen, prefix
-        self._tracked = _tracked(tree)
-        self._folders = {path[:at] for path in self._tracked for at in _slashes(path)}
+        self._tracked, self._folders = tracked, folders
         self._ignored = Ignored(tree)
 
     def folder(self, folder: str, depth: int) -> Iterator[Found | Omitted | None]:
@@ -134,9 +142,7 @@ class _Walk:
         elif os.path.exists(os.path.join(entry.path, ".git")):  # a submodule, or a repository within
             inner = environment.work_tree(entry.path)
             if inner is not None:
-                yield from _Walk(inner, self._outputs, self._own, self._seen, f"{self._prefix}{path}/").folder(
-                    "", depth + 1
-                )
+                yield from _walk(inner, self._outputs, self._own, self._seen, f"{self._prefix}{path}/", depth + 1)
         else:
             yield from self.folder(path, depth + 1)
 
@@ -159,19 +165,19 @@ class _Walk:
         return Found(shown, entry.path, status, tracked)
 
 
-def _tracked(tree: Tree) -> dict[str, int]:
-    """Path to mode of the entries of git's index; nothing where that can't be read."""
-    try:
-        return {os.fsdecode(path): mode for path, mode in worktree.entries(tree).items()}
-    except OSError:
-        return {}
-
-
-def _slashes(path: str) -> Iterator[int]:
-    at = path.find("/")
-    while at >= 0:
-        yield at
-        at = path.find("/", at + 1)
+def _tracked(tree: Tree) -> Generator[None, None, tuple[dict[str, int], set[str]]]:
+    """Path to mode of the entries of git's index, and the folders that they lie in; nothing where it can't be read."""
+    tracked: dict[str, int] = {}
+    folders: set[str] = set()
+    with contextlib.suppress(OSError):
+        for number, (name, mode) in enumerate(worktree.entries(tree)):
+            path = folder = os.fsdecode(name)
+            tracked[path] = mode
+            while (folder := folder.rpartition("/")[0]) and folder not in folders:
+                folders.add(folder)
+            if number % worktree.ENTRIES == 0:
+                yield
+    return tracked, folders
 
 
 def _holds_no_code(entry: os.DirEntry[str]) -> bool:

@@ -120,10 +120,9 @@ def _looking(tree: Tree, commit: str) -> Iterator[Answer | None]:
     yield Answer(None, comparing.unknown) if comparing.unknown else Answer(False)
 
 
-def entries(tree: Tree) -> dict[bytes, int]:
+def entries(tree: Tree) -> Iterator[tuple[bytes, int]]:
     """Path and mode of each file that git tracks, as far as its index can be read."""
     size = 32 if re.search(r"objectformat\s*=\s*sha256", _text(os.path.join(tree.common, "config")), re.I) else 20
-    found: dict[bytes, int] = {}
     shared = [name for name in os.listdir(tree.place) if name.startswith("sharedindex.")]  # of one that is split
     for name in (*shared, "index"):
         with contextlib.suppress(OSError, Unreadable, IndexError, ValueError, struct.error):
@@ -131,8 +130,7 @@ def entries(tree: Tree) -> dict[bytes, int]:
                 data = file.read()
             for entry in _entries(data, size):
                 if entry is not None:
-                    found[entry.path] = entry.mode
-    return found
+                    yield entry.path, entry.mode
 
 
 def _entries(data: bytes, size: int) -> Iterator[Entry | None]:
