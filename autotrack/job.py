@@ -74,6 +74,7 @@ class Job:
         self.root = its_root if self.role == "spawn" and its_root else self._root()
         """The `.autotrack` folder, which stays the same wherever the program or its workers change to."""
         launched = ranks.launched(self.root, starter) if self.role == "main" else None
+        self.launched = launched is not None
         self.rank = launched.number if launched is not None else None
         """Of this process in a distributed training, where it is one."""
         if launched is not None and launched.local > 0:

@@ -47,6 +47,14 @@ def folders() -> tuple[str, ...]:
     )
 
 
+@functools.cache
+def scripts() -> str:
+    """The folder of the commands that packages bring."""
+    import sysconfig
+
+    return os.path.join(sysconfig.get_paths()["scripts"], "")
+
+
 def variables_of(module: object) -> dict[str, Any]:
     """The variables of a module, without asking the module: that would load one that is loaded when it is used."""
     return object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}

@@ -63,6 +63,19 @@ def launched(root: str, starter: str = "") -> Rank | None:
     return Rank(number, local, id_of(launcher))
 
 
+def launch() -> dict[str, object] | None:
+    """How the launcher that started this process was called, and on how many machines; None where that is not known."""
+    from autotrack.capture.secrets import redact_arguments
+    from autotrack.values import storable
+
+    try:
+        with open(f"/proc/{os.getppid()}/cmdline", "rb") as file:
+            words = os.fsdecode(file.read()).split("\0")[:-1]
+    except OSError:
+        return None
+    return {"argv": [storable(word) for word in redact_arguments(words)], "machines": _number("GROUP_WORLD_SIZE") or 1}
+
+
 _IN_COMMON = (
     "TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "GROUP_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT",
 )  # fmt: skip

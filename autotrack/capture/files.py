@@ -391,7 +391,7 @@ def _report_folder(job: Job, folder: str, writing: bool, names: set[str], change
 
 @functools.cache
 def _foreign() -> tuple[str, ...]:
-    return (*_SYSTEM, *libraries.folders())
+    return (*_SYSTEM, *libraries.folders(), libraries.scripts())
 
 
 def is_temporary(path: str) -> bool:

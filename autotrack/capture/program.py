@@ -46,9 +46,7 @@ def _entered(frame: FrameType) -> str:
     path = frame.f_globals.get("__file__")
     if frame.f_globals.get("__name__") != "__main__" or not isinstance(path, str):
         return ""
-    import sysconfig
-
-    if os.path.dirname(os.path.abspath(path)) != sysconfig.get_paths()["scripts"]:
+    if os.path.join(os.path.dirname(os.path.abspath(path)), "") != libraries.scripts():
         return ""
     imported = [name for name in frame.f_code.co_names if name in sys.modules]
     return imported[-1].partition(".")[0] if imported else ""

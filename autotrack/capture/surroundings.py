@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from autotrack import libraries
+from autotrack import libraries, ranks
 from autotrack.capture import environment, gpu, hardware, packages, seeds, system, worktree
 from autotrack.capture.code import Code
 from autotrack.capture.worktree import Tree
@@ -41,6 +41,8 @@ def look_around(job: Job, recorder: Recorder) -> None:
         if sources:
             job.know("sources", sources)
 
+    if job.launched:
+        job.know("launch", ranks.launch())
     recorder.later("packages", know_packages)
     recorder.later("environment", know_environment)
     recorder.later("hardware", lambda: job.know("hardware", {**hardware.facts(), **gpu.facts()}))
@@ -60,12 +62,15 @@ def look_around(job: Job, recorder: Recorder) -> None:
 
 
 def _program(cwd: str) -> str | None:
-    """The file of the main program; None where it is a library's, and where there is none."""
+    """The file of the main program; None where it is a library's or a command that one brings, and where there is
+    none."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
     if path is None and sys.argv and sys.argv[0].endswith(".py"):  # CPython takes it away when the program has run
         path = sys.argv[0]
     place = os.path.abspath(os.path.join(cwd, path)) if type(path) is str else None
-    return None if place is None or libraries.holds(place) or not os.path.isfile(place) else place
+    if place is None or libraries.holds(place) or place.startswith(libraries.scripts()) or not os.path.isfile(place):
+        return None
+    return place
 
 
 def _know_git(job: Job, recorder: Recorder, tree: Tree | None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from autotrack import launch
 from autotrack.errors import AutotrackError
-from autotrack.reproduce.plan import Plan, mapped_of
+from autotrack.reproduce.plan import Plan, is_script, mapped_of
 from autotrack.store import StoreError
 
 LINKED = 64 << 20
@@ -37,6 +37,8 @@ def run(made: Plan, *, current: bool, timeout: float | None, say: Callable[[str]
     if not current:
         variables["PATH"] = os.path.dirname(python) + os.pathsep + variables.get("PATH", "")
     words = [python, *made.argv[1:]]
+    if len(words) > 1 and is_script(made, words[1]):
+        words[1] = os.path.join(os.path.dirname(python), os.path.basename(words[1]))
     say(f"running {' '.join(words[1:])}")
     with _put_aside(made), open(os.path.join(made.place, "output.log"), "wb") as log:
         try:

@@ -16,6 +16,7 @@ from autotrack.store.code import ELSEWHERE, Snapshot
 
 _NOT_SET = ("VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME")
 """Variables that say where something was installed."""
+_OF_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass
@@ -111,7 +112,7 @@ def _program(made: Plan, mapped: _Mapped) -> None:
         made.problems.append(
             f"it was a notebook; its cells as they were executed are in: autotrack code {job['id'][:8]} cells"
         )
-    words = list(job["argv"])
+    words = _command(made)
     if not words:
         made.problems.append("its command line was not recorded")
         return
@@ -120,13 +121,31 @@ def _program(made: Plan, mapped: _Mapped) -> None:
     hidden = [word for word in words if HIDDEN in word]
     if hidden:
         made.problems.append(f"its command line held a secret, which was not recorded: {' '.join(hidden)}")
-    made.argv = [_word(word, mapped) for word in words]
+    made.argv = [word if at == 1 and is_script(made, word) else _word(word, mapped) for at, word in enumerate(words)]
     if made.snapshot is None:
         made.problems.append("its code was not kept")
-    if int((job["environment"] or {}).get("variables", {}).get("WORLD_SIZE", "1") or 1) > 1:
-        made.problems.append("it is one of several processes that a launcher had started: run that launcher once more")
     if job["status"] in ("running", "killed", "crashed", "interrupted"):
         made.notes.append(f"the recorded program is {job['status']}, and may have come to less than this one will")
+
+
+def _command(made: Plan) -> list[str]:
+    """The command line of the program, or of the launcher that has started several processes of it."""
+    launch, variables = made.job.get("launch"), (made.job["environment"] or {}).get("variables", {})
+    if launch is None:
+        if int(variables.get("WORLD_SIZE") or 1) > 1 and "RANK" in variables:
+            made.problems.append("it is one of several processes, and it was not recorded what launched them")
+        return list(made.job["argv"])
+    words = list(launch["argv"])
+    if launch["machines"] > 1:
+        made.problems.append(f"it ran on {launch['machines']} machines: on each of them run {' '.join(words)}")
+    elif not words or not os.path.basename(words[0]).startswith("python"):
+        made.problems.append(f"what launched its processes is no Python program: run {' '.join(words)}")
+    return words
+
+
+def is_script(made: Plan, word: str) -> bool:
+    """Whether it is a command that a package has brought, such as torchrun: it lies beside its Python."""
+    return os.path.isabs(word) and os.path.dirname(word) == os.path.dirname(made.job["executable"] or "")
 
 
 def _word(word: str, mapped: _Mapped) -> str:
@@ -153,6 +172,9 @@ def _variables(made: Plan, mapped: _Mapped) -> None:
             given[name] = os.pathsep.join(mapped(entry) or entry for entry in entries)
         elif name not in _NOT_SET:
             given[name] = value
+    if made.job.get("launch") or (int(recorded.get("WORLD_SIZE") or 1) > 1 and "RANK" not in recorded):
+        for name in _OF_RANKS:  # which the launcher, or the program itself, tells each of its processes
+            given.pop(name, None)
     if (made.job["environment"] or {}).get("hash_seed") == "random":
         made.notes.append("PYTHONHASHSEED was not set: the order of sets of texts is another one each time")
     made.variables = given

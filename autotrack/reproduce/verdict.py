@@ -75,7 +75,9 @@ _AROUND = frozenset({"exit", "run", "file", "output"})
 
 def _differences(store: Store, made: Plan, again: Store, code: int, compared: dict[str, int]) -> Iterator[Difference]:
     try:
-        job: dict[str, Any] | None = again.job(again.last_job(parents=True))
+        launched = made.job.get("launch") is not None  # then the launcher may have a job, too
+        of = again.last_job(name=made.job["name"]) if launched else again.last_job(parents=True)
+        job: dict[str, Any] | None = again.job(of)
     except NotFound:
         job = None
     before = (made.job["exit"] or {}).get("code")
@@ -101,6 +103,8 @@ def _differences(store: Store, made: Plan, again: Store, code: int, compared: di
         texts = [_printed(one) for one in (made.job["console"], job["job"]["console"])]
         if texts[0] != texts[1]:
             yield Difference("output", "what it printed", *_first_lines(*texts))
+    if launched and job is not None:  # what a launcher exits with is its own
+        code = (job["job"]["exit"] or {}).get("code", code)
     if before != code and before is not None:
         yield Difference("exit", "exit code", before, code)
 

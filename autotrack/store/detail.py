@@ -14,7 +14,7 @@ from autotrack.store.present import presented
 from autotrack.store.project import nan, trial_metrics
 from autotrack.store.strands import Statistics, StrandView
 
-SECTIONS = ("packages", "sources", "git", "code", "environment", "hardware", "seeds", FOUND)
+SECTIONS = ("packages", "sources", "git", "code", "environment", "hardware", "seeds", "launch", FOUND)
 """The facts of a job that stand in its view under their own name."""
 STEPS = 100
 """Standalone transformers that are shown at most."""

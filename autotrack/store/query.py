@@ -332,10 +332,13 @@ class Store:
         found["system"] = samples.summary(self._database, id)
         return {"job": found, "runs": _listed(self._database.rows(sql, (id,)))}
 
-    def last_job(self, *, parents: bool = False) -> str:
-        """The job that was started last; of those that no other started, where `parents` is set.  Raises NotFound."""
-        known = "WHERE parent IS NULL OR parent NOT IN (SELECT id FROM jobs)" if parents else ""
-        row = self._database.row(f"SELECT id FROM jobs {known} ORDER BY started DESC NULLS LAST, id LIMIT 1")
+    def last_job(self, *, parents: bool = False, name: str | None = None) -> str:
+        """The job that was started last; of those that no other started, where `parents` is set, of those of this name
+        where one is given.  Raises NotFound."""
+        known = ["parent IS NULL OR parent NOT IN (SELECT id FROM jobs)"] * parents + ["name = ?"] * (name is not None)
+        where = " AND ".join(f"({condition})" for condition in known) or "1 = 1"
+        sql = f"SELECT id FROM jobs WHERE {where} ORDER BY started DESC NULLS LAST, id LIMIT 1"
+        row = self._database.row(sql, () if name is None else (name,))
         if row is None:
             raise NotFound("nothing is recorded yet; record a program with: autotrack run SCRIPT")
         return str(row[0])

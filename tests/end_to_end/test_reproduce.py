@@ -320,3 +320,55 @@ def test_a_new_environment(tmp_path: Path) -> None:
     wrong = Packages(packages.python, sys.executable, {"autotrack-no-such-package": "1.0"})
     with pytest.raises(NotInstallable, match="autotrack-no-such-package"):
         wrong.install(str(tmp_path / "wrong"), str(tmp_path / "log"))
+
+
+# Several processes
+
+DISTRIBUTED = """
+import torch, torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+def work(rank):
+    torch.manual_seed(3)
+    net = DistributedDataParallel(torch.nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    generator = torch.Generator().manual_seed(rank)
+    for step in range(5):
+        inputs = torch.randn(8, 4, generator=generator)
+        loss = (net(inputs) - inputs.sum(1, keepdim=True)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    if rank == 0:
+        torch.save(net.module.state_dict(), "model.pt")
+    dist.destroy_process_group()
+"""
+LAUNCHED = """
+dist.init_process_group("gloo")
+work(dist.get_rank())
+"""
+LAUNCHERS = {
+    "module": ["-m", "torch.distributed.run"],
+    "command": ["--", os.path.join(os.path.dirname(sys.executable), "torchrun")],
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_the_processes_of_a_launcher(cli: CommandLine, launcher: str) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.distributed.is_available():
+        pytest.skip("this build of PyTorch has no torch.distributed")
+    (cli.folder / "train.py").write_text(DISTRIBUTED + LAUNCHED)
+    env = {"OMP_NUM_THREADS": "1"}
+    cli("run", *LAUNCHERS[launcher], "--standalone", "--nproc-per-node", "2", "train.py", env=env)
+    found = reproduced(cli)
+    assert (found["verdict"], found["exit"]) == ("bitwise", 0)
+    assert found["compared"]["series"] >= 2
+    assert found["compared"]["checkpoint"] == 1
+    if launcher == "command":
+        return
+    source = (DISTRIBUTED + LAUNCHED).replace("manual_seed(rank)", "manual_seed(rank * int(__import__('time').time()))")
+    (cli.folder / "train.py").write_text(source)
+    cli("run", *LAUNCHERS[launcher], "--standalone", "--nproc-per-node", "2", "train.py", env=env)
+    found = reproduced(cli, code=3)
+    assert (found["first"]["what"], found["first"]["name"]) == ("series", "rank1/train/loss")
