@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -11,6 +14,7 @@ import click
 from autotrack.cli import completing, output
 from autotrack.cli.opened import opened, reading
 from autotrack.reproduce.again import run
+from autotrack.reproduce.apart import possible
 from autotrack.reproduce.plan import Plan, plan
 from autotrack.reproduce.verdict import Difference, Verdict, verdict
 
@@ -28,6 +32,9 @@ SHOWN = 10
     "--tolerance", type=click.FloatRange(0), default=1e-5, show_default=True, help="Relative, of numbers that differ."
 )
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Give up after so long.")
+@click.option(
+    "--own-view/--no-own-view", default=True, help="Whether the program sees the fresh folder at its old place."
+)
 @reading
 @click.pass_context
 def command(
@@ -35,6 +42,7 @@ def command(
     reference: str,
     dry_run: bool,
     current: bool,
+    own_view: bool,
     out: str | None,
     tolerance: float,
     timeout: float | None,
@@ -46,7 +54,8 @@ def command(
     The code is written into a fresh folder as it was, the inputs are checked by their digests and put beside it, the
     packages are installed in the versions that they had (with --current-env, compared with those that are here), and
     the program is started as it was: arguments, variables, threads.  It seeds itself as it did.  Nothing that is
-    there is changed: what lies where it writes outside of that folder is put aside, and back.
+    there is changed: where Linux lets it, the program sees the fresh folder at the place of the old one, and what it
+    writes elsewhere lands in `outside`; else what lies where it wrote is put aside, and back.
 
     The verdict is `bitwise`, `within tolerance`, `diverged`, with the first thing that differs (a package, an input,
     the state of a random number generator, the loss at some step, the weights, a metric), or `not runnable`, with what
@@ -58,19 +67,53 @@ def command(
       autotrack reproduce @best:test/accuracy --dry-run
       autotrack reproduce @last --current-env
     """
-    place = os.path.abspath(out) if out else tempfile.mkdtemp(prefix="autotrack-reproduce-")
-    with opened(directory) as store:
-        made = plan(store, reference, place, current=current)
+    with opened(directory) as store, _fresh(out, dry=dry_run) as place:
+        able = possible(place) if own_view else (False, False)
+        made = plan(store, reference, place, current=current, apart=able)
         if dry_run or made.problems:
             _tell_plan(made, as_json, current=current)
-            if not out:
-                os.rmdir(place)
             ctx.exit(NOT_RUNNABLE if made.problems else 0)
-        code = run(made, current=current, timeout=timeout, say=lambda text: click.echo(f"autotrack: {text}", err=True))
+        with _ended_by_signals():
+            code = run(made, current=current, timeout=timeout, say=_say)
         with opened(os.path.join(place, ".autotrack")) as again:
             found = verdict(store, made, again, code, tolerance)
     _tell_verdict(made, found, code, as_json)
     ctx.exit(DIVERGED if found.kind == "diverged" else 0)
+
+
+def _say(text: str) -> None:
+    click.echo(f"autotrack: {text}", err=True)
+
+
+@contextlib.contextmanager
+def _fresh(out: str | None, *, dry: bool) -> Iterator[str]:
+    """The fresh folder; one that stays empty is removed."""
+    if out:
+        place = os.path.abspath(out)
+        new = not os.path.exists(place)
+        os.makedirs(place, exist_ok=True)
+    else:
+        place, new = tempfile.mkdtemp(prefix="autotrack-reproduce-"), True
+    try:
+        yield os.path.realpath(place)
+    finally:
+        if new and not os.listdir(place):
+            os.rmdir(place)
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Leave by way of what is to be put back."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell_plan(made: Plan, as_json: bool, *, current: bool) -> None:

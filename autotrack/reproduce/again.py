@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import IO
 
 from autotrack import launch
 from autotrack.errors import AutotrackError
-from autotrack.reproduce.plan import Plan, is_script, mapped_of
+from autotrack.reproduce import apart
+from autotrack.reproduce.apart import View
+from autotrack.reproduce.aside import exposed, put_aside
+from autotrack.reproduce.plan import Plan, is_script
 from autotrack.store import StoreError
 
-LINKED = 64 << 20
-"""Bytes of an input from which on it is linked into the fresh folder, not copied."""
+LENT = 64 << 20
+"""Bytes of an input from which on it is lent to the program, not copied."""
+PATIENCE = 5.0
+"""Seconds that a program has to end once it was asked to."""
 
 
 class NotStarted(AutotrackError):
@@ -25,63 +33,112 @@ class NotStarted(AutotrackError):
 def run(made: Plan, *, current: bool, timeout: float | None, say: Callable[[str], None]) -> int:
     """Run it, and record that in `<place>/.autotrack`; returns its exit code.  `say` is told what is being done.
     Raises NotStarted, NotInstallable, StoreError, OSError."""
-    lay_out(made)
+    view = lay_out(made)
     python = sys.executable
     if not current and made.packages is not None:
         say(f"installing {len(made.packages.requirements())} packages")
         python = made.packages.install(os.path.join(made.place, "env"), os.path.join(made.place, "install.log"))
     variables = launch.environment(made.variables)
     variables |= {"AUTOTRACK_DIR": os.path.join(made.place, ".autotrack"), "AUTOTRACK_QUIET": "1"}
-    paths = [path for path in (variables["PYTHONPATH"], *_elsewhere(made)) if path]
+    paths = [path for path in (variables["PYTHONPATH"], *_on_the_path(made)) if path]
     variables["PYTHONPATH"] = os.pathsep.join(paths)
     if not current:
         variables["PATH"] = os.path.dirname(python) + os.pathsep + variables.get("PATH", "")
-    words = [python, *made.argv[1:]]
-    if len(words) > 1 and is_script(made, words[1]):
-        words[1] = os.path.join(os.path.dirname(python), os.path.basename(words[1]))
-    say(f"running {' '.join(words[1:])}")
-    with _put_aside(made), open(os.path.join(made.place, "output.log"), "wb") as log:
-        try:
-            done = subprocess.run(
-                words, cwd=made.cwd, env=variables, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                timeout=timeout, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise NotStarted(f"the program was still running after {timeout:g} s (--timeout)") from None
-        except OSError as error:
-            raise NotStarted(f"{words[0]} can't be started: {error.strerror}") from None
-    return done.returncode
+    command = [python, *made.argv[1:]]
+    if len(command) > 1 and is_script(made, command[1]):
+        command[1] = os.path.join(os.path.dirname(python), os.path.basename(command[1]))
+    say(f"running {' '.join(command[1:])}")
+    with put_aside(exposed(made, view), made.place), open(os.path.join(made.place, "output.log"), "wb") as log:
+        if view.folders or view.covered:
+            command = apart.words(view, os.path.join(made.place, "view.json"), command)
+        code = _run(command, made.cwd if os.path.isdir(made.cwd) else made.place, variables, log, timeout)
+    if code == apart.FAILED and (view.folders or view.covered):
+        with open(os.path.join(made.place, "output.log"), encoding="utf-8", errors="replace") as told:
+            words = told.read().strip().rpartition("\n")[2]
+        if words.startswith("autotrack: "):
+            raise NotStarted(f"{words.removeprefix('autotrack: ')} (try --no-own-view)")
+    return code
 
 
-def lay_out(made: Plan) -> None:
-    """Write the code and the inputs into the fresh folder.  Raises StoreError, OSError."""
+def _run(command: list[str], cwd: str, variables: dict[str, str], log: IO[bytes], timeout: float | None) -> int:
+    try:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=variables, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise NotStarted(f"{command[0]} can't be started: {error.strerror}") from None
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        raise NotStarted(f"the program was still running after {timeout:g} s (--timeout)") from None
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it with the processes that it has started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE)
+
+
+def lay_out(made: Plan) -> View:
+    """Write the code and the inputs into the fresh folder; returns what the program is to see.  Raises StoreError,
+    OSError."""
     if os.path.isdir(made.place) and os.listdir(made.place):
         raise StoreError(f"{made.place} is not empty; name a folder that is not there yet: --out FOLDER")
     assert made.snapshot is not None
+    view = View(made.cwd)
     made.snapshot.write(os.path.join(made.place, "code"))
-    os.makedirs(made.cwd, exist_ok=True)
     os.makedirs(os.path.join(made.place, ".autotrack"), exist_ok=True)  # if nothing is recorded, too
-    mapped = mapped_of(made)
+    fresh = made.places.fresh(made.job["cwd"] or "/")
+    if fresh is not None:
+        os.makedirs(fresh, exist_ok=True)
+    for written, wanted in made.places.within():
+        shutil.copytree(written, wanted, symlinks=True, dirs_exist_ok=True)
     for one in made.inputs:
-        target = mapped(one.path)
+        target = made.places.fresh(one.path)
         if target is None or one.source is None or one.state in ("kept", "missing") or os.path.lexists(target):
             continue
         os.makedirs(os.path.dirname(target), exist_ok=True)
+        take = functools.partial(_take, view, made)
         if one.folder:
-            shutil.copytree(one.source, target, copy_function=_take, dirs_exist_ok=True)
+            shutil.copytree(one.source, target, copy_function=take, dirs_exist_ok=True)
         else:
-            _take(one.source, target)
+            take(one.source, target)
+    _make_folders(made)
+    view.folders = list(made.places.mounts())
+    return view
 
 
-def _take(source: str, target: str) -> str:
-    if os.path.getsize(source) >= LINKED:
-        os.symlink(os.path.abspath(source), target)
-    else:
+def _take(view: View, made: Plan, source: str, target: str) -> str:
+    """Copy an input, or lend it where it is large and the program never wrote to it."""
+    if os.path.getsize(source) < LENT or made.places.path_of(target) in made.written:
         shutil.copy2(source, target)
+    elif made.places.apart:
+        with open(target, "wb"):
+            view.files.append((os.path.abspath(source), target))
+    else:
+        os.symlink(os.path.abspath(source), target)
     return target
 
 
-def _elsewhere(made: Plan) -> Iterator[str]:
+def _make_folders(made: Plan) -> None:
+    """Make the folders that the program wrote to, where it does not make any itself: then they were there."""
+    assert made.snapshot is not None
+    makes = (b"mkdir(", b"makedirs(")
+    if any(make in made.snapshot.content(entry.name) for entry in made.snapshot.files() for make in makes):
+        return
+    for path in made.written:
+        target = made.places.fresh(path)
+        if target is not None:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+
+
+def _on_the_path(made: Plan) -> Iterator[str]:
     """Where modules that were imported from outside are found, where they can't be at their own place."""
     assert made.snapshot is not None
     files = {entry.path for entry in made.snapshot.files()}
@@ -93,30 +150,3 @@ def _elsewhere(made: Plan) -> Iterator[str]:
             folder = folder.rpartition("/")[0]
             if f"{folder}/__init__.py" not in files:
                 yield os.path.join(made.place, "code", folder)
-
-
-@contextlib.contextmanager
-def _put_aside(made: Plan) -> Iterator[None]:
-    """Keep what lies where the program writes outside of its folders, and put it back afterwards; what it wrote there
-    goes to `<place>/outside/`."""
-    aside = os.path.join(made.place, "aside")
-    moved: list[tuple[str, str]] = []
-    try:
-        for number, path in enumerate(dict.fromkeys(made.outside)):
-            if os.path.lexists(path):
-                os.makedirs(aside, exist_ok=True)
-                kept = os.path.join(aside, str(number))
-                if os.path.isdir(path) and not os.path.islink(path):
-                    shutil.copytree(path, kept, symlinks=True)
-                else:
-                    shutil.copy2(path, kept, follow_symlinks=False)
-                moved.append((path, kept))
-        yield
-    finally:
-        for path in dict.fromkeys(made.outside):
-            if os.path.lexists(path):
-                target = os.path.join(made.place, "outside", path.lstrip("/"))
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.move(path, target)
-        for path, kept in moved:
-            shutil.move(kept, path)

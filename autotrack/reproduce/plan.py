@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from autotrack.capture import environment, packages
 from autotrack.capture.secrets import HIDDEN
 from autotrack.identity import files
 from autotrack.reproduce.packages import Packages, different
+from autotrack.reproduce.places import Places
 from autotrack.store import Store, code
 from autotrack.store.code import ELSEWHERE, Snapshot
 
@@ -40,12 +42,17 @@ class Plan:
     snapshot: Snapshot | None
     place: str
     """The fresh folder."""
+    places: Places
+    covers: bool
+    """Whether a folder can be covered by what is written in it."""
     argv: list[str] = field(default_factory=list)
     cwd: str = ""
     variables: dict[str, str] = field(default_factory=dict)
     inputs: list[Input] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    """Files that it wrote."""
     outside: list[str] = field(default_factory=list)
-    """Files that it wrote outside of its folders: they are put aside while it runs, and back."""
+    """Those of them that it could write to again where they are."""
     packages: Packages | None = None
     problems: list[str] = field(default_factory=list)
     """Why it can't be run."""
@@ -54,60 +61,38 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
 
-def plan(store: Store, reference: str, place: str, *, current: bool) -> Plan:
-    """What running a run or job once more takes.  `current`: in the environment of this process.  Raises NotFound,
-    Ambiguous, StoreError."""
+def plan(store: Store, reference: str, place: str, *, current: bool, apart: tuple[bool, bool]) -> Plan:
+    """What running a run or job once more takes.  `current`: in the environment of this process; `apart`: what can be
+    had of a view of the file system, see `apart.possible`.  Raises NotFound, Ambiguous, StoreError."""
     kind, id = store.resolve(reference)
     job_id = store.run(id)["job"]["id"] if kind == "run" else id
     found = store.job(job_id)
     job = found["job"]
     own = [run for run in found["runs"] if run["parent"] is None]
-    made = Plan(job, own, code.of_job(store, job), os.path.abspath(place))
-    made.runs = [run for run in own if kind == "job" or run["id"] == id or run["id"] == id.rpartition(".")[0]]
-    mapped = _Mapped(made)
-    _program(made, mapped)
-    _variables(made, mapped)
+    snapshot, place = code.of_job(store, job), os.path.abspath(place)
+    about = snapshot.about if snapshot is not None else {}
+    made = Plan(job, own, snapshot, place, Places(about, job["cwd"] or "/", place, apart=apart[0]), apart[1])
+    made.runs = own if kind == "job" else [run for run in own if run["id"] == _outermost(found["runs"], id)]
+    _program(made)
+    _variables(made)
     _code(made)
-    _inputs(store, made, mapped)
+    _inputs(store, made)
     _environment(made, current=current)
     return made
 
 
-def mapped_of(made: Plan) -> _Mapped:
-    """Where files of the program are in the fresh folder."""
-    return _Mapped(made)
+def _outermost(runs: list[dict[str, Any]], id: str) -> str:
+    """The run that a run is nested in, or itself."""
+    parents = {run["id"]: run["parent"] for run in runs}
+    id = id if id in parents else id.rpartition(".")[0]
+    while parents.get(id) is not None:
+        id = parents[id]
+    return id
 
 
-class _Mapped:
-    """Where the folders of the program are in the fresh one: the root of its code and the folder that it was started
-    in."""
-
-    def __init__(self, made: Plan) -> None:
-        about = made.snapshot.about if made.snapshot is not None else {}
-        root, cwd = about.get("root"), made.job["cwd"] or "/"
-        self.folders: list[tuple[str, str]] = []
-        if root:
-            self.folders.append((root, os.path.join(made.place, "code")))
-        if not root or not _below(cwd, root):
-            self.folders.append((cwd, os.path.join(made.place, "started")))
-        for part in about.get("also") or ():
-            self.folders.append((part["root"], os.path.join(made.place, "code", ELSEWHERE, part["root"].lstrip("/"))))
-
-    def __call__(self, path: str) -> str | None:
-        """The place of an absolute path in the fresh folder; None for one that lies elsewhere."""
-        for folder, place in self.folders:
-            if _below(path, folder):
-                return os.path.normpath(os.path.join(place, os.path.relpath(path, folder)))
-        return None
-
-
-def _below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(os.path.join(folder, ""))
-
-
-def _program(made: Plan, mapped: _Mapped) -> None:
+def _program(made: Plan) -> None:
     job = made.job
-    made.cwd = mapped(job["cwd"] or "/") or job["cwd"]
+    made.cwd = made.places.seen(job["cwd"] or "/")
     if job["how"] == "notebook":
         made.problems.append(
             f"it was a notebook; its cells as they were executed are in: autotrack code {job['id'][:8]} cells"
@@ -121,9 +106,14 @@ def _program(made: Plan, mapped: _Mapped) -> None:
     hidden = [word for word in words if HIDDEN in word]
     if hidden:
         made.problems.append(f"its command line held a secret, which was not recorded: {' '.join(hidden)}")
-    made.argv = [word if at == 1 and is_script(made, word) else _word(word, mapped) for at, word in enumerate(words)]
+    kept = set(_laid_out(made))
+    made.argv = [
+        word if at == 1 and is_script(made, word) else _word(made, word, kept) for at, word in enumerate(words)
+    ]
     if made.snapshot is None:
         made.problems.append("its code was not kept")
+    if (job["environment"] or {}).get("stdin") in ("pipe", "file"):
+        made.notes.append(f"its standard input was a {job['environment']['stdin']}, of which nothing is kept")
     if job["status"] in ("running", "killed", "crashed", "interrupted"):
         made.notes.append(f"the recorded program is {job['status']}, and may have come to less than this one will")
 
@@ -132,7 +122,7 @@ def _command(made: Plan) -> list[str]:
     """The command line of the program, or of the launcher that has started several processes of it."""
     launch, variables = made.job.get("launch"), (made.job["environment"] or {}).get("variables", {})
     if launch is None:
-        if int(variables.get("WORLD_SIZE") or 1) > 1 and "RANK" in variables:
+        if _count(variables) > 1 and "RANK" in variables:
             made.problems.append("it is one of several processes, and it was not recorded what launched them")
         return list(made.job["argv"])
     words = list(launch["argv"])
@@ -148,16 +138,35 @@ def is_script(made: Plan, word: str) -> bool:
     return os.path.isabs(word) and os.path.dirname(word) == os.path.dirname(made.job["executable"] or "")
 
 
-def _word(word: str, mapped: _Mapped) -> str:
+def _count(variables: dict[str, str]) -> int:
+    """How many processes there were."""
+    told = variables.get("WORLD_SIZE", "")
+    return int(told) if told.isdecimal() else 1
+
+
+def _word(made: Plan, word: str, kept: set[str]) -> str:
+    """A word of the command line: paths as the program finds them now."""
     option, equals, value = word.partition("=")
     if os.path.isabs(word):
-        return mapped(word) or word
+        return made.places.seen(word)
     if equals and os.path.isabs(value):
-        return f"{option}={mapped(value) or value}"
+        return f"{option}={made.places.seen(value)}"
+    old = os.path.normpath(os.path.join(made.job["cwd"] or "/", word))
+    seen = made.places.seen(old)
+    if old in kept and os.path.normpath(os.path.join(made.cwd, word)) != seen:
+        return seen
     return word
 
 
-def _variables(made: Plan, mapped: _Mapped) -> None:
+def _laid_out(made: Plan) -> Iterator[str]:
+    """The absolute paths that the files of the snapshot had."""
+    if made.snapshot is not None and made.snapshot.about.get("root"):
+        for entry in made.snapshot.files():
+            if not entry.path.startswith(f"{ELSEWHERE}/"):
+                yield os.path.join(made.snapshot.about["root"], entry.path)
+
+
+def _variables(made: Plan) -> None:
     """The recorded variables, and none of that kind besides."""
     recorded = (made.job["environment"] or {}).get("variables", {})
     given = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK_")}
@@ -169,10 +178,10 @@ def _variables(made: Plan, mapped: _Mapped) -> None:
             made.notes.append(f"the variable {name} held a secret and is as it is here")
         elif name == "PYTHONPATH":
             entries = [entry for entry in value.split(os.pathsep) if "_bootstrap" not in entry]
-            given[name] = os.pathsep.join(mapped(entry) or entry for entry in entries)
+            given[name] = os.pathsep.join(made.places.seen(entry) if entry else entry for entry in entries)
         elif name not in _NOT_SET:
             given[name] = value
-    if made.job.get("launch") or (int(recorded.get("WORLD_SIZE") or 1) > 1 and "RANK" not in recorded):
+    if made.job.get("launch") or (_count(recorded) > 1 and "RANK" not in recorded):
         for name in _OF_RANKS:  # which the launcher, or the program itself, tells each of its processes
             given.pop(name, None)
     if (made.job["environment"] or {}).get("hash_seed") == "random":
@@ -209,22 +218,18 @@ def _elsewhere(made: Plan, snapshot: Snapshot, part: dict[str, Any]) -> None:
             made.changes.append(("code", f"{path} is not as it was, and lies outside of the program's folder"))
 
 
-def _inputs(store: Store, made: Plan, mapped: _Mapped) -> None:
-    kept = {entry.path for entry in made.snapshot.files()} if made.snapshot is not None else set()
-    written: set[str] = set()
+def _inputs(store: Store, made: Plan) -> None:
+    kept, written = set(_laid_out(made)), dict[str, None]()
     cache = files.Cache(store.folder.root)
     for file in made.job["files"]:
         path = file["path"]
         if file["mode"] == "written":
-            written.add(path)
-            if mapped(path) is None or (os.path.isabs(path) and any(path in word for word in made.argv)):
-                made.outside.append(path)
+            written[path] = None
             continue
         if path in written or any(one.path == path for one in made.inputs):
             continue
         found = _input(store, file, cache)
-        place = mapped(path)
-        if place is not None and os.path.relpath(place, os.path.join(made.place, "code")) in kept:
+        if path in kept:
             found.state = "kept" if found.state in ("missing", "unknown", "same") else found.state
         made.inputs.append(found)
         if found.state == "missing":
@@ -232,6 +237,10 @@ def _inputs(store: Store, made: Plan, mapped: _Mapped) -> None:
             made.problems.append(f"the input {path} is gone, and no copy of it is known{digest}")
         elif found.state == "changed":
             made.changes.append(("data", f"{path} is not as it was when it was read"))
+        elif found.state == "unknown":
+            made.notes.append(f"what {path} held when it was read is not known")
+    made.written = [path for path in written if "://" not in path]
+    made.outside = [path for path in made.written if made.places.bound(os.path.realpath(path)) is None]
 
 
 def _input(store: Store, file: dict[str, Any], cache: files.Cache) -> Input:

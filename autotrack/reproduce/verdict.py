@@ -259,12 +259,9 @@ def _files(
     """The files that the job wrote and that hold no model, where there are no models to compare."""
     if models:
         return
-    from autotrack.reproduce.plan import mapped_of
-
-    mapped = mapped_of(made)
     written = {file["path"]: file for file in now if file["mode"] == "written"}
     for path, digest in {file["path"]: file["digest"] for file in before if file["mode"] == "written"}.items():
-        other = written.get(mapped(path) or path)
+        other = written.get(made.places.seen(path))
         compared["file"] = compared.get("file", 0) + 1
         if other is None or other["digest"] != digest:
             yield Difference("file", path.rpartition("/")[2], digest, other["digest"] if other is not None else None)

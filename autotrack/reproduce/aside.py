@@ -1,0 +1,130 @@
+"""What the program could write to where it lies: it is covered, so that what is written lands in the fresh folder, or
+put aside while the program runs, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+
+from autotrack.reproduce.apart import View
+from autotrack.reproduce.places import is_below
+from autotrack.reproduce.plan import Plan
+
+
+def exposed(made: Plan, view: View) -> list[str]:
+    """The files that the program wrote to and that neither its fresh folders nor covered ones, which are added to the
+    view, keep from it now."""
+    found: dict[str, None] = {}
+    for path in made.written:
+        fresh = made.places.fresh(path)
+        if fresh is not None and not is_below(os.path.realpath(fresh), made.place):  # through a link
+            found[os.path.realpath(fresh)] = None
+        if made.places.bound(path) is None:
+            found |= dict.fromkeys((path, os.path.realpath(path)))
+    own = os.path.realpath(made.place)
+    outside = [path for path in found if not is_below(path, own) and made.places.bound(path) is None]
+    return outside if not made.covers else [path for path in outside if not _cover(made, view, path)]
+
+
+def _cover(made: Plan, view: View, path: str) -> bool:
+    """Let what is written to the folder around a file land in the fresh one; False where that can't be."""
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    others = (made.place, sys.prefix, sys.base_prefix, os.path.expanduser("~"), "/tmp", "/usr", "/etc", "/dev", "/proc")
+    if any(is_below(other, folder) for other in others) or os.path.realpath(folder) != folder:
+        return False
+    if any(sign in folder + made.place for sign in ":,\\"):  # which the kernel's options give a meaning
+        return False
+    covered = next((one for one in view.covered if is_below(folder, one[0])), None)
+    if covered is None:
+        if any(is_below(one[0], folder) for one in view.covered):
+            return False
+        upper = os.path.join(made.place, "outside", folder.lstrip("/"))
+        work = os.path.join(made.place, "work", str(len(view.covered)))
+        for new in (upper, work):
+            os.makedirs(new)
+        covered = folder, upper, work
+        view.covered.append(covered)
+    if os.path.isfile(path) and not any(one.path == path for one in made.inputs):
+        _hide(os.path.join(covered[1], os.path.relpath(path, covered[0])))
+    return True
+
+
+def _hide(place: str) -> None:
+    """Let the program not find what only came of it: a device of this number stands for a file that is not there."""
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.mknod(place, stat.S_IFCHR, os.makedev(0, 0))
+
+
+@contextlib.contextmanager
+def put_aside(paths: list[str], place: str) -> Iterator[None]:
+    """Keep a copy of what lies at these paths, and put it back where it was changed; what came instead goes to
+    `<place>/outside/`."""
+    kept = {path: _Kept(path, os.path.join(place, "aside", str(number))) for number, path in enumerate(paths)}
+    try:
+        yield
+    finally:
+        for path, one in kept.items():
+            one.put_back(path, os.path.join(place, "outside", path.lstrip("/")))
+        _tidy(place)
+
+
+class _Kept:
+    def __init__(self, path: str, copy: str) -> None:
+        self._copy: str | None = None
+        self._state = _state(path)
+        if self._state is not None:
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.copytree(path, copy, symlinks=True)
+            else:
+                shutil.copy2(path, copy, follow_symlinks=False)
+            self._copy = copy
+
+    def put_back(self, path: str, outside: str) -> None:
+        now = _state(path)
+        if now is not None and (now != self._state or os.path.isdir(path)):
+            os.makedirs(os.path.dirname(outside), exist_ok=True)
+            same = self._state is not None and now[0] == self._state[0] and stat.S_ISREG(os.lstat(path).st_mode)
+            if same and self._copy is not None:  # written in place: it may have other names
+                shutil.copy2(path, outside)
+                if not filecmp.cmp(self._copy, path, shallow=False):
+                    shutil.copyfile(self._copy, path)
+                shutil.copystat(self._copy, path)
+                return
+            shutil.move(path, outside)
+            now = None
+        if self._copy is not None and now is None:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            shutil.move(self._copy, path)
+
+
+def _state(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _tidy(place: str) -> None:
+    """Remove what the mounts have left: the folders that the kernel worked with, and what stood for hidden files."""
+    work = os.path.join(place, "work")
+    for folder, names, _ in os.walk(work):
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.chmod(os.path.join(folder, name), 0o700)
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(os.path.join(place, "aside"), ignore_errors=True)
+    for folder, _, files in os.walk(os.path.join(place, "outside")):
+        for name in files:
+            path = os.path.join(folder, name)
+            if stat.S_ISCHR(os.lstat(path).st_mode):
+                os.unlink(path)
