@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 
@@ -31,6 +32,7 @@ def look_around(job: Job, recorder: Recorder) -> None:
             "variables": environment.variables(variables),
             "libraries": environment.libraries(),
             "determinism": environment.determinism(variables),
+            "stdin": _stdin(),
             "lock_files": environment.lock_files(cwd, beside, root=tree.root if tree else None),
         }
         job.know("environment", about)
@@ -59,6 +61,16 @@ def look_around(job: Job, recorder: Recorder) -> None:
         seconds = max(job.settings.system_seconds, system.LEAST)
         recorder.every(seconds, sampler.sample, first=min(system.FIRST, seconds))
         job.at_end.append(sampler.end)
+
+
+def _stdin() -> str | None:
+    """What the standard input is: `terminal`, `pipe`, `file`, `device`; None where it is closed."""
+    try:
+        mode = os.fstat(0).st_mode
+        kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "pipe", stat.S_IFREG: "file"}
+        return "terminal" if os.isatty(0) else kinds.get(stat.S_IFMT(mode), "device")
+    except OSError:
+        return None
 
 
 def _program(cwd: str) -> str | None:

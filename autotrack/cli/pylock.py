@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from autotrack.cli import index, packages
+from autotrack.cli import index
 from autotrack.cli.index import File, Found
+from autotrack.store import requirements
 
 _FILE_NAME = re.compile(r"pylock\.([^.]+\.)?toml")
 
@@ -38,7 +39,7 @@ def written(job: Mapping[str, Any], indexes: Sequence[str]) -> tuple[str, list[L
     wanted = {
         canonical: version
         for canonical, (name, version) in installed.items()
-        if name not in sources and packages.is_version(version) and packages.is_name(name)
+        if name not in sources and requirements.is_version(version) and requirements.is_name(name)
     }
     found = index.ask(indexes, wanted.items())
     entries: list[str] = []
@@ -81,9 +82,9 @@ def _about(job: Mapping[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _from_source(source: packages.Source) -> dict[str, Any] | str:
+def _from_source(source: requirements.Source) -> dict[str, Any] | str:
     """Of a package that is from no index.  Its version is not told: that of a folder may change."""
-    url = packages.address(source)
+    url = requirements.address(source)
     if url is None:
         return f"no installer can read its source, {source['url']}"
     path = url2pathname(urlsplit(url).path) if url.startswith("file:") else None

@@ -13,10 +13,12 @@ import click
 
 from autotrack.cli import completing, output
 from autotrack.cli.opened import opened, reading
+from autotrack.journal.folder import Folder
 from autotrack.reproduce.again import run
 from autotrack.reproduce.apart import possible
 from autotrack.reproduce.plan import Plan, plan
 from autotrack.reproduce.verdict import Difference, Verdict, verdict
+from autotrack.store import open_store
 
 DIVERGED, NOT_RUNNABLE = 3, 1
 SHOWN = 10
@@ -75,7 +77,8 @@ def command(
             ctx.exit(NOT_RUNNABLE if made.problems else 0)
         with _ended_by_signals():
             code = run(made, current=current, timeout=timeout, say=_say)
-        with opened(os.path.join(place, ".autotrack")) as again:
+        with open_store(Folder(os.path.join(place, ".autotrack"))) as again:  # whatever store is set
+            again.refresh()
             found = verdict(store, made, again, code, tolerance)
     _tell_verdict(made, found, code, as_json)
     ctx.exit(DIVERGED if found.kind == "diverged" else 0)

@@ -16,7 +16,8 @@ from autotrack import launch
 from autotrack.errors import AutotrackError
 from autotrack.reproduce import apart
 from autotrack.reproduce.apart import View
-from autotrack.reproduce.aside import exposed, put_aside
+from autotrack.reproduce.aside import cover, exposed, put_aside
+from autotrack.reproduce.places import is_below
 from autotrack.reproduce.plan import Plan, is_script
 from autotrack.store import StoreError
 
@@ -40,6 +41,7 @@ def run(made: Plan, *, current: bool, timeout: float | None, say: Callable[[str]
         python = made.packages.install(os.path.join(made.place, "env"), os.path.join(made.place, "install.log"))
     variables = launch.environment(made.variables)
     variables |= {"AUTOTRACK_DIR": os.path.join(made.place, ".autotrack"), "AUTOTRACK_QUIET": "1"}
+    variables |= {"AUTOTRACK_DISABLED": "0", "AUTOTRACK_SKIP": ""}
     paths = [path for path in (variables["PYTHONPATH"], *_on_the_path(made)) if path]
     variables["PYTHONPATH"] = os.pathsep.join(paths)
     if not current:
@@ -101,7 +103,13 @@ def lay_out(made: Plan) -> View:
         shutil.copytree(written, wanted, symlinks=True, dirs_exist_ok=True)
     for one in made.inputs:
         target = made.places.fresh(one.path)
+        if target is None and one.source not in (None, one.path):  # a copy is to be had, elsewhere
+            target = cover(made, view, one.path) if made.covers else None
+            if target is None:
+                raise NotStarted(f"{one.path} is gone, and the program finds it there alone: copy {one.source} to it")
         if target is None or one.source is None or one.state in ("kept", "missing") or os.path.lexists(target):
+            continue
+        if not is_below(os.path.realpath(target), made.place):  # through a link of the program's
             continue
         os.makedirs(os.path.dirname(target), exist_ok=True)
         take = functools.partial(_take, view, made)
@@ -116,7 +124,8 @@ def lay_out(made: Plan) -> View:
 
 def _take(view: View, made: Plan, source: str, target: str) -> str:
     """Copy an input, or lend it where it is large and the program never wrote to it."""
-    if os.path.getsize(source) < LENT or made.places.path_of(target) in made.written:
+    old = made.places.path_of(target)
+    if os.path.getsize(source) < LENT or old is None or old in made.written:
         shutil.copy2(source, target)
     elif made.places.apart:
         with open(target, "wb"):
@@ -134,7 +143,7 @@ def _make_folders(made: Plan) -> None:
         return
     for path in made.written:
         target = made.places.fresh(path)
-        if target is not None:
+        if target is not None and is_below(os.path.realpath(target), made.place):
             os.makedirs(os.path.dirname(target), exist_ok=True)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from autotrack.reproduce.apart import View
 from autotrack.reproduce.places import is_below
 from autotrack.reproduce.plan import Plan
+from autotrack.store import StoreError
 
 
 def exposed(made: Plan, view: View) -> list[str]:
@@ -26,6 +27,9 @@ def exposed(made: Plan, view: View) -> list[str]:
             found[os.path.realpath(fresh)] = None
         if made.places.bound(path) is None:
             found |= dict.fromkeys((path, os.path.realpath(path)))
+        if fresh is None:  # where it is by its path relative to the folder that the program is started in
+            relative = os.path.relpath(path, made.job["cwd"] or "/")
+            found[os.path.realpath(os.path.join(made.cwd, relative))] = None
     own = os.path.realpath(made.place)
     outside = [path for path in found if not is_below(path, own) and made.places.bound(path) is None]
     return outside if not made.covers else [path for path in outside if not _cover(made, view, path)]
@@ -33,27 +37,33 @@ def exposed(made: Plan, view: View) -> list[str]:
 
 def _cover(made: Plan, view: View, path: str) -> bool:
     """Let what is written to the folder around a file land in the fresh one; False where that can't be."""
+    place = cover(made, view, path)
+    if place is not None and os.path.isfile(path) and not any(one.path == path for one in made.inputs):
+        _hide(place)
+    return place is not None
+
+
+def cover(made: Plan, view: View, path: str) -> str | None:
+    """Where something is laid out that the program is to see at a path; None where that can't be."""
     folder = os.path.dirname(path)
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     others = (made.place, sys.prefix, sys.base_prefix, os.path.expanduser("~"), "/tmp", "/usr", "/etc", "/dev", "/proc")
     if any(is_below(other, folder) for other in others) or os.path.realpath(folder) != folder:
-        return False
+        return None
     if any(sign in folder + made.place for sign in ":,\\"):  # which the kernel's options give a meaning
-        return False
+        return None
     covered = next((one for one in view.covered if is_below(folder, one[0])), None)
     if covered is None:
         if any(is_below(one[0], folder) for one in view.covered):
-            return False
+            return None
         upper = os.path.join(made.place, "outside", folder.lstrip("/"))
         work = os.path.join(made.place, "work", str(len(view.covered)))
         for new in (upper, work):
             os.makedirs(new)
         covered = folder, upper, work
         view.covered.append(covered)
-    if os.path.isfile(path) and not any(one.path == path for one in made.inputs):
-        _hide(os.path.join(covered[1], os.path.relpath(path, covered[0])))
-    return True
+    return os.path.join(covered[1], os.path.relpath(path, covered[0]))
 
 
 def _hide(place: str) -> None:
@@ -66,31 +76,43 @@ def _hide(place: str) -> None:
 @contextlib.contextmanager
 def put_aside(paths: list[str], place: str) -> Iterator[None]:
     """Keep a copy of what lies at these paths, and put it back where it was changed; what came instead goes to
-    `<place>/outside/`."""
-    kept = {path: _Kept(path, os.path.join(place, "aside", str(number))) for number, path in enumerate(paths)}
+    `<place>/outside/`.  Raises StoreError where something can't be put back, OSError where it can't be copied."""
+    kept = {path: _Kept(path, os.path.join(place, "aside", str(at))) for at, path in enumerate(_files(paths))}
     try:
         yield
     finally:
-        for path, one in kept.items():
-            one.put_back(path, os.path.join(place, "outside", path.lstrip("/")))
+        failed = []
+        for path in kept | dict.fromkeys(_files(paths)):
+            try:
+                kept.get(path, _Kept(None, "")).put_back(path, os.path.join(place, "outside", path.lstrip("/")))
+            except OSError as error:
+                failed.append(f"{path}: {error.strerror}")
+        if failed:
+            told = "; ".join(failed)
+            raise StoreError(f"not put back as it was: {told}; copies are in {os.path.join(place, 'aside')}")
         _tidy(place)
 
 
+def _files(paths: list[str]) -> list[str]:
+    """These files, and those in these folders."""
+    below = [os.path.join(place, name) for path in paths for place, _, names in os.walk(path) for name in names]
+    return list(dict.fromkeys([*(path for path in paths if not os.path.isdir(path)), *below]))
+
+
 class _Kept:
-    def __init__(self, path: str, copy: str) -> None:
+    """A file as it is, or that there is none; of what is neither file nor link, nothing is kept."""
+
+    def __init__(self, path: str | None, copy: str) -> None:
         self._copy: str | None = None
-        self._state = _state(path)
-        if self._state is not None:
+        self._state = _state(path) if path is not None else None
+        if path is not None and self._state is not None and _is_ordinary(path):
             os.makedirs(os.path.dirname(copy), exist_ok=True)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.copytree(path, copy, symlinks=True)
-            else:
-                shutil.copy2(path, copy, follow_symlinks=False)
+            shutil.copy2(path, copy, follow_symlinks=False)
             self._copy = copy
 
     def put_back(self, path: str, outside: str) -> None:
         now = _state(path)
-        if now is not None and (now != self._state or os.path.isdir(path)):
+        if now is not None and now != self._state and not os.path.isdir(path):
             os.makedirs(os.path.dirname(outside), exist_ok=True)
             same = self._state is not None and now[0] == self._state[0] and stat.S_ISREG(os.lstat(path).st_mode)
             if same and self._copy is not None:  # written in place: it may have other names
@@ -99,11 +121,17 @@ class _Kept:
                     shutil.copyfile(self._copy, path)
                 shutil.copystat(self._copy, path)
                 return
-            shutil.move(path, outside)
-            now = None
+            if _is_ordinary(path):
+                shutil.move(path, outside)
+                now = None
         if self._copy is not None and now is None:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             shutil.move(self._copy, path)
+
+
+def _is_ordinary(path: str) -> bool:
+    mode = os.lstat(path).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
 
 
 def _state(path: str) -> tuple[int, int, int] | None:

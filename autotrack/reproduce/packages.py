@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import Any
 
 from autotrack.errors import AutotrackError
+from autotrack.store.requirements import installable, is_name, is_version
 
 _OWN = frozenset({"autotrack-ml", "pip", "setuptools", "wheel"})
 """What is not taken from an index: we, and what installs."""
@@ -58,8 +59,17 @@ class Packages:
             source = self.sources.get(name)
             if name in _OWN or (source is not None and source.get("editable")):
                 continue
-            lines.append(f"{name}=={version.partition('+')[0]}" if source is None else f"{name} @ {_reference(source)}")
+            if is_name(name) and source is None and is_version(version):
+                lines.append(f"{name}=={version.strip().partition('+')[0]}")
+            elif is_name(name) and source is not None and (found := installable(source)) is not None:
+                lines.append(f"{name} @ {found}")
         return lines
+
+    def left_out(self) -> list[str]:
+        """The packages that no installer would find by what was recorded."""
+        lines = {re.split(r"==| @ ", line)[0] for line in self.requirements()}
+        editable = {name for name, source in self.sources.items() if source.get("editable")}
+        return sorted(self.versions.keys() - lines - _OWN - editable)
 
     def install(self, place: str, log: str) -> str:
         """Make the environment in a folder; returns its Python.  Raises NotInstallable."""
@@ -78,13 +88,6 @@ class Packages:
                     raise NotInstallable(f"the environment can't be made: {_reason(log)}; all of it: {log}")
         _lend_ourselves(place)
         return python
-
-
-def _reference(source: Mapping[str, Any]) -> str:
-    """Where a package comes from, as an installer reads it."""
-    vcs, commit = source.get("vcs"), source.get("commit")
-    reference = f"{vcs}+{source['url']}" + (f"@{commit}" if commit else "") if vcs else str(source["url"])
-    return f"{reference}#subdirectory={source['subdirectory']}" if source.get("subdirectory") else reference
 
 
 def _version_of(interpreter: str) -> str:

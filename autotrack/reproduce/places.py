@@ -55,9 +55,11 @@ class Places:
             if self.bound(part["root"]) is not None:
                 yield elsewhere(self.place, part["root"]), str(self.fresh(part["root"]))
 
-    def path_of(self, fresh: str) -> str:
-        """The old path of what is laid out somewhere."""
-        part = next(part for part in self.parts if is_below(fresh, part.fresh))
+    def path_of(self, fresh: str) -> str | None:
+        """The old path of what is laid out in one of the folders."""
+        part = next((part for part in self.parts if is_below(fresh, part.fresh)), None)
+        if part is None:
+            return None
         return os.path.normpath(os.path.join(part.old, os.path.relpath(fresh, part.fresh)))
 
     def mounts(self) -> Iterator[tuple[str, str]]:

@@ -285,6 +285,8 @@ def _environment(made: Plan, *, current: bool) -> None:
             made.changes.append(("package", f"{name} {before or 'not installed'} → {now or 'not installed'}"))
     else:
         made.problems += made.packages.problems()
+        for name in made.packages.left_out():
+            made.notes.append(f"{name} {recorded[name]} is nothing that an installer could find again")
     if made.job["platform"] != environment.platform():
         made.notes.append(f"the platform was {made.job['platform']}, and is {environment.platform()}")
     devices = (made.job["hardware"] or {}).get("accelerators") or ()

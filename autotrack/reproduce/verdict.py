@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     from autotrack.reproduce.plan import Plan
 
 TIMES = re.compile(
-    r"(^|[._/ -])(times?|runtime|seconds?|secs?|duration|elapsed|latency|throughput|fps|speed|it/s|memory|timestamp|"
-    r"\w+_per_second|\w*_time|\w*_runtime|\w*_seconds)($|[._/ -])",
+    r"(^|[._/ -])((\w*_)?(times?|runtime|seconds?|secs?|duration|elapsed|latency|throughput|fps|it/s|memory|timestamp)"
+    r"|(?<!\w)speed|\w*per_sec|time_(per|for|to|elapsed|taken)_?\w*)$|^(time|timing|perf|profiler?|throughput|system)[./]",
     re.IGNORECASE,
 )
-"""Names of what measures time or the machine."""
+"""Names of what measures time or the machine: by their last word, or by their first part."""
+_CLOCK = re.compile(
+    r"\d+(\.\d+)?\s*(s|secs?|seconds?|ms|us|µs|min|minutes?|h|hours?|it/s|s/it|fps|[KMGT]i?B)\b"
+    r"|\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?([.,]\d+)?|\b\d+:\d\d(:\d\d)?([.,]\d+)?\b",
+)
+"""What in a line tells the time, or how long something took."""
+_ARRAYS = (".npy", ".npz", ".safetensors", ".parquet")
+"""Files that hold nothing but what was computed."""
 
 
 class Difference(NamedTuple):
@@ -69,6 +76,8 @@ def verdict(store: Store, made: Plan, again: Store, code: int, tolerance: float)
 _STARTS = frozenset({"rng", "param"})
 """What a run begins with: where all that came of it is the same, it made no difference."""
 
+_COMES = frozenset({"data", "metric", "result"})
+"""What comes of a run: it is another one where there is more of that."""
 _AROUND = frozenset({"exit", "run", "file", "output"})
 """What is not of a run that is in both."""
 
@@ -100,13 +109,18 @@ def _differences(store: Store, made: Plan, again: Store, code: int, compared: di
         yield from _files(made, made.job["files"], job["job"]["files"], compared, models=bool(pairs))
     if not pairs and not made.runs and job is not None:
         compared["output"] = 1
-        texts = [_printed(one) for one in (made.job["console"], job["job"]["console"])]
+        texts = [_printed(one, made) for one in (made.job["console"], job["job"]["console"])]
         if texts[0] != texts[1]:
             yield Difference("output", "what it printed", *_first_lines(*texts))
     if launched and job is not None:  # what a launcher exits with is its own
         code = (job["job"]["exit"] or {}).get("code", code)
     if before != code and before is not None:
         yield Difference("exit", "exit code", before, code)
+    raised, raises = _failure(made.job), _failure(job["job"] if job is not None else {})
+    if before == code and raised != raises:
+        yield Difference("exit", "exception", raised, raises)
+    if job is None and not made.runs and (made.job["files"] or made.job["console"]):
+        yield Difference("run", "the program", "recorded", "left nothing that could be compared")
 
 
 def _kind(run: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -126,14 +140,12 @@ def _of_run(store: Store, first: str, again: Store, second: str, compared: dict[
         yield from _of_names("model", {"weights": models[0]}, {"weights": models[1]}, compared)
     yield from _checkpoints(before["artifacts"], now["artifacts"], compared)
     yield from _of_names("result", before["summary"], now["summary"], compared)
-    trials = [
-        {one["id"].rpartition(".")[2]: one for one in s.trials(id)} for s, id in ((store, first), (again, second))
-    ]
-    for index, trial in trials[0].items():
-        other = trials[1].get(index)
+    trials = [s.trials(id) for s, id in ((store, first), (again, second))]
+    for number, trial in enumerate(trials[0]):  # in the order in which they began
+        other = trials[1][number] if number < len(trials[1]) else None
         metrics = (trial["metrics"], other["metrics"] if other is not None else {})
         for one in _of_names("metric", *metrics, compared):
-            yield one._replace(name=f"{one.name} of trial {index}")
+            yield one._replace(name=f"{one.name} of trial {number}")
     yield from _of_names("rng", imported, states, compared)
 
 
@@ -173,6 +185,9 @@ def _of_names(
         other = now.get(name)
         if value != other:
             yield Difference(what, name, value, other, amount=_relative(value, other))
+    for name, value in now.items():
+        if what in _COMES and name not in before and not TIMES.search(name):
+            yield Difference(what, name, None, value)
 
 
 def _relative(before: Any, now: Any) -> float:
@@ -208,6 +223,10 @@ def _series(store: Store, first: str, again: Store, second: str, compared: dict[
             at = min(size, len(times) - 1)
             lengths = f"{len(values)} points", f"{len(values_now)} points"
             found.append((times[at], Difference("series", name, *lengths, int(steps[at]))))
+    for name in now.keys() - before.keys():
+        if not TIMES.search(name):
+            steps, times, values = now[name]
+            found.append((math.inf, Difference("series", name, None, presented(float(values[0])), int(steps[0]))))
     yield from (difference for _, difference in sorted(found, key=lambda pair: pair[0]))
 
 
@@ -256,19 +275,30 @@ def _files(
     *,
     models: bool,
 ) -> Iterator[Difference]:
-    """The files that the job wrote and that hold no model, where there are no models to compare."""
-    if models:
-        return
+    """The files that the job wrote and that hold no model; where there are `models` to compare, those that hold nothing
+    but results: a log may hold the time."""
     written = {file["path"]: file for file in now if file["mode"] == "written"}
     for path, digest in {file["path"]: file["digest"] for file in before if file["mode"] == "written"}.items():
+        if models and not path.endswith(_ARRAYS):
+            continue
         other = written.get(made.places.seen(path))
         compared["file"] = compared.get("file", 0) + 1
         if other is None or other["digest"] != digest:
             yield Difference("file", path.rpartition("/")[2], digest, other["digest"] if other is not None else None)
 
 
-def _printed(parts: Sequence[Mapping[str, Any]]) -> str:
-    return "".join(part["text"] for part in parts if part["stream"] == "stdout")
+def _failure(job: Mapping[str, Any]) -> str | None:
+    """The exception that a program ended with."""
+    failure = (job.get("exit") or {}).get("failure")
+    return f"{failure['type']}: {failure['message']}" if failure else None
+
+
+def _printed(parts: Sequence[Mapping[str, Any]], made: Plan) -> str:
+    """What was printed, without what tells the time; paths in the fresh folder as they were."""
+    text = "".join(part["text"] for part in parts if part["stream"] == "stdout")
+    for part in made.places.parts:
+        text = text.replace(part.fresh, part.old)
+    return _CLOCK.sub("#", text)
 
 
 def _first_lines(before: str, now: str) -> tuple[str, str]:

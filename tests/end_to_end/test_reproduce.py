@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,8 @@ def reproduced(cli: CommandLine, *words: str, code: int = 0, env: dict[str, str]
     """The verdict on the last run, in the environment of the test."""
     import json
 
+    if "--out" not in words:
+        words = (*words, "--out", tempfile.mkdtemp(prefix="again", dir=cli.folder.parent))
     done = cli("reproduce", "@last", "--current-env", "--json", *words, code=code, env=env)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -211,7 +215,7 @@ def test_a_loss_that_differs_from_some_step_on(cli: CommandLine) -> None:
     step = "        optimizer.zero_grad()"
     other = "        if os.path.exists(os.environ['MARK']) and epoch == 1: net[0].weight.data *= 1.01\n"
     laid_out(cli.folder, "import os\n" + TORCH.replace(step, other + step))
-    mark = str(cli.folder / "mark")
+    mark = f"{cli.folder}-mark"
     cli("run", "train.py", env={"MARK": mark})
     Path(mark).touch()
     first = reproduced(cli, code=3, env={"MARK": mark})["first"]
@@ -320,6 +324,243 @@ def test_a_new_environment(tmp_path: Path) -> None:
     wrong = Packages(packages.python, sys.executable, {"autotrack-no-such-package": "1.0"})
     with pytest.raises(NotInstallable, match="autotrack-no-such-package"):
         wrong.install(str(tmp_path / "wrong"), str(tmp_path / "log"))
+
+
+# What is there stays as it is
+
+
+def beside(cli: CommandLine) -> Path:
+    """A folder beside that of the program."""
+    return Path(f"{cli.folder}-outside")
+
+
+VIEWS = pytest.mark.parametrize("view", ["--own-view", "--no-own-view"])
+TELLS = "import autotrack\nautotrack.log({'loss': 1.0})\n"
+
+
+def tree(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """What lies in a folder, and when it was changed."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.lstat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file() and ".autotrack" not in path.parts
+    }
+
+
+WRITERS = {
+    "an absolute path in its own folder": "open(os.path.join(HERE, 'out.txt'), 'w').write('1')",
+    "a path relative to the folder above": "open(os.path.relpath(OUTSIDE) + '/out.txt', 'w').write('1')",
+    "a link": "os.makedirs('a', exist_ok=True); open('link.txt', 'w').write('1')",
+    "a folder that is a link": "open('linked/out.txt', 'w').write('1')",
+    "one of two names": "open(os.path.join(OUTSIDE, 'name'), 'w').write('1')",
+    "what it read": "text = open('read.txt').read(); open(os.path.join(HERE, 'read.txt'), 'w').write(text + '1')",
+    "many files": "[open(os.path.join(OUTSIDE, f'{n}.txt'), 'w').write('1') for n in range(60)]",
+    "a new file": "open(os.path.join(OUTSIDE, 'new', str(os.getpid())), 'w').write('1')",
+    "a file by rename": "open(OUTSIDE + '/x', 'w').write('1'); os.replace(OUTSIDE + '/x', OUTSIDE + '/out.txt')",
+    "other processes": "subprocess.run(['sh', '-c', f'echo 1 > {HERE}/out.txt'])",
+}
+
+
+@VIEWS
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_is_there_stays(cli: CommandLine, name: str, view: str) -> None:
+    here, outside = cli.folder, beside(cli)
+    (outside / "new").mkdir(parents=True)
+    source = f"import os, subprocess\nHERE, OUTSIDE = {str(here)!r}, {str(outside)!r}\n"
+    (here / "train.py").write_text(source + WRITERS[name] + "\n" + TELLS)
+    for path in (here / "out.txt", here / "read.txt", outside / "out.txt", outside / "name", outside / "5.txt"):
+        path.write_text("then")
+    os.link(outside / "name", outside / "other name")
+    (here / "link.txt").symlink_to(outside / "out.txt")
+    (here / "linked").symlink_to(outside)
+    git(here, "init", "-q", ".")
+    git(here, "add", "-A")
+    cli("run", "train.py")
+    for path in (here / "out.txt", outside / "out.txt", outside / "name", outside / "5.txt"):
+        path.write_text("precious")
+    before = tree(cli.folder), tree(outside)
+    if view == "--no-own-view" and name == "other processes":
+        pytest.skip("what other processes write is not on record, and can't be put aside")
+    found = reproduced(cli, view, code=None)
+    assert (tree(cli.folder), tree(outside)) == before
+    assert found["verdict"] in ("bitwise", "diverged")
+    assert found["exit"] == 0
+
+
+def test_folders_that_it_empties(cli: CommandLine) -> None:
+    """Only with a view of its own: what it removed is not on record."""
+    outside = beside(cli)
+    source = f"import os, shutil\nshutil.rmtree({str(outside)!r}, ignore_errors=True)\nos.makedirs({str(outside)!r})\n"
+    (cli.folder / "train.py").write_text(source + f"open({str(outside / 'out')!r}, 'w').write('1')\n" + TELLS)
+    cli("run", "train.py")
+    (outside / "notes.txt").write_text("precious")
+    before = tree(outside)
+    reproduced(cli, code=None)
+    assert tree(outside) == before
+
+
+@VIEWS
+def test_large_inputs_are_lent_and_not_changed(cli: CommandLine, view: str) -> None:
+    resumed = (
+        "size = len(open('large.bin', 'rb').read())\nfile = open('large.bin', 'r+b')\nfile.write(b'1')\nfile.close()\n"
+    )
+    (cli.folder / "train.py").write_text(resumed + "open('other.bin', 'rb').read(1)\nprint(size)\n" + TELLS)
+    for name in ("large.bin", "other.bin"):
+        with open(cli.folder / name, "wb") as file:
+            file.truncate(65 << 20)
+    cli("run", "train.py")
+    before = [(cli.folder / name).stat().st_mtime_ns for name in ("large.bin", "other.bin")]
+    found = reproduced(cli, view)
+    assert found["verdict"] == "bitwise", found
+    lent = Path(found["place"]) / "code" / "other.bin"
+    assert lent.is_symlink() if view == "--no-own-view" else lent.stat().st_size == 0
+    assert [(cli.folder / name).stat().st_mtime_ns for name in ("large.bin", "other.bin")] == before
+
+
+@VIEWS
+@pytest.mark.parametrize("ending", ["signal", "timeout"])
+def test_a_reproduction_that_is_ended(cli: CommandLine, view: str, ending: str) -> None:
+    """What it had changed is put back, and no process of it goes on."""
+    outside = Path(f"{cli.folder}-out.txt")
+    source = f"import os, sys, subprocess, time\nopen({str(outside)!r}, 'w').write('1')\n" + TELLS
+    source += "if os.environ.get('HANG'):\n    child = subprocess.Popen(['sleep', '1000'])\n"
+    source += "    print(child.pid, flush=True)\n    time.sleep(1000)\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    outside.write_text("precious")
+    place = Path(f"{cli.folder}-again")
+    words = [sys.executable, "-m", "autotrack", "reproduce", "@last", "--current-env", view, "--out", str(place)]
+    words += ["--timeout", "3"] if ending == "timeout" else []
+    process = subprocess.Popen(words, cwd=cli.folder, env={**cli.env, "HANG": "1"}, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not (place / "output.log").exists() or not (place / "output.log").read_text().strip():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    child = int((place / "output.log").read_text())
+    if ending == "signal":
+        process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (143 if ending == "signal" else 1), errors
+    assert "Traceback" not in errors
+    assert outside.read_text() == "precious"
+    while os.path.exists(f"/proc/{child}") and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_store_that_is_set(cli: CommandLine) -> None:
+    """Of a whole team: what is run once more is not in it."""
+    env = {"AUTOTRACK_STORE": f"sqlite:///{cli.folder}/team.db"}
+    (cli.folder / "train.py").write_text("import os\nif os.environ.get('LEAVE'): os._exit(0)\n" + SKLEARN)
+    laid_out(cli.folder, "import os\nif os.environ.get('LEAVE'): os._exit(0)\n" + SKLEARN)
+    cli("run", "train.py", env=env)
+    assert reproduced(cli, env=env)["verdict"] == "bitwise"
+    first = reproduced(cli, code=3, env={**env, "LEAVE": "1"})["first"]
+    assert first["what"] == "run"
+    assert len(cli("ls", "--json", env=env).stdout.splitlines()) == 1
+
+
+# Where it lies and how it is started
+
+STARTS = {
+    "in a folder below": (["src/train.py"], "src"),
+    "as a module": (["-m", "src.train"], "src"),
+}
+
+
+@VIEWS
+@pytest.mark.parametrize("start", STARTS)
+def test_a_program_in_a_folder_without_git(cli: CommandLine, start: str, view: str) -> None:
+    words, folder = STARTS[start]
+    (cli.folder / folder).mkdir()
+    source = "import sys\nsys.path[:0] = ['src', '.']\nimport part, beside\n"
+    (cli.folder / folder / "train.py").write_text(source + TELLS)
+    (cli.folder / folder / "part.py").write_text("")
+    name = f"{cli.folder.name}-above.txt"
+    (cli.folder / "beside.py").write_text(f"open('in.txt').read()\nopen('../{name}').read()\n")
+    (cli.folder / "in.txt").write_text("1")
+    (cli.folder.parent / name).write_text("1")
+    cli("run", *words)
+    if view == "--no-own-view":
+        shown = cli("reproduce", "@last", "--current-env", view, "--dry-run").stdout
+        assert name in shown
+        return
+    assert reproduced(cli, view)["verdict"] == "bitwise"
+
+
+def test_a_folder_that_was_there(cli: CommandLine) -> None:
+    (cli.folder / "models").mkdir()
+    (cli.folder / "train.py").write_text("open('models/m.txt', 'w').write('1')\n" + TELLS)
+    cli("run", "train.py")
+    assert reproduced(cli)["verdict"] == "bitwise"
+
+
+def test_its_own_earlier_output_is_not_there(cli: CommandLine) -> None:
+    outside = beside(cli) / "log.txt"
+    source = f"import os\nos.makedirs(os.path.dirname({str(outside)!r}), exist_ok=True)\n"
+    source += f"if os.path.exists({str(outside)!r}): raise SystemExit('done before')\n"
+    (cli.folder / "train.py").write_text(source + f"open({str(outside)!r}, 'a').write('1')\n" + TELLS)
+    cli("run", "train.py")
+    assert reproduced(cli)["verdict"] == "bitwise"
+    assert outside.read_text() == "1"
+
+
+# What is compared
+
+
+def test_another_exception(cli: CommandLine) -> None:
+    source = "import os\nif os.environ.get('OTHER'): raise KeyError('other')\n" + TELLS + "raise ValueError('one')\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py", code=1)
+    assert reproduced(cli)["verdict"] == "bitwise"
+    first = reproduced(cli, code=3, env={"OTHER": "1"})["first"]
+    assert first["what"] in ("run", "exit")
+
+
+def test_a_program_that_does_nothing_now(cli: CommandLine) -> None:
+    (cli.folder / "train.py").write_text("import os\nif not os.environ.get('SKIP'): open('out.txt', 'w').write('1')\n")
+    cli("run", "train.py")
+    job = cli("trace", "out.txt").stdout.splitlines()[1].split("\t")[3]
+    out = tempfile.mkdtemp(dir=cli.folder.parent)
+    done = cli("reproduce", job, "--current-env", "--out", out, code=3, env={"SKIP": "1"})
+    assert done.stdout.splitlines()[-1].startswith("diverged")
+
+
+def test_nested_runs(cli: CommandLine) -> None:
+    source = "import os, autotrack\nwith autotrack.run('outer'):\n    for fold in range(3):\n"
+    source += "        with autotrack.run('fold'):\n"
+    source += "            autotrack.log({'loss': fold + float(os.environ.get('MORE', 0))})\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    assert reproduced(cli)["verdict"] == "bitwise"
+    job = cli.json("show", "@last")["job"]["id"]
+    nested = next(run["id"] for run in cli.lines("show", job)[0]["runs"] if run["name"] == "fold")
+    for reference in (job, nested):
+        out = tempfile.mkdtemp(dir=cli.folder.parent)
+        words = ("reproduce", reference, "--current-env", "--out", out)
+        assert cli(*words, code=3, env={"MORE": "1"}).stdout.splitlines()[-1].startswith("diverged"), reference
+
+
+def test_times_are_not_compared(cli: CommandLine) -> None:
+    source = "import time\nopen('out.txt', 'w').write('1')\n"
+    source += "print(f'took {time.time():.3f}s', time.strftime('%H:%M:%S'), __file__)\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    job = cli("trace", "out.txt").stdout.splitlines()[1].split("\t")[3]
+    for view in ("--own-view", "--no-own-view"):
+        out = tempfile.mkdtemp(dir=cli.folder.parent)
+        assert cli("reproduce", job, "--current-env", view, "--out", out).stdout.splitlines()[-1] == "bitwise"
+
+
+@pytest.mark.parametrize(
+    ("name", "measures"),
+    [("epoch_time", True), ("it/s", True), ("time/epoch", True), ("time_mae", False), ("speed_rmse", False)],
+)
+def test_names_of_times(name: str, measures: bool) -> None:
+    from autotrack.reproduce.verdict import TIMES
+
+    assert bool(TIMES.search(name)) == measures
 
 
 # Several processes
