@@ -78,6 +78,8 @@ def plan(store: Store, reference: str, place: str, *, current: bool, apart: tupl
     _code(made)
     _inputs(store, made)
     _environment(made, current=current)
+    if not apart[0]:
+        made.notes.append("it has no view of the file system of its own: what it wrote to is put aside, and no more")
     return made
 
 
