@@ -345,6 +345,8 @@ class Job:
             shield.contain("files", self.files.finish)
         if self.console is not None:
             shield.contain("console", self.console.finish)
+        if self.segment is None and self.role == "main":
+            shield.contain("opening", self._join_workers)
         self._ended = True
         self._main = None
         for strand in list(self.unfinished.values()):
@@ -357,6 +359,16 @@ class Job:
             shield.contain("end", lifecycle.close_segment, self, outcome)
         if self.role == "main":
             self._tell()
+
+    def _join_workers(self) -> None:
+        """Open the journal where workers have recorded into this job: what the program was, it alone knows."""
+        from autotrack.journal.folder import Folder
+
+        if os.path.isdir(Folder(self.root).job(self.id)):
+            try:
+                self.opened()
+            except OSError as error:
+                self.failed(error)
 
     def let_go(self) -> None:
         """After the end, in a program that goes on: close the files, and be known to child processes no more."""
@@ -399,9 +411,9 @@ class Job:
             shield.last_word(warning)
 
 
-def is_worker() -> bool:
-    """Whether this process was spawned to work for the program that started it."""
-    words = getattr(sys, "orig_argv", sys.argv)
+def is_worker(words: list[str] | None = None) -> bool:
+    """Whether this process, or one of this command line, was spawned to work for the program that started it."""
+    words = words or getattr(sys, "orig_argv", sys.argv)
     return any(mark in word for word in words for mark in _WORKER_MARKS) or any(
         "loky.backend" in word for word in words
     )

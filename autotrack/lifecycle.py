@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 import traceback
@@ -11,7 +12,7 @@ import autotrack
 from autotrack import events, notebook, shield
 from autotrack.capture import environment, secrets
 from autotrack.exits import Outcome
-from autotrack.job import Job
+from autotrack.job import Job, is_worker
 from autotrack.journal import folder, process
 from autotrack.journal.segment import Segment
 from autotrack.recorder import Recorder
@@ -39,7 +40,8 @@ def open_segment(job: Job) -> None:
                 points="mapped" if segment.points.mapped else "buffered",
             )
         )
-        if job.role == "main":
+        first = job.role == "main" or (job.role != "rank" and _is_first(job, segment))
+        if first:
             segment.write(_job_started(job, host))
         if job.rank is not None:
             segment.write(events.ProcessRank(time=time.time(), rank=job.rank))
@@ -49,12 +51,28 @@ def open_segment(job: Job) -> None:
     job.recorder = recorder = Recorder(job, segment)
     job.segment = segment
     recorder.each_period(job.note_outputs)
-    if job.role == "main":
+    if first:
         from autotrack.capture import surroundings  # which knows of strands, and they of this
 
         surroundings.look_around(job, recorder)
     recorder.start()
     shield.contain("notebook", notebook.follow_cells, job)
+
+
+def _is_first(job: Job, segment: Segment) -> bool:
+    """Whether no other process has recorded into the job of this worker: then it tells of the program, in case that the
+    one which could tell more is killed.  Of several that begin at once, at least one does."""
+    number = re.compile(r"-(\d+)-\d+(?:-\d+)?\.jsonl$")
+    names = os.listdir(folder.Folder(job.root).job(job.id))
+    return all(int(found[1]) >= job.pid for name in names if (found := number.search(name)) is not None)
+
+
+def _command_line(job: Job) -> list[str]:
+    """The words that the program was started with, in one of its workers too, where the system tells."""
+    if job.role == "main":
+        return list(getattr(sys, "orig_argv", sys.argv))
+    words = process.command_line(os.getppid())
+    return words if words and not is_worker(words) else [sys.executable, *sys.argv]
 
 
 def _job_started(job: Job, host: str) -> events.JobStarted:
@@ -64,7 +82,7 @@ def _job_started(job: Job, host: str) -> events.JobStarted:
         parent=job.parent,
         how=job.how,
         name=storable(program_name()),
-        argv=tuple(storable(word) for word in secrets.redact_arguments(getattr(sys, "orig_argv", sys.argv))),
+        argv=tuple(storable(word) for word in secrets.redact_arguments(_command_line(job))),
         cwd=storable(job.cwd),
         executable=storable(sys.executable or ""),
         user=storable(environment.user()),

@@ -68,10 +68,8 @@ def launch() -> dict[str, object] | None:
     from autotrack.capture.secrets import redact_arguments
     from autotrack.values import storable
 
-    try:
-        with open(f"/proc/{os.getppid()}/cmdline", "rb") as file:
-            words = os.fsdecode(file.read()).split("\0")[:-1]
-    except OSError:
+    words = process.command_line(os.getppid())
+    if not words:
         return None
     return {"argv": [storable(word) for word in redact_arguments(words)], "machines": _number("GROUP_WORLD_SIZE") or 1}
 

@@ -16,6 +16,7 @@ programs.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import io
 import itertools
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from autotrack.capture.handed import Handed, Handing
     from autotrack.job import Job
 
 PERIOD = 1.0
@@ -102,6 +104,8 @@ class Files:
         self.begun = time.time()
         self._elsewhere: dict[tuple[str, bool], dict[tuple[str, str] | None, bool]] = {}
         """Files elsewhere, by URL and whether they were written: versions, and whether each was reported."""
+        self._handing: Handing | None = None
+        self._handed: Handed | None = None
         self.said: dict[str, Mapping[str, Any]] = {}
         """By URL, what a server has said of a file."""
 
@@ -135,6 +139,7 @@ class Files:
         self._counts.clear()
         self._due = False
         self._elsewhere.clear()
+        self._handing = self._handed = None
 
     def follow_readers(self, when: Callable[[str, Callable[[], None]], None]) -> None:
         """See what is opened past the audit hook; `when` says when a module has been imported."""
@@ -159,8 +164,20 @@ class Files:
             return
         if writing and self._job.checkpoints:  # what it held, it holds no more
             self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
+        if self._job.segment is None and self._job.role in ("fork", "spawn"):
+            self._hand(os.path.normpath(os.path.join(folder, path)), writing)
         self._opened.append((path, folder, writing, time.time(), state))
         self._schedule()
+
+    def _hand(self, path: str, writing: bool) -> None:
+        """Tell the process that started this one: there may be nothing else to record here."""
+        if self._is_the_programs(path):
+            if self._handing is None:
+                from autotrack.capture.handed import Handing
+
+                self._handing = Handing(self._job)
+            with contextlib.suppress(OSError):
+                self._handing.hand(path, writing)
 
     def outside(self) -> bool:
         """Whether what is opened here is the program's: it is recorded, and no part of a call that is observed."""
@@ -239,6 +256,12 @@ class Files:
 
     def _sort(self) -> None:
         """Tell the program's own files from others."""
+        if self._job.role == "main":
+            if self._handed is None:
+                from autotrack.capture.handed import Handed
+
+                self._handed = Handed(self._job)
+            self._opened.extend((path, "", writing, when, None) for path, writing, when in self._handed.news())
         while self._opened:
             path, folder, writing, when, state = self._opened.popleft()
             path = os.path.normpath(os.path.join(folder, path))
@@ -329,6 +352,8 @@ class Files:
             _report_folder(self._job, folder, writing, names, changed=folder in later)
             if writing:
                 later.add(folder)
+        if self._handed is not None:
+            self._handed.forget()
 
 
 class _File:

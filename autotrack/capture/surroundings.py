@@ -51,10 +51,12 @@ def look_around(job: Job, recorder: Recorder) -> None:
     recorder.later("git", lambda: _know_git(job, recorder, tree))
     if job.settings.code:
         Code(job, recorder, tree, program).begin()
-    job.duplicates = Duplicates(job, recorder, tree.root if tree is not None else beside, program)
     job.at_opening.append(seeds.report)
     recorder.each_period(lambda: seeds.report(job))
     job.at_end.append(lambda: seeds.report(job, last=True))
+    if job.role != "main":
+        return
+    job.duplicates = Duplicates(job, recorder, tree.root if tree is not None else beside, program)
     if job.settings.system_seconds and sys.platform == "linux":
         sampler = system.Sampler(job)
         recorder.later("system", sampler.begin)

@@ -92,6 +92,10 @@ class Folder:
         """The paths of files that jobs have written, a line each: what a snapshot of code leaves out."""
         return os.path.join(self.root, "outputs")
 
+    def handed(self, job: str) -> str:
+        """The files that the workers of a running job have opened, see `autotrack.capture.handed`."""
+        return os.path.join(self.root, "workers", job)
+
     def index(self, key: str) -> str:
         """The finished runs of one key, see `autotrack.duplicates`."""
         return os.path.join(self.root, "index", key)

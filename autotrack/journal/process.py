@@ -29,6 +29,15 @@ def alive(pid: int, start: float) -> bool:
     return start > 0 and started(pid) == start
 
 
+def command_line(pid: int) -> list[str]:
+    """The words that a process was started with; empty where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return os.fsdecode(file.read()).split("\0")[:-1]
+    except OSError:
+        return []
+
+
 def machine() -> str:
     """This boot of this machine and the process-id namespace, in which process numbers have a meaning."""
     try:

@@ -112,7 +112,9 @@ def _add_jobs(database: Database, runs: Sequence[Seen]) -> None:
     """What is known of their jobs, and how their generators stood."""
     jobs: dict[str, tuple[list[str] | None, dict[str, Any]]] = {}
     for job in {run.job for run in runs}:
-        facts = [event for _, event in job_facts(database, job, ("job_started", "job_facts"))]
+        told = job_facts(database, job, ("job_started", "job_facts"))
+        main = told[0][0] if told else ""
+        facts = [event for _, event in sorted(told, key=lambda entry: entry[0] == main)]  # what it says counts
         argv = next((list(event.argv) for event in facts if isinstance(event, events.JobStarted)), None)
         sections = {event.section: event.value for event in facts if isinstance(event, events.JobFacts)}
         jobs[job] = argv, sections
