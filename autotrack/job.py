@@ -357,6 +357,8 @@ class Job:
             from autotrack import lifecycle
 
             shield.contain("end", lifecycle.close_segment, self, outcome)
+            if self.files is not None and self.role == "main":
+                shield.contain("end", self.files.forget_workers)
         if self.role == "main":
             self._tell()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import sys
 import time
 import traceback
@@ -40,7 +40,7 @@ def open_segment(job: Job) -> None:
                 points="mapped" if segment.points.mapped else "buffered",
             )
         )
-        first = job.role == "main" or (job.role != "rank" and _is_first(job, segment))
+        first = job.role == "main" or (job.role != "rank" and _is_first(job))
         if first:
             segment.write(_job_started(job, host))
         if job.rank is not None:
@@ -59,12 +59,27 @@ def open_segment(job: Job) -> None:
     shield.contain("notebook", notebook.follow_cells, job)
 
 
-def _is_first(job: Job, segment: Segment) -> bool:
+def _is_first(job: Job) -> bool:
     """Whether no other process has recorded into the job of this worker: then it tells of the program, in case that the
-    one which could tell more is killed.  Of several that begin at once, at least one does."""
-    number = re.compile(r"-(\d+)-\d+(?:-\d+)?\.jsonl$")
-    names = os.listdir(folder.Folder(job.root).job(job.id))
-    return all(int(found[1]) >= job.pid for name in names if (found := number.search(name)) is not None)
+    one which could tell more is killed."""
+    told = folder.Folder(job.root).first(job.id)
+    if os.path.exists(told) or _main_has_begun(job):
+        return False
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(told), exist_ok=True)
+        os.close(os.open(told, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        return True
+    return False
+
+
+def _main_has_begun(job: Job) -> bool:
+    place = folder.Folder(job.root).job(job.id)
+    for name in os.listdir(place):
+        if name.endswith(".jsonl"):
+            with open(os.path.join(place, name), "rb") as file:
+                if b'"role":"main"' in file.readline():
+                    return True
+    return False
 
 
 def _command_line(job: Job) -> list[str]:

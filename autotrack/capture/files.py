@@ -352,6 +352,9 @@ class Files:
             _report_folder(self._job, folder, writing, names, changed=folder in later)
             if writing:
                 later.add(folder)
+
+    def forget_workers(self) -> None:
+        """The program is over."""
         if self._handed is not None:
             self._handed.forget()
 

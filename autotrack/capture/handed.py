@@ -6,6 +6,7 @@ Each is a line in `workers/<job>`, appended in one write: `r` or `w`, the time, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -63,7 +64,8 @@ class Handed:
     """What the workers of a job have told, as far as it was not read before."""
 
     def __init__(self, job: Job) -> None:
-        self._place, self._read = Folder(job.root).handed(job.id), 0
+        folder = Folder(job.root)
+        self._place, self._first, self._read = folder.handed(job.id), folder.first(job.id), 0
 
     def news(self) -> Iterator[tuple[str, bool, float]]:
         """Path, whether it was written, and when it was opened."""
@@ -84,8 +86,8 @@ class Handed:
 
     def forget(self) -> None:
         """The program is over."""
-        try:
-            os.unlink(self._place)
+        for path in (self._place, self._first):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self._place))
-        except OSError:
-            pass

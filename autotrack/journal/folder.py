@@ -96,6 +96,10 @@ class Folder:
         """The files that the workers of a running job have opened, see `autotrack.capture.handed`."""
         return os.path.join(self.root, "workers", job)
 
+    def first(self, job: str) -> str:
+        """There where a worker has told what the program of a running job is."""
+        return os.path.join(self.root, "workers", f"{job}.first")
+
     def index(self, key: str) -> str:
         """The finished runs of one key, see `autotrack.duplicates`."""
         return os.path.join(self.root, "index", key)
