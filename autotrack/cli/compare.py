@@ -73,12 +73,15 @@ def command(
         runs = [store.run(id) for id in ids]
         of_data = {} if only_code else datasets.differences(store, runs)
         diffs = [None, *(_diff(store, runs[0], run) for run in runs[1:])]
+    texts = [_told("\n".join(lines)) if lines is not None else None for lines in diffs]
     if only_code:
-        _print_code(runs, diffs)
+        if as_json:
+            output.print_json({"runs": ids, "code": texts})
+        else:
+            _print_code(runs, diffs)
         return
     rows = [row for row in _with(compared(runs), of_data) if everything or not row["same"]]
     if as_json:
-        texts = ["\n".join(lines) if lines is not None else None for lines in diffs]
         output.print_json({"runs": ids, "differences": rows, "code": texts})
     elif not output.on_terminal():
         output.print_tsv([("section", "name", *ids), *((r["section"], r["name"], *r["values"]) for r in rows)])
@@ -100,7 +103,15 @@ def _print_code(runs: list[dict[str, Any]], diffs: list[list[str] | None]) -> No
         if lines is None:
             raise NotFound(f"the code of {runs[0]['id']} or of {run['id']} was not kept")
         for line in lines:
-            click.echo(output.printable(line.expandtabs()) if output.on_terminal() else line)
+            if output.on_terminal():
+                click.echo(output.printable(_told(line).expandtabs()))
+            else:  # for `git apply`
+                click.echo(line.encode("utf-8", "surrogateescape"))
+
+
+def _told(text: str) -> str:
+    """A text for people and JSON: bytes that are no UTF-8 as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _print_beginnings(runs: list[dict[str, Any]], diffs: list[list[str] | None], limit: int | None) -> None:
@@ -114,7 +125,7 @@ def _print_beginnings(runs: list[dict[str, Any]], diffs: list[list[str] | None],
         console.print(Text(f"\nCode of {output.short_id(run['id'])}", style="bold"))
         for line in lines[:limit]:
             style = next((_STYLES[mark] for mark in _STYLES if line.startswith(mark)), "")
-            console.print(Text(output.printable(line.expandtabs()), style=style))
+            console.print(Text(output.printable(_told(line).expandtabs()), style=style))
         if limit is not None and len(lines) > limit:
             told = f"autotrack compare {runs[0]['id']} {run['id']} --code"
             console.print(Text(f"… {len(lines) - limit:,} lines more: {told}", style="dim"))

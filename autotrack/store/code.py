@@ -110,7 +110,8 @@ def of_job(store: Store, job: dict[str, Any], reference: str = "") -> Snapshot |
 
 
 def difference(first: Snapshot, second: Snapshot) -> Iterator[str]:
-    """The lines of a unified diff from the one to the other.  Raises StoreError."""
+    """The lines of a unified diff from the one to the other, as git has it; bytes that are no UTF-8 stand as
+    surrogates.  Raises StoreError."""
     before = {entry.path: entry for entry in first.files()}
     after = {entry.path: entry for entry in second.files()}
     for path in sorted(before.keys() | after.keys()):
@@ -120,9 +121,12 @@ def difference(first: Snapshot, second: Snapshot) -> Iterator[str]:
 
 
 def _of_file(path: str, one: Entry | None, other: Entry | None, first: Snapshot, second: Snapshot) -> Iterator[str]:
-    names = f"a/{path}" if one is not None else "/dev/null", f"b/{path}" if other is not None else "/dev/null"
-    yield f"diff --git a/{path} b/{path}"
-    if one is not None and other is not None and one.mode != other.mode:
+    left, right = _quoted(f"a/{path}"), _quoted(f"b/{path}")
+    names = left if one is not None else "/dev/null", right if other is not None else "/dev/null"
+    yield f"diff --git {left} {right}"
+    if one is None or other is None:
+        yield f"deleted file mode {one.mode:o}" if one is not None else f"new file mode {other.mode:o}" if other else ""
+    elif one.mode != other.mode:
         yield f"old mode {one.mode:o}"
         yield f"new mode {other.mode:o}"
     contents = first.content(one.name) if one else b"", second.content(other.name) if other else b""
@@ -133,8 +137,23 @@ def _of_file(path: str, one: Entry | None, other: Entry | None, first: Snapshot,
     yield from difflib.unified_diff(before, after, *names, lineterm="")
 
 
+def _quoted(path: str) -> str:
+    """A path as git writes it, in quotes where it must be."""
+    if not any(sign in '"\\' or sign < " " or sign >= "\x7f" for sign in path):
+        return path
+    special = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+    signs = (special.get(sign) or (sign if " " <= sign < "\x7f" else _octal(sign)) for sign in path)
+    return f'"{"".join(signs)}"'
+
+
+def _octal(sign: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(sign))
+
+
 def _lines(content: bytes) -> list[str]:
-    lines = content.decode("utf-8", "backslashreplace").splitlines()
-    if lines and not content.endswith(b"\n"):
+    lines = content.decode("utf-8", "surrogateescape").split("\n")
+    if lines[-1]:
         lines[-1] += "\n\\ No newline at end of file"
+    else:
+        lines.pop()
     return lines

@@ -434,30 +434,42 @@ def _ignored(ignored: Ignored, path: str) -> bool:
 
 
 def test_the_commands(tmp_path: Path) -> None:
+    source = "import importlib, pathlib\nfor path in pathlib.Path().glob('*.py'):\n"
+    source += "    if path.stem != 'program': importlib.import_module(path.stem)\n" + PROGRAM
     (tmp_path / "helper.py").write_text("a = 1\n")
-    record(tmp_path, "import helper\n" + PROGRAM)
+    (tmp_path / "odd.py").write_bytes(b"# -*- coding: latin-1 -*-\r\n# \xe9 \x0c\nb = 1")
+    (tmp_path / "gone.py").write_text("c = 1\n")
+    record(tmp_path, source)
     (tmp_path / "helper.py").write_text("a = 2\n")
-    record(tmp_path, "import helper\n" + PROGRAM)
+    (tmp_path / "odd.py").write_bytes(b"# -*- coding: latin-1 -*-\r\n# \xe8 \x0c\nb = 2\n")
+    (tmp_path / "gone.py").unlink()
+    (tmp_path / "new \u00e9.py").write_text("d = 1\n\n")
+    record(tmp_path, source)
 
     def call(*words: str, code: int = 0) -> str:
         given = [sys.executable, "-m", "autotrack", *words]
-        done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(given, cwd=tmp_path, capture_output=True, check=False)
         assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
+        return (done.stdout if code == 0 else done.stderr).decode("utf-8", "surrogateescape")
 
     first, second = [line.split("\t")[0] for line in call("ls", "-c", "id").splitlines()[1:]][::-1]
-    assert [line.split("\t")[2] for line in call("code", first).splitlines()] == ["helper.py", "program.py"]
+    assert [line.split("\t")[2] for line in call("code", first).splitlines()] == [
+        "gone.py", "helper.py", "odd.py", "program.py"
+    ]  # fmt: skip
     assert call("code", first, "helper.py") == "a = 1\n"
     assert "helper.pi" in call("code", first, "helper.pi", code=1)
     call("code", first, "--out", "before")
     assert (tmp_path / "before" / "helper.py").read_text() == "a = 1\n"
     assert "not empty" in call("code", first, "--out", "before", code=1)
     patch = call("compare", first, second, "--code")
-    assert patch.splitlines()[-2:] == ["-a = 1", "+a = 2"]
+    assert {"-a = 1", "+a = 2", "deleted file mode 100644", "new file mode 100644"} <= set(patch.split("\n"))
     applied = subprocess.run(
-        ["git", "apply", "-"], input=patch, cwd=tmp_path / "before", text=True, check=False,
+        ["git", "apply", "-"], input=patch.encode("utf-8", "surrogateescape"), cwd=tmp_path / "before", check=False,
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path)},
     )  # fmt: skip
     assert applied.returncode == 0
-    assert (tmp_path / "before" / "helper.py").read_text() == "a = 2\n"
-    assert json.loads(call("compare", first, second, "--json"))["code"][1] == patch.rstrip("\n")
+    after = {path.name: path.read_bytes() for path in tmp_path.glob("*.py")}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "before").glob("*.py")} == after
+    told = json.loads(call("compare", first, second, "--json"))["code"][1]
+    assert told == json.loads(call("compare", first, second, "--code", "--json"))["code"][1]
+    assert told.encode().splitlines() == patch.encode("utf-8", "backslashreplace").splitlines()
