@@ -51,6 +51,8 @@ KEPT = 100_000
 """Openings that wait at most, and files that are known at most."""
 
 _SOURCES = (".py", ".pyc", ".pyi", ".pyo", ".so", ".pth", ".ipynb", ".egg-link", ".lock", ".pid", ".sock")
+_INSTALLED = (".egg-info", ".dist-info")
+"""Folders in which installers keep what they know of a package."""
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/", "/lib/", "/lib64/", "/var/lib/", "/var/cache/")
 _DATA_CACHES = (".cache/huggingface/", ".cache/torch/hub/", ".keras/datasets/", ".keras/models/", ".cache/kagglehub/")
 """Hidden folders that hold data and models that were fetched for the program."""
@@ -292,7 +294,7 @@ class Files:
             return False
         if libraries.holds(path):
             return False
-        if os.path.basename(path) in _TOOLS:
+        if os.path.basename(path) in _TOOLS or os.path.dirname(path).endswith(_INSTALLED):
             return False
         if path.startswith(os.path.join(self._home, "")):
             rest = path[len(self._home) + 1 :]

@@ -65,6 +65,13 @@ class Folder:
             with open(ignore, "w", encoding="ascii") as file:
                 file.write("*\n")
 
+    def is_ours(self) -> bool:
+        """Whether it was made to be recorded into, and not for something else."""
+        ours = (self.journal, self.live, self.edits, self.store)
+        return os.path.isdir(self.root) and (
+            os.path.basename(self.root) == NAME or not os.listdir(self.root) or any(map(os.path.exists, ours))
+        )
+
     @property
     def journal(self) -> str:
         return os.path.join(self.root, "journal")

@@ -50,9 +50,9 @@ class Store:
     of this model last: `{job, run, name, path, step}`), `summary`, `failure: {type, message, traceback}`, `trials`
     (their number), `note`, `generators: {name: {state, seed, fresh}}` (the global generators of random numbers as it
     began), `system: {name: {last, min, max, mean, count}}` (samples that the job took while the run went on), `job:
-    {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, exit, files, console: [{time,
-    stream, text}], printed,
-    duplicate_of, ...}` (printed: metrics that were printed outside of any run; duplicate_of: the run that this job has
+    {id, argv, cwd, host, user, python, packages, git, environment, hardware, seeds, launch, exit, files, console:
+    [{time, stream, text}], printed, duplicate_of, ...}` (launch: `{argv, machines}` of what started its processes, such
+    as torchrun, or None; printed: metrics that were printed outside of any run; duplicate_of: the run that this job has
     repeated, `{run, job, user, ended}`, or None), `gaps: [{what, why}]`,
     `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
 

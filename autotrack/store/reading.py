@@ -22,8 +22,10 @@ def existing(directory: str | os.PathLike[str] | None) -> Store:
     """The store of that place, with nothing taken in yet.  Raises NotFound where nothing was ever recorded: reading
     leaves no folder behind."""
     where, url = place(directory)
-    if url is None and not os.path.isdir(where.root):
-        raise NotFound(f"nothing is recorded in {where.root}; record a program with: autotrack run SCRIPT")
+    if url is None and not where.is_ours():
+        beside = os.path.join(where.root, folder.NAME)
+        hint = f"look into: --dir {beside}" if os.path.isdir(beside) else "record a program with: autotrack run SCRIPT"
+        raise NotFound(f"nothing is recorded in {where.root}; {hint}")
     return open_store(where, url)
 
 

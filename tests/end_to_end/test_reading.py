@@ -172,6 +172,12 @@ def test_nothing_recorded_is_no_mistake_and_leaves_no_folder(cli: CommandLine) -
     assert "nothing is recorded in" in cli("ls").stderr
     assert cli("ls", "--json").stdout == ""
     assert "nothing is recorded in" in cli("show", code=1).stderr
+    (cli.folder / "other").mkdir()
+    (cli.folder / "other" / "file").touch()
+    assert "nothing is recorded in" in cli("ls", "--dir", "other", code=None).stderr
+    assert [path.name for path in (cli.folder / "other").iterdir()] == ["file"]
+    (cli.folder / "other" / ".autotrack").mkdir()
+    assert "look into: --dir" in cli("ls", "--dir", "other", code=None).stderr
     assert "Nothing is recorded yet" in cli("doctor").stdout
     assert not (cli.folder / ".autotrack").exists()
 

@@ -112,7 +112,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "id": journal.job, "parent": None, "how": "run", "name": "train.py", "argv": ["python", "train.py"],
         "cwd": "/work", "executable": "/usr/bin/python", "host": "host", "user": "kim", "python": "cpython 3.11",
         "platform": "Linux", "arguments": [], "autotrack": "0.1", "started": 1_700_000_002.0, "status": "failed",
-        "packages": {"numpy": "2.0"}, "sources": None, "git": {"commit": "abc"}, "code": None, "seeds": None,
+        "packages": {"numpy": "2.0"}, "sources": None, "git": {"commit": "abc"}, "code": None, "seeds": None, "launch": None,
         "duplicate_of": None,
         "environment": None, "hardware": {"cpu": {"cores": 2}}, "files": [written, read],
         "exit": {"code": 1, "how": "end", "failure": None}, "console": [], "printed": {},
