@@ -97,6 +97,8 @@ class Files:
         self._folders: dict[tuple[str, bool], set[str]] = {}
         """The names of the files in folders of many."""
         self._entries: list[Entry] = []
+        self._openers: dict[str | None, Any] = {}
+        """Numpy's functions that open files, where ours is among them."""
         self.switch = Switch()
         self.switch.on = False
         self._moved: dict[str, str] = {}
@@ -122,6 +124,11 @@ class Files:
         shell = sys.modules.get("IPython.core.interactiveshell")  # whose `open` for cells has kept this one
         if shell is not None and vars(shell).get("io_open") is original:
             self._entries.append(Entry(shell, "io_open", ours))
+        source = sys.modules.get("numpy.lib._datasource")  # `numpy.loadtxt` and its like have kept it, too
+        openers = getattr(getattr(source, "_file_openers", None), "_file_openers", None)
+        if type(openers) is dict and openers.get(None) is original:
+            openers[None] = ours
+            self._openers = openers
         for name in ("rename", "replace"):
             renaming = getattr(os, name)
             following = Following(renaming, self._renamed)
@@ -133,6 +140,8 @@ class Files:
         for entry in reversed(self._entries):
             entry.undo()
         self._entries.clear()
+        if isinstance(self._openers.get(None), Following):
+            self._openers[None] = self._openers[None].__wrapped__
 
     def after_fork(self) -> None:
         self._opened.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from autotrack.reproduce import apart
 from autotrack.reproduce.apart import View
 from autotrack.reproduce.aside import cover, exposed, put_aside
 from autotrack.reproduce.places import is_below
-from autotrack.reproduce.plan import Plan, is_script
+from autotrack.reproduce.plan import CELLS, Plan, is_script
 from autotrack.store import StoreError
 
 LENT = 64 << 20
@@ -96,6 +97,9 @@ def lay_out(made: Plan) -> View:
     view = View(made.cwd)
     made.snapshot.write(os.path.join(made.place, "code"))
     os.makedirs(os.path.join(made.place, ".autotrack"), exist_ok=True)  # if nothing is recorded, too
+    if made.cells:
+        with open(os.path.join(made.place, CELLS), "w", encoding="utf-8") as file:
+            json.dump(made.cells, file)
     fresh = made.places.fresh(made.job["cwd"] or "/")
     if fresh is not None:
         os.makedirs(fresh, exist_ok=True)

@@ -21,6 +21,10 @@ _NOT_SET = ("VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH
 _OF_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
+CELLS = "cells.json"
+"""The file in the fresh folder that the cells of a notebook are in."""
+
+
 @dataclass
 class Input:
     """A file that the program read, and how it is now: `same`, `changed`, `missing`, `unknown` (its content was not
@@ -46,6 +50,8 @@ class Plan:
     covers: bool
     """Whether a folder can be covered by what is written in it."""
     argv: list[str] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list)
+    """Of a notebook."""
     cwd: str = ""
     variables: dict[str, str] = field(default_factory=dict)
     inputs: list[Input] = field(default_factory=list)
@@ -95,11 +101,13 @@ def _outermost(runs: list[dict[str, Any]], id: str) -> str:
 def _program(made: Plan) -> None:
     job = made.job
     made.cwd = made.places.seen(job["cwd"] or "/")
-    if job["how"] == "notebook":
-        made.problems.append(
-            f"it was a notebook; its cells as they were executed are in: autotrack code {job['id'][:8]} cells"
-        )
-    words = _command(made)
+    cells = made.snapshot.cells() if made.snapshot is not None else []
+    if job["how"] == "notebook" and not cells:
+        made.problems.append("it was a notebook, whose cells were not recorded")
+    if any(HIDDEN in cell for cell in cells):
+        made.problems.append(f"a cell held a secret, which was not recorded: autotrack code {job['id'][:8]} cells")
+    made.cells = cells
+    words = ["python", "-m", "autotrack.reproduce.cells", os.path.join(made.place, CELLS)] if cells else _command(made)
     if not words:
         made.problems.append("its command line was not recorded")
         return

@@ -54,9 +54,14 @@ class Snapshot:
         except Damaged as damage:
             raise StoreError(str(damage)) from None
 
+    def cells(self) -> list[str]:
+        """The cells of a notebook as they were executed, by their numbers: the first is empty.  Raises StoreError."""
+        name = self.about.get("cells")
+        return [original(cell) for cell in json.loads(self.content(name))] if name else []
+
     def _cells(self) -> bytes:
-        cells = json.loads(self.content(self.about["cells"]))
-        return "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(cells) if cell).encode()
+        told = "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(self.cells()) if cell)
+        return told.encode("utf-8", "backslashreplace")
 
     def write(self, place: str) -> int:
         """Write all files into a folder that is new or empty; returns their number.  Raises StoreError, OSError."""

@@ -265,4 +265,23 @@ def test_the_cells_are_kept_in_the_order_they_were_executed(start: Callable[...,
     assert cells.index("import mine") < cells.index("y = 2") < cells.index("autotrack.log") < cells.index("y = 3")
     assert "hunter22hunter" not in cells
     assert [line.split("\t")[2] for line in cli("code", "@last").stdout.splitlines()] == ["mine.py"]
-    assert "it was a notebook" in cli("reproduce", "@last", "--dry-run", code=1).stdout
+    assert "a cell held a secret" in cli("reproduce", "@last", "--dry-run", code=1).stdout
+
+
+def test_a_notebook_once_more(tmp_path: Path, start: Callable[..., Kernel], cli: CommandLine) -> None:
+    """Its cells in the order in which they were executed, the one that failed among them."""
+    (tmp_path / "data.csv").write_text("\n".join(f"{n},{n % 3}" for n in range(60)))
+    kernel = start(JPY_SESSION_NAME="study.ipynb", AUTOTRACK_KEEP_MODEL_SECONDS="5")
+    kernel.cell("import autotrack, numpy\nautotrack.enable()\nfrom sklearn.ensemble import RandomForestClassifier")
+    kernel.cell("numpy.random.seed(FACTOR)", fails="NameError")
+    kernel.cell("FACTOR = 3\n%timeit -n1 -r1 pass")
+    kernel.cell("numpy.random.seed(FACTOR)")
+    kernel.cell("rows = numpy.loadtxt('data.csv', delimiter=',')\nrows = rows[numpy.random.permutation(len(rows))]")
+    kernel.cell("model = RandomForestClassifier(5).fit(rows[:, :1], rows[:, 1])\nmodel.score(rows[:, :1], rows[:, 1])")
+    kernel.end()
+    done = cli("reproduce", "@last", "--current-env", "--out", f"{tmp_path}-again")
+    assert done.stdout.splitlines()[-1] == "bitwise", done.stdout
+    assert "1 model" in done.stdout
+    (tmp_path / "data.csv").write_text("\n".join(f"{n},{n % 2}" for n in range(60)))
+    done = cli("reproduce", "@last", "--current-env", "--out", f"{tmp_path}-later", code=3)
+    assert "diverged: first data" in done.stdout
