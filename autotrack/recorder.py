@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from autotrack import context, events, shield
+from autotrack import context, events, handles, shield
 from autotrack.job import Job
 from autotrack.journal.points import PREPARE_PERIOD
 from autotrack.journal.seal import Sealer
@@ -152,6 +152,7 @@ class Recorder:
             if shield.contain(f"recorder: {what}", task) is False:
                 self._waiting.append((what, task))
             self._at = None
+        handles.let_go()
 
     def _flush(self, *, last: bool = False) -> None:
         try:

@@ -19,6 +19,7 @@ import msgspec
 from autotrack import events, notebook
 from autotrack.capture import codefiles, secrets
 from autotrack.capture.codefiles import Found, Omitted
+from autotrack.handles import Reading
 from autotrack.journal import objects
 from autotrack.journal.folder import Folder
 from autotrack.journal.objects import Objects
@@ -180,9 +181,9 @@ class Code:
         try:
             if stat.S_ISLNK(status.st_mode):
                 return Kept(objects.LINK, self._objects.put("blob", os.fsencode(os.readlink(place))), state, False)
-            with open(place, "rb") as file:
+            with Reading(place) as file:
                 content = file.read(codefiles.TRACKED + 1)
-                state = _state(os.fstat(file.fileno()))
+                state = _state(file.status())
         except FileNotFoundError:
             return None
         except OSError as error:

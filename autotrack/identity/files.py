@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from autotrack.handles import Reading
+
 CHUNK = 1 << 20
 CACHED = 16 << 20
 """Bytes of a file from which on its digest is kept for others that meet it unchanged."""
@@ -50,8 +52,8 @@ class Cache:
 def digest_file(path: str, cache: Cache | None = None) -> tuple[str, int]:
     """`blake3:<hex>` of a file's content, and its size in bytes.  Raises OSError."""
     state, size = blake3(), 0
-    with open(path, "rb") as file:
-        before = os.fstat(file.fileno())
+    with Reading(path) as file:
+        before = file.status()
         large = before.st_size >= CACHED and cache is not None
         known = cache.get(before) if large and cache is not None else None
         if known is not None:
@@ -60,7 +62,7 @@ def digest_file(path: str, cache: Cache | None = None) -> tuple[str, int]:
             state.update(chunk)
             size += len(chunk)
         digest = f"blake3:{state.hexdigest()}"
-        after = os.fstat(file.fileno())
+        after = file.status()
         if large and cache is not None and (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, size):
             cache.put(after, digest)
     return digest, size

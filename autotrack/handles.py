@@ -1,0 +1,130 @@
+"""Files of the program that are read beside it.
+
+A process that closes any handle of a file loses all the POSIX locks that it has on it: SQLite and DuckDB lock their
+databases so, and programs what they share.  A handle of ours is therefore closed only where the program has none of
+the same file; until then it is kept, and used again.  One of a database is kept as long as the database exists.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    File: TypeAlias = tuple[int, int]
+    """Device and inode."""
+
+TOGETHER = 32
+"""Files that were read after which it is looked which of them may be closed: that takes some microseconds."""
+KEPT = 64
+"""Handles that are kept at most, of files that the program has open, and of databases."""
+_DATABASES = b"SQLite format 3\0", b"DUCK"
+_MARKED = 16
+"""Bytes from the beginning of a file that tell a database: DuckDB has its mark after 8."""
+_LISTS = "/proc/self/fd", "/dev/fd"
+
+
+class _Handle:
+    __slots__ = ("number", "users")
+
+    def __init__(self, number: int) -> None:
+        self.number, self.users = number, 1
+
+
+class _State:
+    ours: dict[File, _Handle] = {}
+    """What is being read, and what is kept."""
+    kept = 0
+    """How many had to be kept at the last look."""
+
+
+class Reading:
+    """A file that is open for reading, from its beginning.  Raises OSError, also where its handle could not be closed
+    again."""
+
+    __slots__ = ("_at", "_handle")
+
+    def __init__(self, path: str) -> None:
+        self._at = 0
+        known = _State.ours.get(_file(os.stat(path)))
+        if known is not None:
+            known.users += 1
+            self._handle = known
+            return
+        if _State.kept >= KEPT:
+            let_go()
+            if _State.kept >= KEPT and _file(os.stat(path)) in (_of_the_program() or ()):
+                raise OSError(errno.EMFILE, "the program has it open, as it has many others that were read")
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        self._handle = _State.ours.setdefault(_file(os.fstat(number)), _Handle(number))
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self._handle.users -= 1
+        if len(_State.ours) >= _State.kept + TOGETHER:
+            let_go()
+
+    def status(self) -> os.stat_result:
+        return os.fstat(self._handle.number)
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes, from where the last ones ended."""
+        found = _read(self._handle.number, size, self._at)
+        self._at += len(found)
+        return found
+
+
+def let_go() -> None:
+    """Close what the program does not have open."""
+    if not _State.ours:
+        return
+    open_elsewhere = _of_the_program()
+    for file, handle in list(_State.ours.items()):
+        if handle.users or (open_elsewhere is not None and (file in open_elsewhere or _is_a_database(handle.number))):
+            continue
+        if _State.ours.pop(file, None) is handle:
+            os.close(handle.number)
+    _State.kept = len(_State.ours)
+
+
+def _is_a_database(handle: int) -> bool:
+    """Whether it could be locked between a look and its end."""
+    if _State.kept >= KEPT or not os.fstat(handle).st_nlink:
+        return False
+    begin = _read(handle, _MARKED, 0)
+    return begin.startswith(_DATABASES[0]) or begin[8:].startswith(_DATABASES[1])
+
+
+def _of_the_program() -> set[File] | None:
+    """The files that this process has open beside ours; None where there are no such locks."""
+    ours = {handle.number for handle in list(_State.ours.values())}
+    found: set[File] = set()
+    for place in _LISTS:
+        try:
+            names = os.listdir(place)
+        except OSError:
+            continue
+        for name in names:
+            try:
+                if int(name) not in ours:
+                    found.add(_file(os.fstat(int(name))))
+            except (OSError, ValueError):  # it has been closed
+                continue
+        return found
+    return None
+
+
+def _read(handle: int, size: int, at: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(handle, size, at)
+    os.lseek(handle, at, os.SEEK_SET)
+    return os.read(handle, size)
+
+
+def _file(status: os.stat_result) -> File:
+    return status.st_dev, status.st_ino
