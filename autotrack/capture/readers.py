@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST = 100_000
 """Files that one pattern stands for, at most."""
+LONGEST = 4096
+"""Characters of a path, as Linux has it."""
 
 
 class Row:
@@ -180,17 +182,18 @@ def follow(module: str, files: Files) -> Iterator[Entry]:
                 continue  # a function in its place would be a method of a class that binds it
             ours = made.get(id(original))
             if ours is None:
-                ours = made[id(original)] = _following(original, files, row)
+                ours = made[id(original)] = _following(original, files, row, module)
             yield Entry(owner, name, type(raw)(ours) if original is not raw else ours)
             home, there = sys.modules.get(getattr(original, "__module__", None) or ""), original.__name__
             if home is not None and vars(home).get(there) is original:  # by which it is pickled
                 yield Entry(home, there, ours)
 
 
-def _following(original: Any, files: Files, row: Row | Special) -> Any:
+def _following(original: Any, files: Files, row: Row | Special, module: str) -> Any:
     """What stands for a function: no frame of the program's stack where that can be had."""
     where, reference = f"files of {getattr(original, '__qualname__', '')}", weakref.ref(files)
-    told = functools.partial(_told, row) if isinstance(row, Row) else _beside(row.told)
+    names = module.partition(".")[0] == "tensorflow"  # to which bytes are a path; to others, what is in a file
+    told = functools.partial(_told, row, names) if isinstance(row, Row) else _beside(row.told)
 
     def seen(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         files = reference()  # which the program may outlive, and what it has imported from a module
@@ -212,7 +215,7 @@ def _beside(name: str) -> Callable[..., None]:
     return found
 
 
-def _told(row: Row, files: Files, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _told(row: Row, bytes_name: bool, files: Files, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     from autotrack.capture import remote
 
     if not files.outside():
@@ -223,21 +226,22 @@ def _told(row: Row, files: Files, result: Any, args: tuple[Any, ...], kwargs: di
     scheme = remote.scheme(args, kwargs)
     if scheme is None:
         return
-    for path in itertools.islice(_paths(remote.given(args, kwargs, row.position, row.keywords)), MOST):
+    value = remote.given(args, kwargs, row.position, row.keywords)
+    for path in itertools.islice(_paths(value, bytes_name), MOST):
         named(files, scheme + path, writing)
 
 
-def _paths(value: Any) -> Iterator[str]:
+def _paths(value: Any, bytes_name: bool) -> Iterator[str]:
     kind = type(value)
-    if kind in (str, bytes) or kind.__module__.partition(".")[0] == "pathlib":
+    if kind is str or (kind is bytes and bytes_name) or kind.__module__.partition(".")[0] == "pathlib":
         yield os.fsdecode(value)
     elif kind in (list, tuple, set, frozenset):
         for entry in value:
-            yield from _paths(entry)
+            yield from _paths(entry, bytes_name)
     elif kind.__name__ == "EagerTensor" and value.dtype.name == "string":
-        yield from _paths(value.numpy().tolist() if value.shape.rank else value.numpy())
+        yield from _paths(value.numpy().tolist() if value.shape.rank else value.numpy(), True)
     elif kind.__module__ == "polars.io.partition":
-        yield from _paths(getattr(getattr(value, "_pl_partition_by", None), "base_path", None))
+        yield from _paths(getattr(getattr(value, "_pl_partition_by", None), "base_path", None), False)
     elif kind.__name__ == "OSFile" and kind.__module__ == "pyarrow.lib" and not value.closed:
         place = f"/proc/self/fd/{value.fileno()}"
         if os.path.lexists(place):
@@ -246,6 +250,8 @@ def _paths(value: Any) -> Iterator[str]:
 
 def named(files: Files, path: str, writing: bool) -> None:
     """A file, a pattern of files, a folder or a remote file that was named."""
+    if len(path) > LONGEST or "\n" in path or "\0" in path:  # it is what would be in a file
+        return
     path = os.path.expanduser(path.removeprefix("file://"))
     if "://" in path:
         files.elsewhere(path, writing)

@@ -74,6 +74,27 @@ def test_a_file_that_is_written(name: str, tmp_path: Path) -> None:
     assert digests(tmp_path) == {("out", "written"): digest((tmp_path / "out").read_bytes())}
 
 
+DATA = {
+    "CSV": POLARS + "print(len(pl.read_csv(DATA)))",
+    "CSV like a pattern": POLARS + "print(len(pl.read_csv(DATA.replace(b'kim', b'*[?') * 1000)) // 1003)",
+    "a query of a text": "import duckdb\ntry: duckdb.read_csv(DATA.decode() * 1000)\nexcept Exception: print(3)",
+    "a stream of Arrow": ARROW
+    + "s, t = pa.BufferOutputStream(), pa.table({'a': [DATA] * 3})\n"
+    + "with pa.ipc.new_stream(s, t.schema) as w: w.write(t)\n"
+    + "print(pa.ipc.open_stream(s.getvalue().to_pybytes()).read_all().num_rows)",
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_that_is_given_itself_is_no_path(name: str, tmp_path: Path) -> None:
+    source = "DATA = b'name,url\\nkim,https://example.org/a?b\\nkim,https://example.org/c\\nkim,x\\n'\n" + DATA[name]
+    done = run_program("import autotrack\nautotrack.log({'a': 1.0})\n" + source, tmp_path, env=ENV)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+    assert files(tmp_path) == {}
+    text = b"".join(path.read_bytes() for path in (tmp_path / ".autotrack" / "journal").rglob("*") if path.is_file())
+    assert b"kim,https" not in text.replace((tmp_path / "program.py").read_bytes(), b"")
+
+
 def test_a_folder_of_parts(tmp_path: Path) -> None:
     write = ARROW + "ds.write_dataset(pa.table({'a': [1, 2]}), 'out', format='parquet', partitioning=['a'])"
     run_program(write, tmp_path, env=ENV)
