@@ -90,7 +90,8 @@ class _Walk:
         self._tracked, self._folders = tracked, folders
         self._ignored = Ignored(tree)
 
-    def folder(self, folder: str, depth: int) -> Iterator[Found | Omitted | None]:
+    def folder(self, folder: str, depth: int, ignored: bool = False) -> Iterator[Found | Omitted | None]:
+        """What is in a folder; of one that is `ignored`, or made to hold no code, what git tracks all the same."""
         try:
             with os.scandir(os.path.join(self._tree.root, folder)) as listed:
                 entries = list(itertools.islice(listed, MANY + 1))
@@ -105,9 +106,9 @@ class _Walk:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from self._below(entry, path, depth)
+                    yield from self._below(entry, path, depth, ignored)
                 else:
-                    found = self._file(entry, path)
+                    found = self._file(entry, path, ignored)
                     if found is not None:
                         yield found
             except FileNotFoundError:
@@ -130,12 +131,13 @@ class _Walk:
                     yield Found(self._prefix + path, place, status, True)
                 yield None
 
-    def _below(self, entry: os.DirEntry[str], path: str, depth: int) -> Iterator[Found | Omitted | None]:
+    def _below(self, entry: os.DirEntry[str], path: str, depth: int, ignored: bool) -> Iterator[Found | Omitted | None]:
         if entry.name == ".git" or entry.path == self._own:
             return
         tracked = path in self._folders
         module = self._tracked.get(path) == worktree.MODULE
-        if not tracked and not module and (_holds_no_code(entry) or self._ignored(path, folder=True)):
+        ignored = ignored or _holds_no_code(entry) or self._ignored(path, folder=True)
+        if ignored and not tracked and not module:
             return
         if depth >= DEPTH:
             yield Omitted(self._prefix + path, f"it lies more than {DEPTH} folders deep")
@@ -144,15 +146,17 @@ class _Walk:
             if inner is not None:
                 yield from _walk(inner, self._outputs, self._own, self._seen, f"{self._prefix}{path}/", depth + 1)
         else:
-            yield from self.folder(path, depth + 1)
+            yield from self.folder(path, depth + 1, ignored)
 
-    def _file(self, entry: os.DirEntry[str], path: str) -> Found | Omitted | None:
+    def _file(self, entry: os.DirEntry[str], path: str, ignored: bool) -> Found | Omitted | None:
         tracked, shown = path in self._tracked, self._prefix + path
         if entry.name == ".git":
             return None
         if not tracked:
             _, dot, kind = entry.name.rpartition(".")
-            if (dot and kind.lower() in _DATA) or entry.path in self._outputs or self._ignored(path, folder=False):
+            if ignored or (dot and kind.lower() in _DATA) or entry.path in self._outputs:
+                return None
+            if self._ignored(path, folder=False):
                 return None
             if made_for_secrets(path):
                 return Omitted(shown, "its name says that it holds secrets, and git does not track it")

@@ -28,7 +28,8 @@ class Pattern(NamedTuple):
 def patterns(text: str) -> list[Pattern]:
     """The patterns of a file, the last one first: that one decides."""
     found = []
-    for line in text.splitlines():
+    for line in text.removeprefix("\ufeff").split("\n"):
+        line = line.removesuffix("\r")
         if not line.endswith("\\ "):
             line = line.rstrip(" ")
         if not line or line.startswith("#"):
@@ -48,9 +49,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     pattern = pattern.removeprefix("/")
     begin = "" if anchored else "(?:.*/)?"
     try:
-        return re.compile(begin + _expression(pattern) + r"\Z", re.DOTALL)
+        return re.compile(begin + _expression(_bytes(pattern)) + r"\Z", re.DOTALL | re.ASCII)
     except re.error:
         return _NOTHING
+
+
+def _bytes(text: str) -> str:
+    """A text with one character for each byte, which is what git matches."""
+    return text if text.isascii() else os.fsencode(text).decode("latin-1")
 
 
 _NOTHING = re.compile(r"(?!)")
@@ -158,6 +164,7 @@ class Ignored:
 
 
 def _decides(known: list[Pattern], path: str, folder: bool) -> bool | None:
+    path = _bytes(path)
     for pattern in known:
         if (folder or not pattern.folders) and pattern.matches.match(path):
             return not pattern.includes
@@ -177,7 +184,7 @@ def text_of(path: str) -> str:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return ""
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read(LONGEST)
     except OSError:
         return ""

@@ -176,6 +176,33 @@ def test_caps(repository: Path, git: Git) -> None:
     assert "big.txt" in listing(repository / ".autotrack", record(repository)["tree"]), "git tracks it"
 
 
+def test_of_an_ignored_folder_only_what_git_tracks(repository: Path, git: Git) -> None:
+    for folder in ("secrets", "node_modules"):
+        (repository / folder / "sub").mkdir(parents=True)
+        for name in ("README.md", "vault.yaml", "sub/other.yaml"):
+            (repository / folder / name).write_text("a: 1\n")
+        git("add", "-f", f"{folder}/README.md")
+    (repository / ".gitignore").write_text("secrets/\n")
+    found = listing(repository / ".autotrack", record(repository)["tree"])
+    assert {path for path in found if "/" in path} == {
+        "node_modules/README.md", "pkg/__init__.py", "secrets/README.md",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    ["\ufeffa.yaml\nb.yaml\n", "a.yaml\r\nb.yaml\r\n", "x\x0c\na.yaml\nb\u2028c\nb.yaml", "?.yaml\nä.yaml"],
+    ids=["byte order mark", "Windows", "odd characters", "bytes"],
+)
+def test_patterns_are_read_as_git_reads_them(repository: Path, git: Git, patterns: str) -> None:
+    (repository / ".gitignore").write_text(patterns, encoding="utf-8", newline="")
+    for name in ("a.yaml", "b.yaml", "c", "x", "ü.yaml", "ä.yaml"):
+        (repository / name).write_text("a: 1\n")
+    found = listing(repository / ".autotrack", record(repository)["tree"])
+    names = git("ls-files", "-z", "--others", "--exclude-standard", "--", "*.yaml", "c", "x").split("\0")
+    assert {name for name in found if name.endswith(".yaml") or name in ("c", "x")} == set(names) - {""}
+
+
 def test_a_folder_with_very_many_files(repository: Path, git: Git) -> None:
     folder = repository / "samples"
     folder.mkdir()
