@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from autotrack import events, notebook
-from autotrack.capture import codefiles, secrets
+from autotrack.capture import codefiles, lookout, secrets
 from autotrack.capture.codefiles import Found, Omitted
 from autotrack.handles import Reading
 from autotrack.journal import objects
@@ -51,6 +51,8 @@ class Kept(NamedTuple):
     name: str
     state: tuple[int, int, int, int]
     secret: bool
+    cleared: bool = False
+    """Whether nothing in it could be a secret."""
 
 
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(dict[str, Kept]).decode
@@ -172,15 +174,19 @@ class Code:
     def _read(self, place: str, status: os.stat_result, *, tracked: bool) -> Kept | str | None:
         """A file with its content kept; why it is left out; None where it is no text and nobody tracks it."""
         known, state = self._known.get(place), _state(status)
-        if known is not None and known.state == state and self._objects.has(known.name):
-            return (
-                known if tracked or not known.secret else "it holds what looks like a secret, and git does not track it"
-            )
+        source = tracked or place.endswith(_SOURCES)
+        settled = known is not None and known.state == state and (source or known.cleared)
+        if known is not None and settled and self._objects.has(known.name):
+            return known
+        if not source and stat.S_ISREG(status.st_mode) and status.st_size > SCANNED:
+            return _LONG
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
             return None
         try:
             if stat.S_ISLNK(status.st_mode):
-                return Kept(objects.LINK, self._objects.put("blob", os.fsencode(os.readlink(place))), state, False)
+                return Kept(
+                    objects.LINK, self._objects.put("blob", os.fsencode(os.readlink(place))), state, False, True
+                )
             with Reading(place) as file:
                 content = file.read(codefiles.TRACKED + 1)
                 state = _state(file.status())
@@ -193,15 +199,12 @@ class Code:
         binary = b"\0" in content[:8192]
         if binary and not tracked:
             return None
-        source = tracked or place.endswith(_SOURCES)
-        if not source and len(content) > SCANNED:
-            return f"{len(content):,} bytes, more than {SCANNED:,}: it is no source, and git does not track it"
-        secret = not binary and holds_secret(content)
-        if secret and not source:
-            return "it holds what looks like a secret, and git does not track it"
+        if not source and (len(content) > SCANNED or lookout.is_suspicious(content, place)):
+            return _LONG if len(content) > SCANNED else _SUSPICIOUS
+        secret = source and not binary and lookout.holds_secret(content)
         mode = objects.EXECUTABLE if status.st_mode & 0o100 else objects.FILE
         try:
-            return Kept(mode, self._objects.put("blob", content), state, secret)
+            return Kept(mode, self._objects.put("blob", content), state, secret, cleared=not source)
         except OSError as error:
             self._job.failed(error)
             return f"it can't be kept: {error.strerror}"
@@ -334,8 +337,11 @@ class Code:
             self._named = True
             self._gap(f"code: {_some(named)}", "it holds what looks like a secret; as part of the code it is kept")
         new, self._told = self._omitted[self._told :], len(self._omitted)
-        for why in dict.fromkeys(one.why for one in new):
-            self._gap(f"code: {_some([one.path for one in new if one.why == why])}", why)
+        whys: dict[str, list[str]] = {}
+        for one in new:
+            whys.setdefault(one.why, []).append(one.path)
+        for why, paths in whys.items():
+            self._gap(f"code: {_some(paths)}", why)
 
     def _cells(self) -> str | None:
         """The name of what holds the cells of a notebook in the order in which they were executed."""
@@ -358,38 +364,13 @@ class Code:
         self._job.report(events.GapFound(time=time.time(), strand=None, what=storable(what), why=storable(why)))
 
 
+_LONG = f"more than {SCANNED:,} bytes: it is no source, and git does not track it"
+_SUSPICIOUS = "it holds what looks like a secret, and git does not track it"
 _SOURCES = (".py", ".ipynb", ".pyx", ".pxd", ".sh", ".r", ".R", ".jl", ".c", ".cc", ".cpp", ".h", ".cu", ".cuh", ".rs")
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-
-
-def holds_secret(content: bytes) -> bool:
-    """Whether a text holds what looks like a secret.  Looked at are only the lines with one of the words that stand by
-    such: all of a text of 1 MB would take 0.3 s, in which no other thread runs."""
-    if len(content) > codefiles.UNTRACKED:
-        return False
-    lower, lines = content.lower(), dict[int, bytes]()
-    for word in _BESIDE_SECRETS:
-        at = lower.find(word)
-        while at >= 0:
-            begin, end = lower.rfind(b"\n", 0, at) + 1, lower.find(b"\n", at)
-            end = end if end >= 0 else len(lower)
-            lines[begin] = content[begin:end]
-            at = lower.find(word, end)
-    text = b"\n".join(lines.values()).decode("utf-8", "replace")
-    return secrets.redact(text) != text
-
-
-_BESIDE_SECRETS = (
-    b"akia", b"asia", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"glpat-", b"hf_", b"'sk-", b'"sk-',
-    b"=sk-", b" sk-", b"'sk_", b'"sk_', b"=sk_", b" sk_", b"xoxb-", b"xoxp-", b"xoxa-", b"aizasy", b"ya29.",
-    b"hooks.slack", b"npm_", b"pypi-", b"dckr_pat", b"wandb_v1", b"eyj", b"private key", b"passw", b"pwd", b"secret",
-    b"token", b"api_key", b"api-key", b"apikey", b"access_key", b"access-key", b"accountkey", b"credential",
-    b"authorization", b"bearer ", b"sharedaccess", b"://",
-)  # fmt: skip
-"""In small letters."""
 
 
 def _some(paths: list[str]) -> str:

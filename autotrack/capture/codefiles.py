@@ -44,7 +44,9 @@ _DATA = frozenset(
 )
 """What a name ends in that is no code, unless git tracks it."""
 _SECRET = re.compile(
-    r"(^|/)(\.env(\..+)?|\.netrc|_netrc|\.pypirc|\.npmrc|\.htpasswd|\.pgpass|\.git-credentials|kaggle\.json|"
+    r"(^|/)(\.env(\..+)?|[._]?netrc(\.\w+)?|\.pypirc|\.npmrc|\.htpasswd|\.?pgpass(\.\w+)?|\.?git-credentials(\.\w+)?|"
+    r"kaggle\.json|kubeconfig|\.my\.cnf|\.boto|\.s3cfg|rclone\.conf|\.dockercfg|\.dockerconfigjson|\.cdsapirc|"
+    r"[\w.-]*tokens?|passwords?(\.\w+)?|vault\.\w+|"
     r"id_(rsa|dsa|ecdsa|ed25519)|credentials(\.\w+)?|secrets?\.\w+|service[-_]account.*\.json|.+\.(pem|key|p12|pfx|jks|"
     r"keystore|kdbx|asc|gpg))$",
     re.IGNORECASE,
@@ -165,7 +167,7 @@ class _Walk:
             return None
         limit = TRACKED if tracked else UNTRACKED
         if status.st_size > limit:
-            return Omitted(shown, f"{status.st_size:,} bytes: more than {limit:,}")
+            return Omitted(shown, f"more than {limit:,} bytes")
         return Found(shown, entry.path, status, tracked)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,12 +29,14 @@ _NO_SECRET = re.compile(
 _URL = re.compile(r"(?P<scheme>(?<![\w+.-])[a-zA-Z][\w+.-]{0,20}://)(?P<user>[^/\s@:]*):(?P<secret>[^/\s]+)@")
 _URL_TOKEN = re.compile(r"(?P<scheme>(?<![\w+.-])[a-zA-Z][\w+.-]{0,20}://)(?P<secret>[^/\s@:]{16,})@")
 _QUERY = re.compile(
-    r"(?P<name>[?&#;][\w.-]*(?:token|key|secret|signature|password|passwd|pwd|credential|auth|sig)=)[^&#\s\"']+",
+    r"(?P<name>[?&#;][\w.-]*(?:token|key|secret|signature|password|passwd|pwd|pw|passphrase|credential|auth|sig|jwt|sas|"
+    r"access)=)[^&#\s\"']+",
     re.IGNORECASE,
 )
 _PAIR = re.compile(
-    r"(?P<name>(?:\b|(?<=_))(?:password|passwd|pwd|secret(?:[-_]?key)?|api[-_]?key|access[-_]?key|access[-_]?token|"
-    r"auth[-_]?token|AccountKey|SharedAccessKey|SharedAccessSignature)[\"']?\s*[=:]\s*[\"']?)(?P<secret>[^\s\"'&,;(){}\[\]]{4,})(?![\w.]*\()",
+    r"(?P<name>(?:\b|(?<=_))(?:password|passwd|passphrase|pwd|secret(?:[-_]?key)?|api[-_]?key|access[-_]?key|"
+    r"access[-_]?token|auth[-_]?token|AccountKey|SharedAccessKey|SharedAccessSignature)[\"']?\s*[=:]\s*[\"']?)"
+    r"(?!(?:null|none|true|false)\b)(?P<secret>[^\s\"'&,;(){}\[\]]{4,})(?![\w.]*\()",
     re.IGNORECASE,
 )
 """In texts such as the connection strings of databases."""
@@ -41,16 +44,19 @@ _MARKED = re.compile(
     r"(?P<header>\bAuthorization[\"']?\s*[=:]\s*[\"']?(?:token|ApiKey|Digest) +)[^\s\"']{8,}"
     r"|(?P<option>(?<![\w-])--(?P<option_name>[\w-]*(?:password|passwd|secret|api[-_]key|token))[ =])"
     r"(?!-)[^\s\"'&,;(){}\[\]]{6,}"
-    r"|(?P<entry>[\"'](?P<entry_name>[\w-]*token)[\"']\s*:\s*[\"'])[^\s\"']{8,}",
+    r"|(?P<entry>[\"'](?P<entry_name>[\w-]*token)[\"']\s*:\s*[\"'])[^\s\"']{8,}"
+    r"|(?P<variable>(?-i:\b(?P<variable_name>[A-Z][A-Z0-9_]*_(?:TOKEN|PASS|KEY)))=[\"']?)[^\s\"'&,;(){}\[\]$<]{6,}",
     re.IGNORECASE,
 )
-"""In headers, command lines and JSON."""
+"""In headers, command lines, JSON, and where variables of the environment are set."""
+_MARKS = "--", "token", "Authorization", "_TOKEN=", "_PASS=", "_KEY="
 _LOOKS = re.compile(
     r"\b(?:A(?:KIA|SIA|GPA|IDA|ROA)[0-9A-Z]{16}"  # AWS key ids
     r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
     r"|hf_[A-Za-z0-9]{30,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}"
     r"|[sr]k[-_](?=[\w-]*(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{10})[\w-]{20,}"  # not words alone
     r"|(?<=hooks\.slack\.com/services/)T\w+/B\w+/\w{16,}|(?<=/api/webhooks/)\d{16,}/[\w-]{40,}"
+    r"|hv[sb]\.[\w-]{20,}"  # HashiCorp's Vault
     r"|npm_[A-Za-z0-9]{36}|pypi-[\w-]{20,}|dckr_pat_[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|wandb_v1_\w{20,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"  # JSON web tokens
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
@@ -92,10 +98,18 @@ def _is_certain(word: str) -> bool:
     return len(word) >= (6 if mixed else _CERTAIN)
 
 
+def certain() -> list[bytes]:
+    """The secrets that are known and long enough to be looked for within texts."""
+    if not _Known.environment:
+        _learn_environment()
+    return [word.encode("utf-8", "surrogateescape") for word in list(_Known.words) if _is_certain(word)]
+
+
 def _learn_environment() -> None:
     _Known.environment = True
     found = {value for name, value in os.environ.items() if is_secret_name(name)}
     _learn({value for value in found if len(value) >= _CERTAIN and not value.startswith(os.sep)})  # PWD is a folder
+    redact_arguments(getattr(sys, "orig_argv", sys.argv))  # which learns what it hides
 
 
 def is_secret_name(name: str) -> bool:
@@ -115,7 +129,7 @@ def redact(text: str) -> str:
     if len(text) < 6:
         return text
     text = _PAIR.sub(rf"\g<name>{HIDDEN}", text)
-    if "--" in text or "token" in text or "Authorization" in text:
+    if any(mark in text for mark in _MARKS):
         text = _MARKED.sub(_without_value, text)
     text = _BEARER.sub(rf"\g<name>{HIDDEN}", text)
     text = _LOOKS.sub(HIDDEN, text)
@@ -125,10 +139,10 @@ def redact(text: str) -> str:
 
 
 def _without_value(match: re.Match[str]) -> str:
-    named = match["option_name"] or match["entry_name"]
+    named = match["option_name"] or match["entry_name"] or match["variable_name"]
     if named and not is_secret_name(named):
         return match[0]
-    return f"{match['header'] or match['option'] or match['entry']}{HIDDEN}"
+    return f"{match['header'] or match['option'] or match['entry'] or match['variable']}{HIDDEN}"
 
 
 def _unless_a_digest(match: re.Match[str]) -> str:
@@ -167,8 +181,10 @@ def redact_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
     for word in arguments:
         option, equals, _ = word.partition("=")
         if hide_next and not word.startswith("-"):
+            _learn_given(word)
             shown.append(HIDDEN)
         elif equals and is_secret_name(option):
+            _learn_given(word[len(option) + 1 :])
             shown.append(f"{redact(option)}={HIDDEN}")
         elif word in _Known.words:
             shown.append(HIDDEN)
@@ -176,3 +192,9 @@ def redact_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
             shown.append(redact(word))
         hide_next = not equals and word.startswith("-") and is_secret_name(word)
     return tuple(shown)
+
+
+def _learn_given(value: str) -> None:
+    """Whatever parses the command line may file it under another name."""
+    if not value.isalpha() and _is_certain(value):
+        learn(value)

@@ -167,6 +167,65 @@ def test_secrets(repository: Path, git: Git) -> None:
     assert key.encode() not in everything
 
 
+SUSPICIOUS = {
+    "a.toml": 'token = "planted-0123"',
+    "b.yaml": "token: planted0123",
+    "c.yaml": "password:\n\n  # words\n  planted",
+    "d.json": '{"auths":{"https://example.org/v1/":{"auth":"UExBTlRFRDZ4OnNlY3JldA=="}}}',
+    "e.ini": "[db]\npass = planted",
+    "f.yaml": "passphrase: planted",
+    "g": "GITHUB_TOKEN=planted0123",
+    "h.yaml": "secret: |\n  planted",
+    "i.txt": "mysql --user root -pplanted db",
+    "j.yaml": "credentials:\n  key: planted",
+    "k.yaml": "users:\n- user:\n    client-key-data: cGxhbnRlZA",
+    "l.txt": "machine a login b password planted",
+    "m.txt": "localhost:5432:db:user:planted",
+    "n.yaml": "db: {user: x, password: planted, port: 3}",
+    "o.json": '{"token":\n   "planted01"}',
+    "p.yaml": "words:\n  - come by it: known-From-the-environment",
+    ".vault-token": "planted",
+}
+ORDINARY = {
+    "a.yaml": "num_tokens: 5\nmax_tokens: 1000000\npasses: 3\npass: 3\ntoken: '<pad>'\nbos_token: <s>\n",
+    "b.yaml": "tokenizer: bert\nauthors:\n  - kim\ntoken: ${HF_TOKEN}\npassword: null\nauth: no\npassword: '{{ x }}'",
+    "c.md": "The token: a unit of text.\nPassword: see the wiki\n",
+    "d.toml": 'token = ""\nkey = "value"\nmonitor_key = "loss"\n[tool.x]\nkeys = ["a"]',
+    "e.json": '{"tokens": 512, "unk_token": "<unk>", "key": "abc", "special_tokens": {"a": 1}}',
+    "f.yaml": "tokens:\n  pad: 0\nauth:\n  enabled: false\ntoken:\n  - a\nfirst_pass: yes",
+    "g.cfg": "[db]\nauth = none\ntokens = 5_000\n12:30:11 a:b\n",
+}
+
+
+def test_settings_that_git_does_not_track_are_kept_where_nothing_is_suspicious(repository: Path) -> None:
+    (repository / "conf").mkdir()
+    for name, text in SUSPICIOUS.items():
+        (repository / name).write_text(text)
+    for name, text in ORDINARY.items():
+        (repository / "conf" / name).write_text(text)
+    for _ in range(2):  # the second time from what is remembered
+        code = record(repository, DB_PASSWORD="known-From-the-environment")
+        found = listing(repository / ".autotrack", code["tree"])
+        assert {path for path, _ in code["left_out"]} == set(SUSPICIOUS)
+        assert {f"conf/{name}" for name in ORDINARY} == {path for path in found if path.startswith("conf/")}
+
+
+def test_source_that_git_does_not_track_is_kept_each_time(repository: Path) -> None:
+    (repository / "helper.py").write_text("password = 'planted-0123'\n")
+    (repository / "tool.sh").write_text("export DB_PASSWORD=planted-0123\n")
+    first, second = record(repository), record(repository)
+    assert first["tree"] == second["tree"]
+    assert first["secrets"] == second["secrets"] == ["helper.py", "tool.sh"]
+    assert (first["left_out"], second["left_out"]) == ([], [])
+
+
+def test_what_is_left_out_for_one_reason_is_one_gap(repository: Path) -> None:
+    for number in range(30):
+        (repository / f"{number}.conll").write_bytes(b"x" * (65 * 1024 + number))
+    assert len(record(repository)["left_out"]) == 30
+    assert next(what for what in gaps(repository / ".autotrack") if "conll" in what).endswith(" and 27 more")
+
+
 def test_caps(repository: Path, git: Git) -> None:
     (repository / "big.txt").write_bytes(b"x" * (2 << 20))
     code = record(repository)

@@ -63,6 +63,9 @@ def test_what_looks_like_a_key(secret: str) -> None:
     ("text", "secret"),
     [
         ("DB_PASSWORD=hunter22", "hunter22"),
+        ("export GITHUB_TOKEN=hunter22", "hunter22"),
+        ("passphrase: hunter22", "hunter22"),
+        ("https://host/x.csv?jwt=hunter22", "hunter22"),
         ("aws_secret_access_key = k3yval-1", "k3yval-1"),
         ('SECRET_KEY: "yaml-12"', "yaml-12"),
         ("Authorization: token a1b2c3d4e5", "a1b2c3d4e5"),
@@ -76,6 +79,23 @@ def test_secrets_within_texts(text: str, secret: str) -> None:
     assert redact(text) == text.replace(secret, HIDDEN).replace("T00000000/B00000000/[", "[")
 
 
+def test_the_value_of_an_option_is_known_wherever_it_comes_up(tmp_path: Path) -> None:
+    """Parsers file it under names of their own."""
+    source = """
+import argparse, autotrack
+parser = argparse.ArgumentParser()
+parser.add_argument("--token", dest="tk")
+print(parser.parse_args().tk)
+autotrack.log({"loss": 1.0})
+"""
+    (tmp_path / "inner.py").write_text(source)
+    run = "import subprocess, sys\nsubprocess.run([sys.executable, 'inner.py', '--token', 'plan' + 'ted-0123'])"
+    done = run_program(run, tmp_path)
+    assert done.stdout == "planted-0123\n", done.stderr
+    for path in (tmp_path / ".autotrack").rglob("*"):
+        assert path.is_dir() or b"planted-0123" not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,6 +104,8 @@ def test_secrets_within_texts(text: str, secret: str) -> None:
         '{"bos_token": "<|begin|>"}',
         "the secret: a story",
         "num_tokens=12345",
+        "PAD_TOKEN=abcdefgh",
+        "password: null",
     ],
 )
 def test_texts_of_vocabularies_stay(text: str) -> None:
