@@ -4,7 +4,7 @@ finished run.
 What is known as the first training of a job begins makes a key.  When the job has ended, the key and what could only
 be known then go on record, and whoever takes the job in leaves an entry in `index/<key>`; a later job with the same key
 reads that one file, compares the rest, and says one line.  All of it is the recorder's work but for a look at the
-global generators and flags.
+global generators, flags and variables; of these the code says which count.
 
 A generator that nobody has seeded may stand anywhere as long as nothing is drawn from it: in the training, and, where
 the model was made before that, since the generator was first seen.  A training that draws from one is nobody's
@@ -23,6 +23,8 @@ from blake3 import blake3
 
 from autotrack import events, libraries, shield
 from autotrack.capture import codefiles, environment, secrets, seeds
+from autotrack.capture.dependence import Dependence
+from autotrack.handles import Reading
 from autotrack.identity import files
 from autotrack.journal.folder import Folder
 
@@ -98,6 +100,8 @@ class Duplicates:
         self._data: dict[tuple[str, int], events.Dataset] = {}
         self._code: dict[str, str] | None = {}
         """Path to digest of the code that was imported as the training began; None where it is not known."""
+        self._depends = Dependence()
+        """What that code depends on."""
         self._key: str | None = None
         self._looked = self._several = self._random = self._ended = False
         self._wait = FIRST
@@ -111,16 +115,16 @@ class Duplicates:
             self._several = True
             return
         generators = event.generators or seeds.states()
-        names = (*environment.DETERMINISM, *_BACKENDS)
-        variables = {
-            name: value
-            for name, value in os.environ.items()
-            if name != "PYTHONHASHSEED" and (name.startswith(environment.THREADS) or name in names)
-        }
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
         flags = {**environment.determinism({}), "no GPU": hidden, "tensorflow": _seed_of_tensorflow()}
         self._start = Start(
-            event, generators, flags, tuple(map(str, sys.argv[1:])), tuple(sys.modules), variables, seeds.called()
+            event,
+            generators,
+            flags,
+            tuple(map(str, sys.argv[1:])),
+            tuple(sys.modules),
+            dict(os.environ),
+            seeds.called(),
         )
         self._recorder.soon("duplicates", self._work, FIRST)
 
@@ -180,7 +184,7 @@ class Duplicates:
             return None
         if not self._code:
             self._code = self._imported(start.modules)
-        if self._code is None:
+        if self._code is None or self._depends.chance:
             self._random = True
             return None
         assert self._program is not None
@@ -195,13 +199,23 @@ class Duplicates:
                 (name, about["state"]) for name, about in start.generators.items() if about.get("seed") is not None
             ),
             "seeds": sorted(start.calls),
-            "variables": sorted(start.variables.items()),
+            "variables": self._variables(start.variables),
             "flags": sorted(start.flags.items()),
             "python": environment.python(),
             "machine": [os.uname().sysname, os.uname().machine] if hasattr(os, "uname") else sys.platform,
             "packages": sorted((name, version) for name, version in packages.items() if name != "autotrack-ml"),
         }
         return blake3(encode(about)).hexdigest(16)
+
+    def _variables(self, every: dict[str, str]) -> list[tuple[str, str]]:
+        """Those that the code reads, and those that decide on numbers whatever it reads."""
+        names = (*environment.DETERMINISM, *_BACKENDS)
+        always = {
+            name: value
+            for name, value in every.items()
+            if name != "PYTHONHASHSEED" and (name.startswith(environment.THREADS) or name in names)
+        }
+        return sorted({*always.items(), *self._depends.among(every)})
 
     def _unseeded(self, start: Start) -> bool:
         if any(seed == "None" for _, seed in start.calls):
@@ -217,6 +231,7 @@ class Duplicates:
             paths = [libraries.file_of(sys.modules.get(name)) for name in modules]
             wanted = {os.path.abspath(path) for path in paths if path is not None and os.path.isabs(path)}
         found: dict[str, str] = {}
+        self._depends = Dependence()
         assert self._program is not None
         for place in (self._program, *codefiles.imported()):
             if wanted is None or place in wanted or place == self._program:
@@ -226,6 +241,8 @@ class Duplicates:
                     if os.stat(place).st_mtime > self._job.started or len(found) > CODE:
                         return None
                     found[self._relative(place)] = files.digest_file(place)[0]
+                    with Reading(place) as file:
+                        self._depends = self._depends.and_of(file.read(codefiles.UNTRACKED))
                 except OSError:
                     return None
         return found
@@ -285,7 +302,10 @@ class Duplicates:
         self._work()
         if self._key is None or self._random or not self._ended or self._start is None:
             return
-        every, begun = self._imported(None), self._code or {}
+        before, begun = self._depends, self._code or {}
+        every = self._imported(None)
+        if self._depends != before:  # what came later depends on more than the key knows
+            return
         train = [data for (role, _), data in self._data.items() if role == "train"]
         if every is None or not all(map(exact, train)):
             return

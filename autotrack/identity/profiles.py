@@ -113,7 +113,8 @@ class Profiles:
         """Profile the first that takes at most `granted` seconds; False where there is none: a large one that waits
         keeps no small one waiting."""
         with self._lock:
-            at = next((at for at, (_, _, seconds, _) in enumerate(self._waiting) if seconds <= granted), None)
+            waiting = list(self._waiting)  # to which the program's threads add
+            at = next((at for at, (_, _, seconds, _) in enumerate(waiting) if seconds <= granted), None)
             if at is None:
                 return False
             identity, held, _, size = self._waiting[at]
@@ -148,7 +149,7 @@ class Profiles:
         until = time.perf_counter() + AT_END
         while self._next(lambda: time.perf_counter() < until, until - time.perf_counter()):
             pass
-        for identity, *_ in self._waiting:
+        for identity, *_ in list(self._waiting):
             self._miss(identity)
         self._waiting.clear()
         self._finished = True

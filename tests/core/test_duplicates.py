@@ -72,12 +72,45 @@ def test_the_environment_is_part_of_it(first: str, tmp_path: Path) -> None:
 def test_what_parameters_and_inputs_are_decides_whatever_is_read(tmp_path: Path) -> None:
     """Given by a file, with the code the same; their order does not count."""
     source = FIT.replace('**{"alpha": 1.0, "tol": 0.01}', "**settings").replace(
-        "import numpy", "import json, os\nsettings = json.loads(os.environ['SETTINGS'])\nimport numpy"
+        "import numpy", "import json\nsettings = json.load(open('settings.json'))\nimport numpy"
     )
-    one = key(tmp_path, source, SETTINGS='{"alpha": 1.0, "tol": 0.1}')
+
+    def with_settings(text: str) -> Any:
+        (tmp_path / "settings.json").write_text(text)
+        return key(tmp_path, source)
+
+    one = with_settings('{"alpha": 1.0, "tol": 0.1}')
     assert one is not None
-    assert key(tmp_path, source, SETTINGS='{"tol": 0.1, "alpha": 1.0}') == one
-    assert key(tmp_path, source, SETTINGS='{"tol": 0.1, "alpha": 2.0}') not in (one, None)
+    assert with_settings('{"tol": 0.1, "alpha": 1.0}') == one
+    assert with_settings('{"tol": 0.1, "alpha": 2.0}') not in (one, None)
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        "os.environ['EPOCHS']",
+        "os.environ.get( 'EPOCHS' )",
+        "os.getenv('EPOCHS')",
+        "dict(os.environ)['EPOC' + 'HS']",
+        "env['EPOCHS']",
+        "'EPOCHS' in os.environ",
+    ],
+)
+def test_variables_count_that_the_program_reads(tmp_path: Path, access: str) -> None:
+    source = f"import os\nfrom os import environ as env\nprint({access})\n{FIT}"
+    if not access.startswith("env"):
+        source = source.replace("from os import environ as env\n", "")
+    one = key(tmp_path, source, EPOCHS="2", OTHER="1", SHLVL="1")
+    assert one is not None
+    assert key(tmp_path, source, EPOCHS="2", OTHER="1", SHLVL="2") == one
+    assert key(tmp_path, source, EPOCHS="3", OTHER="1", SHLVL="1") not in (one, None)
+    named = not access.startswith(("dict", "env"))
+    assert (key(tmp_path, source, EPOCHS="2", OTHER="2", SHLVL="1") == one) is named
+
+
+def test_a_module_that_comes_late_and_reads_variables(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text("import os\nos.environ.get('SCALE')\n")
+    assert key(tmp_path, FIT + "import late\n") is None
 
 
 @pytest.mark.parametrize(
@@ -86,8 +119,18 @@ def test_what_parameters_and_inputs_are_decides_whatever_is_read(tmp_path: Path)
         FIT.replace("np.random.seed(0)", "").replace("Ridge", "SGDRegressor"),
         FIT.replace("np.random.seed(0)", "np.random.default_rng()"),
         FIT.replace("np.random.seed(0)", "np.random.seed()"),
+        FIT + "np.random.RandomState()\n",
+        FIT + "import random\nrandom.Random( )\n",
+        FIT + "import sys\nsys.stdin\n",
     ],
-    ids=["drawn in the training", "a generator of one's own", "a seed of the system's choice"],
+    ids=[
+        "drawn in the training",
+        "a generator of one's own",
+        "a seed of the system's choice",
+        "an old generator",
+        "a generator of Python's",
+        "what is typed",
+    ],
 )
 def test_what_nobody_has_seeded_has_no_key(tmp_path: Path, source: str) -> None:
     assert key(tmp_path, source.replace('"alpha": 1.0', '"alpha": 0.1')) is None

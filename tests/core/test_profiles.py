@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -100,3 +102,18 @@ def test_lists_that_are_changed_in_the_meantime(job: Made) -> None:
     words[0]["word"].append(3)
     assert job.work()
     assert job.found == identities
+
+
+def test_what_comes_while_it_is_looked_for_the_next_one(job: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autotrack.identity.profiles.QUEUED", 1_000_000)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    adding = threading.Thread(target=lambda: [job.profiles.later(str(at), np.full(3, at)) for at in range(5_000)])
+    adding.start()
+    try:
+        while adding.is_alive():
+            assert not job.profiles._next(lambda: True, 0.0)
+    finally:
+        adding.join()
+        sys.setswitchinterval(before)
+    assert job.profiles.waiting == 5_000

@@ -1,0 +1,64 @@
+"""What the source of a program says that its work depends on, beside what is recorded anyway: variables of the
+environment, input that is typed, and generators of its own that nobody has seeded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_ACCESS = re.compile(rb"\b(?:environb?|getenvb?)\b(\s+as\b)?")
+_NAMED = re.compile(
+    rb"\benvironb?\s*(?:\[|\.\s*(?:get|setdefault|pop)\s*\()\s*b?[\"'](\w+)[\"']"
+    rb"|\bgetenvb?\s*\(\s*b?[\"'](\w+)[\"']"
+    rb"|[\"'](\w+)[\"']\s+(?:not\s+)?in\s+(?:os\s*\.\s*)?environb?\b"
+)
+_BY_OTHERS = re.compile(rb"\b(?:env_?prefix|\w*envvar\w*|BaseSettings|decouple|dotenv|environs|dynaconf|oc\.env)\b")
+"""Of libraries that read variables: pydantic, click, decouple, dotenv, environs, dynaconf, OmegaConf."""
+_CHANCE = re.compile(
+    rb"\b(?:RandomState|Random|SeedSequence|MT19937|PCG64(?:DXSM)?|Philox|SFC64)\s*\(\s*(?:None\s*)?\)|\bSystemRandom\b"
+    rb"|\burandom\b|\bsys\s*\.\s*stdin\b|(?<![\w.])input\s*\(\s*[\"')]|\bfileinput\b"
+)
+_PASSING = re.compile(
+    r"(_|(OLD)?PWD|SHLVL|TMPDIR|LINES|COLUMNS|PS1|PATH|HOME|USER|LOGNAME|MAIL|HOST(NAME)?|DISPLAY|LANG(UAGE)?|LS_COLORS|"
+    r"WINDOWID|COLORTERM|EDITOR|PAGER|VISUAL|SHELL|INVOCATION_ID|JOURNAL_STREAM|STY|PYTHON(PATH|HASHSEED|UNBUFFERED|"
+    r"STARTUP)|VIRTUAL_ENV(_PROMPT)?|WAYLAND_DISPLAY|XAUTHORITY|GPG_AGENT_INFO|MANAGERPID|SYSTEMD_EXEC_PID|"
+    r"(SLURM|PBS|LSB|SGE|JOB|K8S|KUBERNETES|VSCODE|JPY|JUPYTER|CONDA|PYTEST|AUTOTRACK|TERM|TMUX|SSH|XDG|DBUS|LC|GNOME|KDE|"
+    r"GTK|QT|ITERM|VTE|PYCHARM|CLICOLOR|GITHUB|CI|BUILD|RUNNER|WANDB|MLFLOW|COMET|NEPTUNE)(_\w*)?|\w*_(PORT|SERVICE_HOST)|"
+    r"\w*_PORT_\w+)"
+)
+"""Variables that differ between two starts and say nothing of the work, unless the program names them."""
+
+
+class Dependence(NamedTuple):
+    """What some source depends on."""
+
+    variables: frozenset[str] = frozenset()
+    """The names of the variables that it reads or sets."""
+    any_variable: bool = False
+    """Whether it may read others."""
+    chance: bool = False
+    """Whether it may do something else when it is started once more."""
+
+    def and_of(self, content: bytes) -> Dependence:
+        """Of what was looked at, and of one more text."""
+        names = {next(filter(None, found.groups())).decode() for found in _NAMED.finditer(content)}
+        others = _BY_OTHERS.search(content) is not None
+        if not others:
+            rest = _NAMED.sub(b"", content)
+            others = any(found[1] or not _is_imported(rest, found.start()) for found in _ACCESS.finditer(rest))
+        chance = self.chance or _CHANCE.search(content) is not None
+        return Dependence(self.variables | names, self.any_variable or others, chance)
+
+    def among(self, variables: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Those of the variables that count."""
+        return sorted((name, value) for name, value in variables.items() if self._counts(name))
+
+    def _counts(self, name: str) -> bool:
+        return name in self.variables or (self.any_variable and _PASSING.fullmatch(name) is None)
+
+
+def _is_imported(content: bytes, at: int) -> bool:
+    """Whether this is `from os import environ`."""
+    line = content[content.rfind(b"\n", 0, at) + 1 : at]
+    return line.lstrip().startswith(b"from os import")
