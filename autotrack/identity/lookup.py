@@ -19,14 +19,17 @@ CANDIDATES = 1_000
 """Rows that are compared whole: those whose first entry is the same."""
 COMPARED = 10
 """Rows of tables that are compared whole."""
-ROW_BYTES = 4096
-"""The largest row that is remembered of data that may go."""
+REMEMBERED, REMEMBERED_BYTES = 64, 1 << 15
+"""Rows that are remembered of data that may go, and their bytes."""
+WIDEST = 128
+"""Columns of data in another container or of another type that is looked through."""
 LONGEST = 1_000_000
 """Rows of lists that are looked through."""
 
 
-def rows_in(given: Any, there: list[Any]) -> Found | None:
-    """Whether rows of some data are in any of others; None where that can't be seen.
+def rows_in(given: Any, there: list[Any], alike: bool = True) -> Found | None:
+    """Whether rows of some data are in any of others; None where that can't be seen.  Without `alike`, they are of
+    another container or type, and compared as far as they are numbers.
 
     Rows of few different values are in other data by chance: only rows that are there once tell that they were taken
     from it.
@@ -35,7 +38,7 @@ def rows_in(given: Any, there: list[Any]) -> Found | None:
     if not count or ROWS * sum(_length(data) * _width(data) for data in there) > LOOKED_AT:
         return None
     places = range(0, count, max(count // ROWS, 1))[:ROWS]
-    often = [_times_in_any(given, at, there) for at in places]
+    often = [_times_in_any(given, at, there) for at in places] if alike else _times_across(given, places, there)
     known = [times for times in often if times is not None]
     if not known:
         return None
@@ -46,16 +49,31 @@ def rows_in(given: Any, there: list[Any]) -> Found | None:
     return "all" if sum(times == 1 for times in known) >= 0.75 * len(often) else "unsure"
 
 
-def first_row(data: Any) -> Any:
-    """A copy of the first row of a matrix; None for anything else."""
+def some_rows(data: Any) -> Any:
+    """A copy of rows from all over a matrix; None for anything else."""
     array = _matrix(data)
-    return array[0].copy() if array is not None and len(array) and array[0].nbytes <= ROW_BYTES else None
+    if array is None or not len(array):
+        return None
+    most = min(REMEMBERED, REMEMBERED_BYTES // max(array[0].nbytes, 1), len(array))
+    return array[_places(len(array), most)].copy() if most else None
 
 
-def times(data: Any, row: Any) -> int | None:
-    """How often a matrix has this row; None for what is no matrix of such rows."""
-    array = _matrix(data)
-    return None if array is None or array.shape[1] != len(row) else _held(array, row)
+def _places(count: int, most: int) -> list[int]:
+    return [at * count // most for at in range(most)]
+
+
+def times(data: Any, rows: Any) -> list[int] | None:
+    """How often a matrix has each of these rows, or of some of them; None for what is no matrix of such rows."""
+    numpy, array = sys.modules["numpy"], _matrix(data)
+    if array is None or array.shape[1] != rows.shape[1]:
+        return None
+    if len(rows) * len(array) > LOOKED_AT:
+        rows = rows[:: max(len(rows) // ROWS, 1)]
+    if len(rows) * len(array) > LOOKED_AT:
+        return None
+    first, theirs = _coarser(rows[:, 0], array[:, 0])
+    may = numpy.isin(first, theirs) | (first != first)
+    return [_held(array, row) if there else 0 for row, there in zip(rows, may, strict=True)]
 
 
 def _length(data: Any) -> int:
@@ -113,10 +131,51 @@ def _held(array: Any, row: Any) -> int:
 
 def _same(values: Any, value: Any) -> Any:
     """Where values are equal; NaN is the same as NaN here."""
+    values, value = _coarser(values, value)
     equal = values == value
     if values.dtype.kind == "f":
         equal |= (values != values) & (value != value)
     return equal
+
+
+def _coarser(one: Any, other: Any) -> tuple[Any, Any]:
+    """Numbers of two types as the type has them that tells fewer apart."""
+    if one.dtype != other.dtype:
+        for dtype in sorted((one.dtype, other.dtype), key=lambda dtype: dtype.itemsize):
+            if dtype.kind == "f" and dtype.itemsize < 8:
+                return one.astype(dtype), other.astype(dtype)
+    return one, other
+
+
+def _times_across(given: Any, places: range, there: list[Any]) -> list[int | None]:
+    """How often rows are in data of other containers or types; None where that can't be seen."""
+    mine, theirs = _columns(given), [_columns(data) for data in there]
+    if mine is None or any(columns is None or len(columns) != len(mine) for columns in theirs):
+        return [None]
+    names = [list(data.columns) for data in (given, *there) if hasattr(data, "columns")]
+    if any(other != names[0] for other in names):
+        return [None]
+    return [sum(_held_in(columns or [], [values[at] for values in mine]) for columns in theirs) for at in places]
+
+
+def _columns(data: Any) -> list[Any] | None:
+    """The columns of a matrix, or of a table that is nothing but numbers."""
+    matrix = _matrix(data)
+    width = getattr(data, "shape", (0,))[-1]
+    if not 0 < width <= WIDEST:
+        return None
+    found = list(matrix.T) if matrix is not None else [values for _, values in columns.numbers_of(data)]
+    return found if len(found) == width and all(values.dtype.kind in "biuf" for values in found) else None
+
+
+def _held_in(columns: list[Any], row: list[Any]) -> int:
+    numpy = sys.modules["numpy"]
+    left = numpy.flatnonzero(_same(columns[0], row[0]))
+    for values, value in zip(columns[1:], row[1:], strict=True):
+        if not len(left):
+            return 0
+        left = left[_same(values[left], value)]
+    return len(left)
 
 
 def _times_sparse(given: Any, at: int, there: Any) -> int | None:

@@ -6,6 +6,7 @@ None: a score is then filed without a split.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import deque
 from typing import Any
@@ -18,6 +19,10 @@ KEPT = 64
 """Datasets that are remembered of a strand: `partial_fit` brings one with each call."""
 BATCHES = 8
 """The last data of a training whose rows are looked at."""
+UNLIKELY = 1e-3
+"""The chance that a part of the training data has as few of its remembered rows, from which on it is other data."""
+FEW = 0.25
+"""Of the rows that a part of the training data would have, the share up to which other data has some by mistake."""
 TRAIN = "train"
 MIXED = "mixed"
 OTHER = "test"
@@ -25,9 +30,9 @@ OTHER = "test"
 
 
 class _Used:
-    """Data that was used, without keeping it alive: its shape, its identity once that is known, one of its rows."""
+    """Data that was used, without keeping it alive: its shape, its identity once that is known, some of its rows."""
 
-    __slots__ = ("_container", "description", "number", "part", "reference", "role", "row")
+    __slots__ = ("_container", "description", "number", "part", "reference", "role", "rows")
 
     def __init__(
         self, role: str, number: int, part: str, data: Any, description: events.Dataset, container: Any
@@ -36,7 +41,7 @@ class _Used:
         """None: it is not told."""
         self.number, self.part, self.description = number, part, description
         self.reference, self._container = _weak(data), _weak(container)
-        self.row = lookup.first_row(data)
+        self.rows = lookup.some_rows(data) if part == "features" else None
 
     @property
     def data(self) -> Any:
@@ -82,7 +87,7 @@ class Roles:
         for entry in reversed(self._evaluated):
             if entry.part == "features" and asked.is_(entry):
                 return entry.role
-        found = _by_rows(used[:BATCHES], asked) if used else None
+        found = _by_rows(used[:BATCHES], asked, whole=len(used) <= BATCHES) if used else None
         if found == MIXED:
             self._mixed.append(_weak(data))
         return found if found != MIXED else None
@@ -144,26 +149,46 @@ class _Asked:
         return None if self._digest[0] is None else self._digest[0] == theirs.id
 
 
-def _by_rows(used: list[_Used], asked: _Asked) -> str | None:
-    """The role by the rows that are looked at, or by the number of columns."""
+def _by_rows(used: list[_Used], asked: _Asked, *, whole: bool) -> str | None:
+    """The role by the rows that are looked at, or by the number of columns; `whole`: of all data of the training."""
     data, description = asked.data, asked.description
     widths = {entry.description.columns for entry in used}
     if description.columns is not None and None not in widths and description.columns not in widths:
         return OTHER
-    if any(
-        (entry.description.kind, entry.description.schema) != (description.kind, description.schema) for entry in used
-    ):
-        return None  # a copy of the same may be in another container or type
     alive = [entry.data for entry in used if entry.data is not None]
     if len(alive) == len(used):
-        return {"all": TRAIN, "none": OTHER, "some": MIXED}.get(lookup.rows_in(data, alive) or "")
-    # Of data that is gone the first row is known: what has fewer rows may be a part without it.
-    held = [lookup.times(data, entry.row) if entry.row is not None else None for entry in used]
+        alike = all(
+            (entry.description.kind, entry.description.schema) == (description.kind, description.schema)
+            for entry in used
+        )
+        return {"all": TRAIN, "none": OTHER, "some": MIXED}.get(lookup.rows_in(data, alive, alike) or "")
+    return _by_remembered(used, data, description.rows or 0, whole)
+
+
+def _by_remembered(used: list[_Used], data: Any, given: int, whole: bool) -> str | None:
+    """The role by how many of the rows come again that are remembered of data that is gone: of a part of it, as many
+    as it is large."""
+    times: list[int] = []
+    for entry in used:
+        found = lookup.times(data, entry.rows) if entry.rows is not None else None
+        if found is None:
+            return None
+        times += found
     rows = [entry.description.rows or 0 for entry in used]
-    given = description.rows or 0
-    if all(held) and held.count(1) >= 0.75 * len(held) and given <= sum(rows):
-        return TRAIN
-    return OTHER if set(held) == {0} and given >= max(rows) else None
+    held = sum(map(bool, times))
+    if held == len(times):
+        return TRAIN if times.count(1) >= 0.75 * len(times) and given <= sum(rows) else None
+    if not held and given >= max(rows):
+        return OTHER
+    share = min(given / max(sum(rows), 1), 1.0)
+    if not whole or _chance(held, len(times), share) > UNLIKELY:
+        return None
+    return OTHER if held <= FEW * share * len(times) else MIXED
+
+
+def _chance(most: int, count: int, share: float) -> float:
+    """The chance that at most so many of `count` rows are in a share of all."""
+    return sum(math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(most + 1))
 
 
 def _weak(data: Any) -> Any:

@@ -192,6 +192,42 @@ def test_parts_of_the_training_data_are_told_from_others(recording: Recording, w
     assert set(last(recording).points) == {"train/accuracy", "test/accuracy"}
 
 
+FRAME = pd.DataFrame(CANCER, columns=[f"c{at}" for at in range(CANCER.shape[1])])
+WHOLE = (CANCER * 100).astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        (FRAME, CANCER), (CANCER, FRAME), (WHOLE, WHOLE.astype(float)), (CANCER, CANCER.astype("f4")),
+        (pd.DataFrame(WHOLE), pd.DataFrame(WHOLE.astype(float))), (FRAME, FRAME.assign(c1=FRAME.c1.astype("f4"))),
+    ],
+    ids=["table and array", "array and table", "integers", "single precision", "tables", "one column"],
+)  # fmt: skip
+def test_rows_are_told_in_other_containers_and_types(recording: Recording, known: Any, asked: Any) -> None:
+    model = DecisionTreeClassifier(max_depth=2).fit(known[:400], SICK[:400])
+    train, test = asked[10:60], asked[420:480]
+    model.score(train, SICK[10:60])
+    assert set(last(recording).points) == {"train/accuracy"}
+    model.score(test, SICK[420:480])
+    assert set(last(recording).points) == {"train/accuracy", "test/accuracy"}
+
+
+def test_data_that_is_gone_is_told_by_some_of_its_rows(recording: Recording) -> None:
+    train, test = CANCER[:400], CANCER[400:]
+    leaking = np.concatenate([train[:8], test])
+    half = np.concatenate([train[:100], test[:100]])
+
+    def scored(data: Any) -> set[str]:
+        model = DecisionTreeClassifier(max_depth=2).fit(train + 0, SICK[:400])
+        model.score(data, SICK[: len(data)])
+        return {name for name in last(recording).points if "accuracy" in name}
+
+    assert scored(train + 0) == {"train/accuracy"}
+    assert scored(test) == scored(leaking) == {"test/accuracy"}
+    assert scored(half) == scored(train[100:300]) == scored(test[:4]) == {"accuracy"}
+
+
 def test_reports_are_kept_as_their_values(recording: Recording) -> None:
     model = GaussianNB().fit(X[::2], Y[::2])
     predicted = model.predict(X[1::2])
