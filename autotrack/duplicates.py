@@ -238,7 +238,9 @@ class Duplicates:
                 try:
                     if not os.path.isfile(place) and place != self._program:
                         continue  # `torch.ops` says that it is `_ops.py`
-                    if os.stat(place).st_mtime > self._job.started or len(found) > CODE:
+                    status = os.stat(place)
+                    changed = codefiles.changed_ns(status.st_mtime_ns, status.st_ctime_ns)
+                    if changed > self._job.started * 1e9 or len(found) > CODE:
                         return None
                     found[self._relative(place)] = files.digest_file(place)[0]
                     with Reading(place) as file:

@@ -56,8 +56,9 @@ def scripts() -> str:
 
 
 def variables_of(module: object) -> dict[str, Any]:
-    """The variables of a module, without asking the module: that would load one that is loaded when it is used."""
-    return object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}
+    """The variables of a module, without asking the module, nor for its class: that would load one that is loaded when
+    it is used."""
+    return object.__getattribute__(module, "__dict__") if issubclass(type(module), ModuleType) else {}
 
 
 def file_of(module: object) -> str | None:

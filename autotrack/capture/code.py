@@ -148,7 +148,8 @@ class Code:
                     self._keep(key, place, os.stat(place), tracked=True, elsewhere=path is None)
                 yield
             if key in files:
-                if files[key].state[1] > self._job.started * 1e9 and (place == self._program or self._tree is not None):
+                edited = codefiles.changed_ns(files[key].state[1], files[key].state[2]) > self._job.started * 1e9
+                if edited and (place == self._program or self._tree is not None):
                     self._changed_before[key] = None
                 own[key.lstrip("/")] = files[key][:2]
         return own

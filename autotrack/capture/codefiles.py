@@ -80,7 +80,9 @@ def _walk(
     tree: Tree, outputs: Collection[str], own: str, seen: itertools.count[int], prefix: str, depth: int
 ) -> Iterator[Found | Omitted | None]:
     tracked, folders = yield from _tracked(tree)
-    yield from _Walk(tree, outputs, own, seen, prefix, tracked, folders).folder("", depth)
+    walk = _Walk(tree, outputs, own, seen, prefix, tracked, folders)
+    yield from walk.tracked()  # of which nothing is left out for want of room or time
+    yield from walk.folder("", depth)
 
 
 class _Walk:
@@ -93,7 +95,8 @@ class _Walk:
         self._ignored = Ignored(tree)
 
     def folder(self, folder: str, depth: int, ignored: bool = False) -> Iterator[Found | Omitted | None]:
-        """What is in a folder; of one that is `ignored`, or made to hold no code, what git tracks all the same."""
+        """What is in a folder and not tracked; of one that is `ignored`, or made to hold no code, only repositories
+        that are tracked."""
         try:
             with os.scandir(os.path.join(self._tree.root, folder)) as listed:
                 entries = list(itertools.islice(listed, MANY + 1))
@@ -102,7 +105,6 @@ class _Walk:
             return
         if len(entries) > MANY or next(self._seen) > FOLDERS:
             yield Omitted(self._prefix + folder, "there is so much in it that only what git tracks is looked at")
-            yield from self._tracked_below(folder)
             return
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -119,19 +121,23 @@ class _Walk:
                 yield Omitted(self._prefix + path, f"it can't be read: {error.strerror}")
         yield None
 
-    def _tracked_below(self, folder: str) -> Iterator[Found | Omitted | None]:
-        """The files of a folder that git tracks, and of those within it."""
-        begin = f"{folder}/" if folder else ""
+    def tracked(self) -> Iterator[Found | Omitted | None]:
+        """The files that git tracks."""
         for path, mode in self._tracked.items():
-            if path.startswith(begin) and mode != worktree.MODULE:
-                place = os.path.join(self._tree.root, path)
-                try:
-                    status = os.lstat(place)
-                except OSError:
-                    continue
-                if status.st_size <= TRACKED:
-                    yield Found(self._prefix + path, place, status, True)
-                yield None
+            if mode == worktree.MODULE:
+                continue
+            place, shown = os.path.join(self._tree.root, path), self._prefix + path
+            try:
+                status = os.lstat(place)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                yield Omitted(shown, f"it can't be read: {error.strerror}")
+                continue
+            if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+                long = status.st_size > TRACKED
+                yield Omitted(shown, f"more than {TRACKED:,} bytes") if long else Found(shown, place, status, True)
+            yield None
 
     def _below(self, entry: os.DirEntry[str], path: str, depth: int, ignored: bool) -> Iterator[Found | Omitted | None]:
         if entry.name == ".git" or entry.path == self._own:
@@ -151,24 +157,20 @@ class _Walk:
             yield from self.folder(path, depth + 1, ignored)
 
     def _file(self, entry: os.DirEntry[str], path: str, ignored: bool) -> Found | Omitted | None:
-        tracked, shown = path in self._tracked, self._prefix + path
-        if entry.name == ".git":
+        shown = self._prefix + path
+        if ignored or entry.name == ".git" or path in self._tracked:
             return None
-        if not tracked:
-            _, dot, kind = entry.name.rpartition(".")
-            if ignored or (dot and kind.lower() in _DATA) or entry.path in self._outputs:
-                return None
-            if self._ignored(path, folder=False):
-                return None
-            if made_for_secrets(path):
-                return Omitted(shown, "its name says that it holds secrets, and git does not track it")
+        _, dot, kind = entry.name.rpartition(".")
+        if (dot and kind.lower() in _DATA) or entry.path in self._outputs or self._ignored(path, folder=False):
+            return None
+        if made_for_secrets(path):
+            return Omitted(shown, "its name says that it holds secrets, and git does not track it")
         status = entry.stat(follow_symlinks=False)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
             return None
-        limit = TRACKED if tracked else UNTRACKED
-        if status.st_size > limit:
-            return Omitted(shown, f"more than {limit:,} bytes")
-        return Found(shown, entry.path, status, tracked)
+        if status.st_size > UNTRACKED:
+            return Omitted(shown, f"more than {UNTRACKED:,} bytes")
+        return Found(shown, entry.path, status, False)
 
 
 def _tracked(tree: Tree) -> Generator[None, None, tuple[dict[str, int], set[str]]]:
@@ -190,6 +192,12 @@ def _holds_no_code(entry: os.DirEntry[str]) -> bool:
     return entry.name in _FOLDERS or any(
         os.path.exists(os.path.join(entry.path, mark)) for mark in ("pyvenv.cfg", "conda-meta")
     )
+
+
+def changed_ns(content: int, inode: int) -> int:
+    """When a file was changed, by the times of change of its content and of its inode: the first can be set to
+    whatever a program likes, the second is that of the creation on Windows."""
+    return min(content, inode) if os.name == "posix" else content
 
 
 def made_for_secrets(path: str) -> bool:

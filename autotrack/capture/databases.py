@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Found: TypeAlias = "tuple[str | None, str | int, str]"
     """The path or, without one, the key of the parameter that is it; and how it is opened."""
 
-_WORTH = re.compile(r"from|join|read_|scan|copy|attach|export|import|sniff", re.IGNORECASE)
+_WORTH = re.compile(r"from|join|read_|scan|copy|attach|export|import|sniff|summarize|describe|pivot", re.IGNORECASE)
 _TOKEN = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$\d+|\$[a-z]\w*(?!\$)|\w+|[^\s\w]",
     re.DOTALL | re.IGNORECASE,
@@ -112,12 +112,14 @@ def _look(query: str) -> Iterator[Found]:
     """Where tables are named, as what is given first to functions that read, in COPY, ATTACH, IMPORT and EXPORT."""
     within: list[_Within] = []
     words: list[str] = []
+    clauses = [""]
+    """Of each of them, and outside of them all, the part of the query that is at."""
     count = 0
     for token in _TOKEN.findall(query):
         if token.startswith(("--", "/*")):
             continue
         if token == ";":
-            words = []
+            words, clauses[-1] = [], ""
             continue
         text: str | None = None
         key: str | int | None = None
@@ -131,14 +133,18 @@ def _look(query: str) -> Iterator[Found]:
             key = int(token[1:]) - 1 if token[1:].isdigit() else token[1:]
         if token in ("(", "["):
             within.append(_Within(words[-1] if words and token == "(" else token, within[-1] if within else None))
+            clauses.append("")
         elif token in (")", "]") and within:
             within.pop()
+            clauses.pop()
         elif token == "," and within:
             within[-1].commas += 1
-        how = _how(words, within) if text is not None or key is not None else ""
+        how = _how(words, within, clauses[-1]) if text is not None or key is not None else ""
         if how:
             yield text, key or 0, how
         words.append(token.upper())
+        if words[-1] in _CLAUSES:
+            clauses[-1] = words[-1]
 
 
 class _Within:
@@ -152,13 +158,20 @@ class _Within:
         """The innermost ones that are no list."""
 
 
-def _how(words: list[str], within: list[_Within]) -> str:
+_TABLES = frozenset(("FROM", "JOIN", "SUMMARIZE", "DESCRIBE", "PIVOT", "UNPIVOT"))
+"""After which a table is named."""
+_CLAUSES = frozenset(
+    ("SELECT", "FROM", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "QUALIFY", "UNION", "ON", "USING")
+)
+
+
+def _how(words: list[str], within: list[_Within], clause: str) -> str:
     before = words[-1] if words else ""
     call = within[-1].call if within else None
     if call is not None and call.commas == 0 and before in ("(", "[", ","):
         name = call.name.lower()
         return "read" if name.startswith(("read_", "sniff_")) or name.endswith("_scan") else ""
-    if before in ("FROM", "JOIN"):
+    if before in _TABLES or (before == "," and clause == "FROM"):
         return "read"
     if words[:1] == ["COPY"]:
         return "written" if before == "TO" else ""

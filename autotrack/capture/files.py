@@ -167,7 +167,13 @@ class Files:
     def touched(self, path: str, writing: bool, state: tuple[int, ...] | None = None) -> None:
         """A file that was read or written; `state`: what it was as it was opened, where that is known.  One for writing
         counts as written only if it changes from there; () stands for one, or a folder, that certainly was."""
-        if not self.outside() or "://" in path or path.endswith(_SOURCES) or path.startswith(_foreign()):
+        if (
+            not self.outside()
+            or "://" in path
+            or "\0" in path
+            or path.endswith(_SOURCES)
+            or path.startswith(_foreign())
+        ):
             return
         try:
             folder = "" if path[:1] == "/" else os.getcwd()

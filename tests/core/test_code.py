@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,40 @@ def test_a_folder_with_very_many_files(repository: Path, git: Git) -> None:
     assert "program.py" in found
     assert [path for path in found if path.startswith("samples/")] == ["samples/reader.py"]
     assert [path for path, _ in code["left_out"]] == ["samples"]
+
+
+def test_what_git_tracks_is_kept_first(repository: Path, git: Git) -> None:
+    """Whatever lies beside it."""
+    (repository / "zz").mkdir()
+    for number in range(20):
+        (repository / "zz" / f"{number}.yaml").write_text(f"a: {number}\n")
+    git("add", "zz")
+    (repository / "many").mkdir()
+    for number in range(200):
+        (repository / "many" / f"{number}.py").write_text("x = 1\n")
+    source = "from autotrack.capture import codefiles\ncodefiles.FILES = 100\n" + PROGRAM
+    found = listing(repository / ".autotrack", record(repository, source)["tree"])
+    assert len([path for path in found if path.startswith("zz/")]) == 20
+    assert len(found) == 100
+
+
+def test_times_that_lie_in_the_future(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    os.utime(tmp_path / "helper.py", (time.time() + 3600,) * 2)
+    assert record(tmp_path, "import helper\n" + PROGRAM)["edited"] == []
+
+
+def test_what_is_no_module_is_not_asked(tmp_path: Path) -> None:
+    source = """
+import sys
+class Lazy:
+    @property
+    def __class__(self):
+        raise RuntimeError("asked")
+sys.modules["lazy"] = Lazy()
+"""
+    assert "tree" in record(tmp_path, source + PROGRAM)
+    assert gaps(tmp_path / ".autotrack") == {}
 
 
 @pytest.mark.parametrize("state", ["locked", "rebase", "worktree", "lfs", "submodule", "split", "no commit", "sparse"])

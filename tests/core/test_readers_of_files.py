@@ -165,7 +165,9 @@ def test_duckdb(name: str, tmp_path: Path) -> None:
         ("attach if not exists 'a' as x; set y to 'b'", [("a", "database")]),
         ("export database 'a'; import database 'b'", [("a", "written"), ("b", "read")]),
         ("from 'a' " + "/* " * 30_000, [("a", "read")]),
-        (f"from f({'[(' * 1000}'a', 'b'{')]' * 1000}), 'c', 'd.csv'", []),
+        (f"from f({'[(' * 1000}'a', 'b'{')]' * 1000}), 'c', 'd.csv'", [("c", "read"), ("d.csv", "read")]),
+        ("select 'x', 'y' from 'a' as t, 'b' where z in ('u', 'v') and w = 't', 's'", [("a", "read"), ("b", "read")]),
+        ("summarize 'a'; describe 'b'; pivot 'c' on x", [("a", "read"), ("b", "read"), ("c", "read")]),
         (
             f"from read_csv({'[' * 1000}'a', 'b'{']' * 1000}, 'c') join 'd'",
             [("a", "read"), ("b", "read"), ("d", "read")],
