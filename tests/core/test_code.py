@@ -292,10 +292,10 @@ def test_what_git_tracks_is_kept_first(repository: Path, git: Git) -> None:
     assert len(found) == 100
 
 
-def test_times_that_lie_in_the_future(tmp_path: Path) -> None:
-    (tmp_path / "helper.py").write_text("x = 1\n")
-    os.utime(tmp_path / "helper.py", (time.time() + 3600,) * 2)
-    assert record(tmp_path, "import helper\n" + PROGRAM)["edited"] == []
+def test_times_that_lie_in_the_future(repository: Path) -> None:
+    (repository / "helper.py").write_text("x = 1\n")
+    os.utime(repository / "helper.py", (time.time() + 3600,) * 2)
+    assert record(repository, "import helper\n" + PROGRAM)["edited"] == []
 
 
 def test_what_is_no_module_is_not_asked(tmp_path: Path) -> None:
