@@ -56,11 +56,12 @@ def report_artifact(
     unknown: str = "",
     number: int | None = None,
     when: float | None = None,
+    place: str | None = None,
 ) -> int | None:
     """A file that was `read` or `written` by the job.  `model` is the identity of the model inside, or what the
     recorder has to call with the path for it; `closed`, where given, says when its content is whole; `unknown`, why
     there is no use in a digest; `number`, under which number it was reported before; `when` it was opened, or written
-    last, in seconds since the epoch, where that was not now.  Returns its number."""
+    last, in seconds since the epoch, where that was not now; `place`, where it lies now.  Returns its number."""
     try:
         path = os.path.abspath(path)
     except FileNotFoundError:  # the current folder is gone
@@ -79,9 +80,10 @@ def report_artifact(
     if unknown:
         job.report(_undigested(number, unknown))
     elif job.recorder is not None:
-        version = _version(path) if closed is None else None
+        here = place or path
+        version = _version(here) if closed is None else None
         inside = model if callable(model) else None
-        job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, version, closed, inside))
+        job.recorder.later(f"digest of {path}", lambda: _digest(job, number, path, here, version, closed, inside))
     return number
 
 
@@ -139,31 +141,32 @@ def _digest(
     job: Job,
     number: int,
     path: str,
+    here: str,
     version: Version | None,
     closed: Callable[[], bool] | None,
     inside: Callable[[str], str | None] | None,
 ) -> bool | None:
-    """Digest a file once it is whole, where it is still the one that was seen.  False: not yet."""
+    """Digest a file once it is whole, which lies `here`, where it is still the one that was seen.  False: not yet."""
     if closed is not None and not closed():
         return False
-    version = version or _version(path)
+    version = version or _version(here)
 
     def changed() -> bool:
-        return job.artifacts.get((path, True), 0) > number or _version(path) != version
+        return job.artifacts.get((path, True), 0) > number or _version(here) != version
 
     def found(model: str | None) -> events.ArtifactDigested:
         return events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=size, model=model)
 
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(os.stat(here).st_mode):
             job.report(_undigested(number, "it is no file that could be read once more"))
             return None
         if not changed():
-            _settle(path)
-            digest, size = files.digest_file(path, files.Cache(job.root))
+            _settle(here)
+            digest, size = files.digest_file(here, files.Cache(job.root))
             if not changed():
                 job.report(found(None))
-                model = inside(path) if inside is not None else None
+                model = inside(here) if inside is not None else None
                 if model is not None and not changed():
                     job.report(found(model))
                 return None

@@ -263,6 +263,7 @@ class ArtifactSeen(Event, frozen=True, kw_only=True, tag="artifact"):
     mode: str
     """`read` or `written`."""
     kind: str = "file"
+    """`file`; `checkpoint`, `folder` of many; `appended`, where what the file held before is still in it."""
     strand: str | None = None
     step: int | None = None
     model: str | None = None

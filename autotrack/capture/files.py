@@ -21,12 +21,12 @@ import functools
 import io
 import itertools
 import os
-import stat
 import sys
 import time
 from collections import deque
 
 from autotrack import context, libraries, shield
+from autotrack.capture.openings import SLACK, OpenedFile, Opening, Writer, state_of
 from autotrack.entries import Entry, StandIn
 from autotrack.extension import Switch
 from autotrack.frames import transparent
@@ -45,8 +45,8 @@ CALM = 2.0
 """Seconds for which a file that was written must be left alone before it is digested."""
 MANY = 50
 """Files of one folder that stand for themselves; more make a manifest."""
-SLACK = 0.02
-"""Seconds by which the clock of a file system may lag behind."""
+WRITERS = 256
+"""Files open for writing of which it is watched when they are closed."""
 KEPT = 100_000
 """Openings that wait at most, and files that are known at most."""
 
@@ -89,9 +89,10 @@ class Files:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._opened: deque[tuple[str, str, bool, float, tuple[int, ...] | None]] = deque(maxlen=KEPT)
-        """Path, the folder it is relative to, whether it was opened for writing, when, and the state of the file."""
-        self._known: dict[tuple[str, bool], _File] = {}
+        self._opened: deque[Opening] = deque(maxlen=KEPT)
+        self._writers: list[Writer] = []
+        """The file objects for writing that were not closed when one was opened last."""
+        self._known: dict[tuple[str, bool], OpenedFile] = {}
         self._counts: dict[tuple[str, bool], int] = {}
         """How many files of a folder are known one by one."""
         self._folders: dict[tuple[str, bool], set[str]] = {}
@@ -145,6 +146,7 @@ class Files:
 
     def after_fork(self) -> None:
         self._opened.clear()
+        self._writers.clear()
         self._known.clear()
         self._folders.clear()
         self._counts.clear()
@@ -164,9 +166,18 @@ class Files:
 
         shield.contain(module, lambda: self._entries.extend(readers.follow(module, self)))
 
-    def touched(self, path: str, writing: bool, state: tuple[int, ...] | None = None) -> None:
+    def touched(
+        self,
+        path: str,
+        writing: bool,
+        state: tuple[int, ...] | None = None,
+        *,
+        writer: Writer | None = None,
+        moved: bool = False,
+    ) -> None:
         """A file that was read or written; `state`: what it was as it was opened, where that is known.  One for writing
-        counts as written only if it changes from there; () stands for one, or a folder, that certainly was."""
+        counts as written only if it changes from there; () stands for one, or a folder, that certainly was.  `writer`:
+        by which object it is written; `moved`: that it was not read, but moved."""
         if (
             not self.outside()
             or "://" in path
@@ -183,7 +194,12 @@ class Files:
             self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
         if self._job.segment is None and self._job.role in ("fork", "spawn"):
             self._hand(os.path.normpath(os.path.join(folder, path)), writing)
-        self._opened.append((path, folder, writing, time.time(), state))
+        if self._writers:
+            now = time.time()
+            self._writers = [known for known in self._writers[-WRITERS:] if known.is_open(now)]
+        if writer is not None:
+            self._writers.append(writer)
+        self._opened.append(Opening(path, folder, writing, state, writer, moved))
         self._schedule()
 
     def _hand(self, path: str, writing: bool) -> None:
@@ -209,8 +225,17 @@ class Files:
         if type(path) is not str or (kwargs.get("opener") is not None and not os.path.isabs(path)):
             return
         mode = args[1] if len(args) > 1 else kwargs.get("mode", "r")
-        writing = any(sign in mode for sign in "wax+")
-        self.touched(path, writing, None if writing else _state(os.fstat(result.fileno())))
+        status = os.fstat(result.fileno())
+        state = state_of(status)
+        if "w" in mode or "x" in mode:
+            self.touched(path, True, writer=Writer(result))
+            return
+        goes_on = "a" in mode and status.st_size > 0
+        if "a" not in mode or ("+" in mode and goes_on):
+            self.touched(path, False, state)
+        if "a" in mode or "+" in mode:  # what is written within a tick of the clock need not show
+            settled = status.st_size > 0 and time.time() - status.st_mtime > SLACK
+            self.touched(path, True, state if settled else None, writer=Writer(result, goes_on=goes_on))
 
     def _renamed(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         paths = [*args[:2], *(kwargs[name] for name in ("src", "dst") if name in kwargs)]
@@ -224,6 +249,9 @@ class Files:
             known = self._job.checkpoints
             found = [path for path in list(known) if path == source or path.startswith(os.path.join(source, ""))]
             if source not in found:
+                status = os.stat(target)
+                if status.st_mtime < self.begun - SLACK:  # else it is of the program itself, as far as is known
+                    self.touched(source, False, state_of(status), moved=True)
                 self.touched(target, True)
             if found:
                 from autotrack.artifacts import moved  # which is imported by then: an import may be what moves a file
@@ -278,12 +306,19 @@ class Files:
                 from autotrack.capture.handed import Handed
 
                 self._handed = Handed(self._job)
-            self._opened.extend((path, "", writing, when, None) for path, writing, when in self._handed.news())
+            for path, writing, when in self._handed.news():
+                self._opened.append(Opening(path, "", writing, None, None, False, when))
         while self._opened:
-            path, folder, writing, when, state = self._opened.popleft()
-            path = os.path.normpath(os.path.join(folder, path))
+            opening = self._opened.popleft()
+            writing, state = opening.writing, opening.state
+            path = os.path.normpath(os.path.join(opening.folder, opening.path))
             key = path, writing
-            if key in self._known or len(self._known) >= KEPT or not self._is_the_programs(path):
+            known = self._known.get(key)
+            if known is not None:
+                known.again(opening)
+            if known is not None or len(self._known) >= KEPT or not self._is_the_programs(path):
+                continue
+            if opening.moved and (path, True) in self._known:
                 continue
             parent = os.path.dirname(path)
             if os.path.isdir(path):
@@ -296,7 +331,7 @@ class Files:
             if names is not None:
                 names.add(os.path.basename(path))
                 continue
-            self._known[key] = _File(path, writing, when, state)
+            self._known[key] = OpenedFile(path, opening)
             count = self._counts[parent, writing] = self._counts.get((parent, writing), 0) + 1
             if count > MANY:
                 same = [known for known in self._known.values() if known.writing == writing and known.folder == parent]
@@ -331,7 +366,7 @@ class Files:
         waits = False
         for file in list(self._known.values()):
             if not file.done and not is_temporary(file.path):
-                file.look(self._job, CALM, self._moved)
+                file.look(self._job, CALM, self._moved, self._known)
                 waits = waits or not file.done
         if waits and self._job.recorder is not None and not self._due:
             self._due = True
@@ -342,6 +377,8 @@ class Files:
         """The program is over: what was written is whole now.  Opens the journal where files are all there is."""
         job = self._job
         self.leave()
+        for writer in self._writers if job.role == "main" else ():
+            shield.contain("files", writer.flush)  # as the interpreter does in a moment
         if job.segment is None:
             if job.role != "main" or not self.anything():
                 return
@@ -363,7 +400,7 @@ class Files:
         self._sort()
         self._report_elsewhere()
         for file in list(self._known.values()):
-            file.look(self._job, 0.0, self._moved)
+            file.look(self._job, 0.0, self._moved, self._known)
         later: set[str] = set()
         for (folder, writing), names in reversed(self._folders.items()):
             _report_folder(self._job, folder, writing, names, changed=folder in later)
@@ -374,49 +411,6 @@ class Files:
         """The program is over."""
         if self._handed is not None:
             self._handed.forget()
-
-
-class _File:
-    """A file that the program opened, for reading or for writing."""
-
-    __slots__ = ("done", "folder", "opened", "path", "state", "when", "writing")
-
-    def __init__(self, path: str, writing: bool, when: float, opened: tuple[int, ...] | None) -> None:
-        self.path, self.writing, self.when, self.opened = path, writing, when, opened
-        self.folder = os.path.dirname(path)
-        self.done = False
-        self.state: tuple[int, ...] | None = None
-        """Of the file as it was recorded."""
-
-    def look(self, job: Job, calm: float, moved: dict[str, str]) -> None:
-        """Record the file if it is there, and left alone for `calm` seconds if it was written; again if it has
-        changed since.  One that is gone was temporary, unless it was only `moved`."""
-        from autotrack.artifacts import report_artifact
-
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            self.done = True
-            if not self.writing and self.state is None and self.path in moved:
-                report_artifact(job, self.path, "read", unknown=f"it was moved to {moved[self.path]}", when=self.when)
-            return
-        state = _state(status)
-        told = self.state is None and (self.path, self.writing) in job.artifacts  # by a plugin, which knows more
-        same = state == self.state or (self.writing and state == self.opened)
-        if told or same or not stat.S_ISREG(status.st_mode):
-            self.done = True
-        elif not self.writing:
-            self.done, self.state = True, state
-            changed = state != self.opened if self.opened is not None else status.st_mtime > self.when
-            why = "it was written to after it was read" if changed else ""
-            report_artifact(job, self.path, "read", unknown=why, when=self.when)
-        elif time.time() - status.st_mtime >= calm:
-            self.state = state
-            report_artifact(job, self.path, "written", when=max(status.st_mtime, self.when))
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _names(folder: str, since: float | None = None) -> set[str]:

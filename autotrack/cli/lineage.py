@@ -18,6 +18,13 @@ VALUES = 6
 """Parameters and metrics of a run that a tree names."""
 
 
+_WORDS = {
+    "generated": "written by", "derived": "same model as", "copied": "copied by", "alike": "same content by",
+    "used": "read", "resumed": "went on from",
+}  # fmt: skip
+"""How a node relates to what it came from, by the kinds of edges."""
+
+
 class Step(NamedTuple):
     """A node as it is met on the way: how it is related to the one above, and by which edge."""
 
@@ -56,11 +63,10 @@ def _steps(found: Lineage, step: Step, seen: set[str], down: bool) -> Iterator[S
 
 def _origins(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """How a node relates to what it came from."""
-    words = {"generated": "written by", "derived": "same model as", "used": "read", "resumed": "went on from"}
     kind = found.nodes[node]["kind"]
-    for edge in sorted(found.origins(node, "resumed", "generated", "derived", "used"), key=_order(found)):
+    for edge in sorted(found.origins(node, *_WORDS), key=_order(found)):
         to = found.nodes[edge["to"]]
-        relation = words[edge["kind"]]
+        relation = _WORDS[edge["kind"]]
         if to["kind"] == "data":
             relation = _data_relation(edge)
         elif to["kind"] == "model":
@@ -97,7 +103,7 @@ def _outcomes(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, A
                 if edge["from"] != node:
                     yield "same model in", edge["from"], edge
         return
-    written = list(found.outcomes(node, "generated"))
+    written = list(found.outcomes(node, "generated", "copied"))
     in_files = {held["to"] for edge in written for held in found.origins(edge["from"], "holds")}
     for edge in sorted(written, key=lambda edge: edge.get("time") or 0.0):
         if edge["from"] not in in_files:
@@ -124,11 +130,12 @@ def _users(found: Lineage, node: str, *, alike: bool = False) -> Iterator[tuple[
 
 
 def _order(found: Lineage) -> Any:
-    """Runs first, then data, then files in the order of time."""
+    """Runs first, then data, then files in the order of time; before all, who made it."""
     kinds = {"run": 0, "job": 1, "data": 2, "model": 3, "file": 4}
+    others = {"copied": 1, "alike": 2}
 
-    def key(edge: dict[str, Any]) -> tuple[int, float]:
-        return kinds.get(found.nodes[edge["to"]]["kind"], 9), edge.get("time") or 0.0
+    def key(edge: dict[str, Any]) -> tuple[int, int, float]:
+        return others.get(edge["kind"], 0), kinds.get(found.nodes[edge["to"]]["kind"], 9), edge.get("time") or 0.0
 
     return key
 
@@ -204,6 +211,8 @@ def _details(found: Lineage, node: Node, edge: dict[str, Any]) -> Iterator[str]:
         yield output.digest(node["identity"])
         method = node.get("method")
         yield method if method not in (None, "whole") else ""
+    if edge.get("kind") in ("copied", "alike"):
+        yield f"as {output.printable(_short_path(edge['path']))}"
     if edge.get("inferred"):
         yield "inferred"
 
@@ -236,7 +245,9 @@ def rows(found: Lineage, *, down: bool) -> Iterator[tuple[Any, ...]]:
     for step in steps(found, down=down):
         node, kind = step.node, step.node["kind"]
         id = node["digest"] if kind == "file" else node.get(kind) or node.get("identity") or node["id"]
-        path = step.edge.get("path") or next(iter(node["paths"]), None) if kind == "file" else None
+        path = step.edge.get("path") if kind == "file" or step.edge.get("kind") in ("copied", "alike") else None
+        if path is None and kind == "file":
+            path = next(iter(node["paths"]), None)
         yield step.depth, step.relation, kind, id, node.get("name"), path
 
 

@@ -3,73 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from autotrack.store.lineage.graph import Node
-from autotrack.store.lineage.nodes import EVER, SKEW, File, Nodes
+from autotrack.store.lineage.nodes import EVER, SKEW, File, Moment, Nodes
 from autotrack.store.present import presented
+
+_ALWAYS = Moment(0.0)
 
 
 def follow(nodes: Nodes, targets: list[str], *, users: bool = False) -> None:
     """Follow these nodes to what came of them, to the end; or only to the runs and jobs that used them."""
     walk = _Downward(nodes, users=users)
     for node in targets:
-        walk.later(node, 0.0)
+        walk.later(node, _ALWAYS)
     while walk.waiting:
         walk.step(*walk.waiting.pop())
 
 
 class _Downward:
     def __init__(self, nodes: Nodes, *, users: bool) -> None:
-        self.waiting: list[tuple[str, float]] = []
+        self.waiting: list[tuple[str, Moment]] = []
         """Nodes, and since when they were there."""
         self._nodes, self._found, self._users = nodes, nodes.found, users
-        self._done: dict[str, float] = {}
+        self._done: dict[tuple[str, Any], float] = {}
 
-    def later(self, node: str, since: float) -> None:
+    def later(self, node: str, since: Moment) -> None:
         self.waiting.append((node, since))
 
-    def step(self, node: str, since: float) -> None:
-        about = self._found.nodes.get(node)
-        if about is None or self._done.get(node, EVER) <= since:
+    def step(self, node: str, since: Moment) -> None:
+        about, key = self._found.nodes.get(node), (node, since.segment)
+        if about is None or self._done.get(key, EVER) <= since.time:
             return
-        self._done[node] = since
+        self._done[key] = since.time
         steps = {"file": self._file, "data": self._data, "model": self._model}
         if not self._users:
             steps |= {"run": self._run, "job": self._job}
         if about["kind"] in steps:
             steps[about["kind"]](about, since)
 
-    def _file(self, about: Node, since: float) -> None:
+    def _file(self, about: Node, since: Moment) -> None:
         if about["digest"]:
             rows = self._nodes.files("files.digest = ? AND files.mode = 'read' ORDER BY files.time", (about["digest"],))
             self._read(rows, since)
         for edge in list(self._found.origins(about["id"], "holds")):
             self.later(edge["to"], since)
 
-    def _read(self, rows: Sequence[File], since: float) -> None:
+    def _read(self, rows: Sequence[File], since: Moment) -> None:
         """Who has read a file: the run that did, or those of the job that had not ended by then, and the job for what
         it wrote besides."""
         first: dict[tuple[str, str | None], File] = {}
         for file in rows:
-            if file.moment + SKEW >= since:
+            if file.at.not_before(since):
                 first.setdefault((file.job, file.run), file)
         for file in self._nodes.limited(list(first.values())):
             node, told = self._nodes.seen(file), {"path": presented(file.path), "time": file.time}
             run = self._nodes.run(file.run) if file.run is not None else None
-            users = [run] if run is not None else self._runs_since(file.job, file.moment)
+            users = [run] if run is not None else self._runs_since(file.job, file.at)
             for user in [about["id"] for about in users] + ([] if run is not None else [self._nodes.job(file.job)]):
                 self._found.join("used", user, node, **told)
-                self.later(user, file.moment)
+                self.later(user, file.at)
 
-    def _runs_since(self, job: str, moment: float) -> list[Node]:
+    def _runs_since(self, job: str, moment: Moment) -> list[Node]:
         """The runs of a job that may have used what it read at this moment."""
         ended = f"started + COALESCE(duration, {EVER})"
-        return self._nodes.runs(
-            f"job = ? AND parent IS NULL AND {ended} >= ? ORDER BY started, id", (job, moment - SKEW)
-        )
+        sql = f"job = ? AND parent IS NULL AND {ended} >= ? ORDER BY started, id"
+        return [run for run in self._nodes.runs(sql, (job, moment.time - SKEW)) if self._end(run).not_before(moment)]
 
-    def _run(self, about: Node, since: float) -> None:
-        node = about["id"]
+    def _end(self, run: Node) -> Moment:
+        ended = EVER if run["duration"] is None else run["started"] + run["duration"]
+        return Moment(ended, self._nodes.segment_of(run["run"]))
+
+    def _run(self, about: Node, since: Moment) -> None:
+        node, began = about["id"], Moment(about["started"], self._nodes.segment_of(about["run"]))
         for file in self._nodes.files(
             "strands.run = ? AND files.mode = 'written' ORDER BY files.time", (about["run"],)
         ):
@@ -77,38 +83,40 @@ class _Downward:
         if about["model"] and about["type"] != "evaluation":
             model = self._nodes.model(about["model"])
             self._found.join("generated", model, node)
-            self.later(model, about["started"])
-        self.later(self._nodes.job(about["job"]), max(since, about["started"]))
+            self.later(model, began)
+        self.later(self._nodes.job(about["job"]), began if began.time > since.time else since)
 
-    def _job(self, about: Node, since: float) -> None:
+    def _job(self, about: Node, since: Moment) -> None:
         """What it wrote after that moment, and no run of it did."""
         sql = "files.job = ? AND files.mode = 'written' AND strands.run IS NULL ORDER BY files.time"
         for file in self._nodes.limited(self._nodes.files(sql, (about["job"],))):
-            if file.moment + SKEW >= since:
+            if file.at.not_before(since):
                 self._written(file, about["id"])
         if about["id"] in self._found.target:
-            for run in self._runs_since(about["job"], 0.0):
-                self.later(run["id"], 0.0)
+            for run in self._runs_since(about["job"], _ALWAYS):
+                self.later(run["id"], _ALWAYS)
 
     def _written(self, file: File, node: str) -> None:
         written = self._nodes.seen(file)
-        self._found.join("generated", written, node, path=presented(file.path), time=file.time, step=file.step)
-        self.later(written, file.moment)
+        read = (edge.get("time") or 0.0 for edge in self._found.origins(node, "used") if edge["to"] == written)
+        kind = "copied" if any(time <= file.moment for time in read) else "generated"
+        self._found.join(kind, written, node, path=presented(file.path), time=file.time, step=file.step)
+        self.later(written, file.at)
 
-    def _data(self, about: Node, since: float) -> None:
+    def _data(self, about: Node, since: Moment) -> None:
         for used in self._nodes.limited(self._nodes.used("data = ? ORDER BY datasets.strand", about["identity"])):
             run = self._nodes.run(used.run)
             if run is not None:
                 self._found.join("used", run["id"], about["id"], role=used.role)
-                self.later(run["id"], 0.0)
+                self.later(run["id"], _ALWAYS)
 
-    def _model(self, about: Node, since: float) -> None:
+    def _model(self, about: Node, since: Moment) -> None:
         identity = about["identity"]
         for run in self._nodes.runs("model = ? AND kind = 'evaluation' ORDER BY started", (identity,)):
             self._found.join("used", run["id"], about["id"])
-            self.later(run["id"], 0.0)
+            self.later(run["id"], _ALWAYS)
         rows = self._nodes.files("files.model = ? ORDER BY files.time", (identity,))
         self._read([file for file in rows if file.mode == "read"], since)
         for file in rows:
-            if file.mode == "written" and file.moment + SKEW >= since and not self._users:
-                self.later(self._nodes.seen(file), file.moment)
+            if file.mode == "written" and file.at.not_before(since) and not self._users:
+                self.later(self._nodes.seen(file), file.at)

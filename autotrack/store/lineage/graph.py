@@ -16,7 +16,9 @@ Edge: TypeAlias = dict[str, Any]
 KINDS = {
     "used": "a run or job read a file, trained on data, or scored a model",
     "generated": "a file was written, or a model trained, by a run or job",
-    "derived": "a file holds the same model as another one",
+    "copied": "a file was written by a run or job that had read the same content before",
+    "alike": "another run or job has made a file of the same content, elsewhere",
+    "derived": "a file holds the same model as another one, or what lay at its path before went into it",
     "holds": "a file has a model in it",
     "resumed": "a run went on from the model of another one",
     "part_of": "a run belongs to a job, or to the search that made it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from autotrack import events
@@ -13,13 +13,17 @@ from autotrack.store.present import presented
 from autotrack.values import storable
 
 SKEW = 2.0
-"""Seconds by which the clocks of two machines, or of a machine and its file system, may differ."""
+"""Seconds by which the clocks of two machines may differ."""
+NEAR = 0.05
+"""Seconds by which what two processes of one machine say may differ: the clock of a file system is not exact."""
 FANOUT = 200
 """Things of one kind that are followed from one thing, unless everything is asked for."""
 PLACES = 20
 """Paths of a file that are named."""
 EVER = 1e18
 """Seconds since the epoch."""
+AMONG = 50
+"""Files of about the time in question that are looked at."""
 AT_PATH = "substr(files.path, 1, 600) = substr(?, 1, 600) AND files.path || '' = ?"
 """As the index of paths has them; the path is given twice.  (SQLite puts the value of a bare `path = ?` into the other
 term as well, which then is that of the index no more.)"""
@@ -56,6 +60,30 @@ class File(NamedTuple):
     @property
     def moment(self) -> float:
         return self.time if self.time is not None else 0.0
+
+    @property
+    def at(self) -> Moment:
+        return Moment(self.moment, (self.job, self.segment))
+
+
+class Moment(NamedTuple):
+    """A time, and by whose clock: that of a segment of a job."""
+
+    time: float
+    segment: tuple[str, str] | None = None
+
+    def slack(self, other: tuple[str, str] | None) -> float:
+        """Seconds by which a time of another clock may differ from this."""
+        if self.segment is None or other is None:
+            return SKEW
+        if self.segment == other:
+            return 0.0
+        machines = [segment.rsplit("-", 2)[0] for _, segment in (self.segment, other)]
+        return NEAR if machines[0] == machines[1] else SKEW
+
+    def not_before(self, other: Moment) -> bool:
+        """Whether the other one may have been first, or the same."""
+        return other.time <= self.time + self.slack(other.segment)
 
 
 class Used(NamedTuple):
@@ -202,11 +230,23 @@ class Nodes:
     def files(self, condition: str, values: Sequence[Any]) -> list[File]:
         return [File(*row) for row in self.database.rows(_FILES + condition, values)]
 
-    def last(self, condition: str, values: Iterable[Any], before: float) -> File | None:
-        """The last of these files that was there by then."""
-        sql = f"{condition} AND files.time <= ? ORDER BY files.time DESC, files.artifact DESC LIMIT 1"
-        found = self.files(sql, (*values, before))
-        return found[0] if found else None
+    def last(
+        self, condition: str, values: Iterable[Any], before: Moment, *, path: str = "", but: Collection[File] = ()
+    ) -> File | None:
+        """The last of these files that was there by then, but for some; before all others those at `path`.  One that
+        was there only a little later, by another clock, where there is none."""
+        latest = "(files.path = ?) DESC, files.time DESC, files.artifact DESC"
+        sql = f"{condition} AND files.time <= ? ORDER BY {latest} LIMIT ?"
+        found = self.files(sql, (*values, before.time, path, len(but) + 1))
+        if before.time < EVER and all(file in but for file in found):
+            sql = f"{condition} AND files.time > ? AND files.time <= ? ORDER BY files.time, files.artifact LIMIT ?"
+            found = self.files(sql, (*values, before.time, before.time + SKEW, AMONG))
+        return next((file for file in found if file not in but and before.not_before(file.at)), None)
+
+    def segment_of(self, run: str) -> tuple[str, str] | None:
+        """By whose clock the times of a run are."""
+        row = self.database.row("SELECT job, segment FROM strands WHERE strand = ?", (run,))
+        return (row[0], row[1]) if row is not None else None
 
     def used(self, condition: str, value: str) -> list[Used]:
         return [Used(*row) for row in self.database.rows(_DATASETS + condition, (value,))]

@@ -99,6 +99,8 @@ def _join(made: Any, model: Any, found: Lineage, edge: Edge, id: str) -> None:
         made.used(later, earlier, _moment(edge.get("time")), id, told)
     elif kind == "generated":
         made.wasGeneratedBy(later, earlier, _moment(edge.get("time")), id, told)
+    elif kind in ("copied", "alike"):
+        made.wasGeneratedBy(later, earlier, _moment(edge.get("time")), id, [*told, ("prov:type", kind)])
     elif kind == "derived":
         made.wasDerivedFrom(later, earlier, identifier=id, other_attributes=told)
     elif kind == "holds":

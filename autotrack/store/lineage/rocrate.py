@@ -118,7 +118,7 @@ class Made:
         job = node if node["kind"] == "job" else self._found.nodes.get(f"job:{node['job']}", node)
         begun, lasted, status = node["started"], node["duration"], node["status"]
         used = [edge["to"] for edge in self._found.origins(node["id"], "used")]
-        made = [edge["from"] for edge in self._found.outcomes(node["id"], "generated")]
+        made = [edge["from"] for edge in self._found.outcomes(node["id"], "generated", "copied", "alike")]
         metrics = [self._value(node["id"], "metrics", *entry) for entry in node.get("metrics", {}).items()]
         params = [self._value(node["id"], "params", *entry) for entry in node.get("params", {}).items()]
         line = " ".join(map(str, job.get("argv") or [job["name"]]))

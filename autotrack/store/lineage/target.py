@@ -112,4 +112,4 @@ _NAMED = (
 def _by_path(database: Database, path: str) -> Known | None:
     sql = f"SELECT digest FROM files WHERE {AT_PATH} AND digest IS NOT NULL ORDER BY time DESC LIMIT 1"
     row = database.row(sql, [storable(path)] * 2)
-    return Known("file", row[0]) if row is not None else None
+    return Known("file", row[0], path) if row is not None else None

@@ -9,6 +9,7 @@ from autotrack.store.database import Database
 from autotrack.store.lineage import downward, upward
 from autotrack.store.lineage.graph import Lineage
 from autotrack.store.lineage.nodes import Nodes
+from autotrack.values import storable
 
 
 class FileNow(NamedTuple):
@@ -25,6 +26,8 @@ class Known(NamedTuple):
 
     kind: str
     id: str
+    path: str = ""
+    """Of a file, where it lay."""
 
 
 def trace(
@@ -32,7 +35,7 @@ def trace(
 ) -> Lineage:
     """Follow the targets to what they came from, and to who used them; with `down`, to all that came of them."""
     found = Lineage()
-    nodes = Nodes(database, found, everything=everything)
+    nodes, paths = Nodes(database, found, everything=everything), dict[str, str]()
     for target in targets:
         if isinstance(target, FileNow):
             node = nodes.file(target.digest, target.path, target.bytes, target.model)
@@ -42,12 +45,13 @@ def trace(
             node = str((nodes.run(target.id) or {}).get("id"))
         else:
             node = {"job": nodes.job, "model": nodes.model, "data": nodes.known_data}[target.kind](target.id)
-        if node in found.nodes and node not in found.target:
+        if node in found.nodes and node not in paths:
             found.target.append(node)
+            paths[node] = storable(target.path)
     if down:
         downward.follow(nodes, found.target)
     else:
-        upward.follow(nodes, found.target)
+        upward.follow(nodes, paths)
         downward.follow(nodes, found.target, users=True)
     nodes.describe_jobs()
     return found
