@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from blake3 import blake3
 
+from autotrack.events import SegmentEnded
 from autotrack.journal.points import RECORD, Points
 
 BATCH = 1 << 15
 """Slots that are read at a time."""
+LATE = 60.0
+"""Seconds that a program may take to go down once its last seal is written, and for which points of a program that was
+killed may be without one: two periods of the recorder, and what a machine may be behind."""
 
 
 def used_slots(data: bytes) -> list[bool]:
@@ -18,6 +22,26 @@ def used_slots(data: bytes) -> list[bool]:
     whole = len(data) - len(data) % RECORD.size
     series = memoryview(data)[:whole].cast("I")[RECORD.size // 4 - 1 :: RECORD.size // 4]
     return [number != 0 for number in series.tolist()]
+
+
+def unfit(data: bytes, last: bytes, ended: SegmentEnded | None) -> str | None:
+    """Why these slots, which come after the `last` one that was sealed, can't be of the program; None where they may
+    be: of one that has ended those of its last moments, of one that was killed those of its last periods."""
+    before, times = _times(last), _times(data)
+    if not times:
+        return None
+    if ended is not None:
+        begun = max(before, default=ended.time - LATE) - (LATE if ended.left else 0.0)
+        if min(times) <= begun or max(times) > ended.time + LATE:
+            return "were added after the program had ended"
+    elif (before and min(times) < before[0] - LATE) or max(times) - min(times) > LATE:
+        return "are without a seal, which they would have"
+    return None
+
+
+def _times(data: bytes) -> list[float]:
+    whole = len(data) - len(data) % RECORD.size
+    return [moment for _, moment, _, _, series in RECORD.iter_unpack(data[:whole]) if series]
 
 
 class Sealer:

@@ -16,11 +16,12 @@ from autotrack.journal import read
 from autotrack.journal.content import Content, Finding
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import RECORD
-from autotrack.journal.seal import BATCH, used_slots
+from autotrack.journal.seal import BATCH, unfit, used_slots
 from autotrack.journal.segment import chained, first_digest, line_of
 
-Known = Mapping[tuple[str, str], tuple[int, str]]
-"""(job, segment) to the number of lines, and the digest of the last, that a store has taken in."""
+Known = Mapping[tuple[str, str], tuple[int, str, int | None]]
+"""(job, segment) to the number of lines, the digest of the last, and where the program was over, the number of slots
+that a store has taken in."""
 KnownEdits = Mapping[str, tuple[int, str]]
 """Files of edits to the number of bytes, and the digest of the last line, that a store has taken in."""
 
@@ -54,12 +55,13 @@ def _removed_jobs(folder: Folder, present: set[str], known: Known) -> list[Findi
 
 
 def verify_segment(
-    segment: read.SegmentFile, known: tuple[int, str] | None = None, content: Content | None = None
+    segment: read.SegmentFile, known: tuple[int, str, int | None] | None = None, content: Content | None = None
 ) -> list[Finding]:
     """Check one segment: its chain, its first line, its seals, that it is not shorter than it was `known`, and the
     models and the code which it says were kept."""
     findings: list[Finding] = []
     seals: list[tuple[int, events.Sealed]] = []
+    ended: events.SegmentEnded | None = None
     cursor = segment.start_cursor()
     try:
         for position, event in segment.events(cursor):
@@ -67,6 +69,8 @@ def verify_segment(
                 findings.append(Finding(segment.path, 0, "does not begin with the start of this segment"))
             if isinstance(event, events.Sealed):
                 seals.append((position, event))
+            elif isinstance(event, events.SegmentEnded):
+                ended = event
             if content is not None:
                 content.named_by(event, segment.path)
             if known is not None and position + 1 == known[0] and cursor.digest != known[1]:
@@ -76,19 +80,21 @@ def verify_segment(
     if known is not None and cursor.lines < known[0]:
         missing = known[0] - cursor.lines
         findings.append(Finding(segment.path, cursor.lines, f"is {missing} lines shorter than when it was taken in"))
-    return findings + _points(segment, seals)
+    slots = known[2] if known is not None else None
+    return findings + _points(segment, [seal for _, seal in seals], ended, slots)
 
 
-def _points(segment: read.SegmentFile, seals: list[tuple[int, events.Sealed]]) -> list[Finding]:
-    """Check the points against each seal, in one pass over the file."""
-    if not seals:
-        return []
+def _points(
+    segment: read.SegmentFile, seals: list[events.Sealed], ended: events.SegmentEnded | None, slots: int | None
+) -> list[Finding]:
+    """Check the points against each seal, in one pass over the file, and those after the last one against what may be
+    there."""
     path = segment.points_path
     if not os.path.exists(path):
-        return [Finding(path, None, "is gone; its points were sealed")]
-    state, at, empty = blake3(), 0, list[int]()
+        return [Finding(path, None, "is gone; its points were sealed")] if seals else []
+    state, at, empty, last = blake3(), 0, list[int](), b""
     with open(path, "rb") as file:
-        for _, seal in sorted(seals, key=lambda pair: pair[1].count):
+        for seal in sorted(seals, key=lambda seal: seal.count):
             while at < seal.count:
                 data = file.read(min(BATCH, seal.count - at) * RECORD.size)
                 if not data:
@@ -96,11 +102,19 @@ def _points(segment: read.SegmentFile, seals: list[tuple[int, events.Sealed]]) -
                 state.update(data)
                 empty += [at + n for n, filled in enumerate(used_slots(data)) if not filled and at + n]
                 at += len(data) // RECORD.size
+                last = data[-RECORD.size :] if at > 1 else b""  # the first slot is no point
             if state.hexdigest() != seal.digest or tuple(empty) != seal.empty:
                 return [
                     Finding(path, seal.count, f"has points before slot {seal.count} that are not as they were sealed")
                 ]
-    return []
+        first = max(at, 1)
+        file.seek(first * RECORD.size)
+        data = file.read()
+    why = unfit(data, last, ended)
+    used = [number for number, filled in enumerate(used_slots(data), first) if filled]
+    if why is None and slots is not None and used and used[-1] >= slots:
+        first, why = slots, "were not there when it was taken in"
+    return [Finding(path, first, f"has points from slot {first} on that {why}")] if why is not None else []
 
 
 def _edits(folder: Folder, known: KnownEdits) -> list[Finding]:

@@ -15,6 +15,7 @@ from autotrack.journal import read
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import RECORD
 from autotrack.journal.process import machine
+from autotrack.journal.seal import unfit, used_slots
 from autotrack.store import duplicates, profiles
 from autotrack.store.database import Database
 from autotrack.store.given import is_given
@@ -111,6 +112,9 @@ class _Segment:
         self._points_damage: str | None = None
         self._database, self._file, self._key = database, file, (file.job, file.name)
         self._slots = 1
+        self._sealed = 0
+        self._over: events.SegmentEnded | None = None
+        """Its end, where that is news."""
         self._facts: list[tuple[Any, ...]] = []
         self._begun: list[tuple[Any, ...]] = []
         self._ended: list[tuple[str]] = []
@@ -139,6 +143,7 @@ class _Segment:
         if self._damage is None:
             self._read_events(cursor)
         self._write_events()
+        points = self._own(points) if points is not None else None
         if points is not None and points.slots > self._slots:
             self._slots, empty = points.slots, empty + points.empty
             self._write_points(points)
@@ -163,6 +168,20 @@ class _Segment:
             self.passing = f"{path} can't be read: {error.strerror}"
         return None
 
+    def _own(self, points: read.Points) -> read.Points:
+        """The points but for those after the last seal, where they can't be of the program."""
+        if self._over is None or not 0 < self._sealed < points.slots:
+            return points
+        with open(self._file.points_path, "rb") as file:
+            file.seek(self._slots * RECORD.size)
+            own = file.read(max(self._sealed - self._slots, 0) * RECORD.size)
+            why = unfit(file.read(), own[-RECORD.size :], self._over)
+        if why is None:
+            return points
+        self._points_damage = f"{self._file.points_path} has points that {why}; these are left out"
+        used = used_slots(own)
+        return read.Points(points.records[: sum(used)], self._slots + len(used), len(used) - sum(used))
+
     def _read_events(self, cursor: read.Cursor) -> None:
         try:
             for position, event in self._file.events(cursor):
@@ -184,6 +203,10 @@ class _Segment:
         self.given = self.given or is_given(event)
         if isinstance(event, events.StrandStarted):
             self._begun.append((event.strand, *self._key, position, event.owner or event.strand, event.kind, 0))
+        elif isinstance(event, events.Sealed):
+            self._sealed = event.count
+        elif isinstance(event, events.SegmentEnded):
+            self._over = event
         elif isinstance(event, events.StrandJoined):
             self._joined.append(event)
         elif isinstance(event, events.StrandEnded):

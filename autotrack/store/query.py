@@ -111,11 +111,13 @@ class Store:
         of_edits = self._database.rows("SELECT message FROM edit_files WHERE message IS NOT NULL ORDER BY folder, name")
         return [text for row in (*self._database.rows(sql), *of_edits) for text in row if text is not None]
 
-    def known(self) -> dict[tuple[str, str], tuple[int, str]]:
-        """(job, segment) to the number of lines taken in and the digest of the last one, of this folder."""
-        sql = "SELECT job, segment, lines, digest FROM segments JOIN jobs ON jobs.id = job"
+    def known(self) -> dict[tuple[str, str], tuple[int, str, int | None]]:
+        """(job, segment) to the number of lines taken in and the digest of the last one, of this folder; and where the
+        job is over, to the number of slots of points."""
+        slots = "CASE WHEN open = 0 AND points_damage IS NULL THEN slots END"
+        sql = f"SELECT job, segment, lines, digest, {slots} FROM segments JOIN jobs ON jobs.id = job"
         rows = self._database.rows(f"{sql} WHERE folder = ? AND damage IS NULL AND passing IS NULL", (self._owner,))
-        return {(job, segment): (lines, digest) for job, segment, lines, digest in rows}
+        return {(job, segment): (lines, digest, slots) for job, segment, lines, digest, slots in rows}
 
     def known_edits(self) -> dict[str, tuple[int, str]]:
         """Files of edits of this folder to the number of bytes taken in and the digest of the last line of them."""

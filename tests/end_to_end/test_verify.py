@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 
 from autotrack.journal.folder import Folder
 from autotrack.journal.objects import Objects
+from autotrack.journal.points import RECORD
+from autotrack.journal.read import read_points
 from autotrack.journal.verify import Finding, verify
 from autotrack.store import open_store
 from tests.end_to_end.conftest import CommandLine
@@ -216,3 +220,76 @@ def test_the_command(folder: Folder) -> None:
     name = next(iter(objects.names()))
     os.unlink(objects.path(name))
     assert objects.path(name) in cli("verify", code=1).stdout
+
+
+POINTS = """
+import autotrack
+with autotrack.run("by hand"):
+    for step in range(300):
+        autotrack.log({"loss": 1 / (step + 1)}, step=step)
+"""
+LATE = """
+import atexit
+atexit.register(lambda: autotrack.log({"loss": 5.0}, step=99))  # comes last
+import autotrack
+autotrack.enable()
+for step in range(3):
+    autotrack.log({"loss": float(step)}, step=step)
+"""
+
+
+def added(path: Path, slots: int, when: float | None = None) -> None:
+    """A point more, after so many slots, made of the last one; `when`: with another time."""
+    whole = bytearray(path.read_bytes()[: slots * RECORD.size])
+    _, moment, step, flags, series = RECORD.unpack(whole[-RECORD.size :])
+    path.write_bytes(whole + RECORD.pack(-99.0, moment if when is None else when, step + 1, flags, series))
+
+
+def slots_of(path: Path) -> int:
+    return read_points(str(path)).slots
+
+
+def test_points_that_were_added_after_the_end_are_found(cli: CommandLine) -> None:
+    cli.program(POINTS)
+    cli("run", "train.py")
+    assert cli("verify").returncode == 0
+    (path,) = files(str(cli.folder / ".autotrack" / "journal"), "*.points")
+    slots = slots_of(path)
+    honest = path.read_bytes()
+    for when in (None, 1.0, time.time() + 1.0, time.time() + 86_400.0):
+        added(path, slots, when)
+        done = cli("verify", code=1)
+        assert f"{path}" in done.stdout, when
+        path.write_bytes(honest)
+    # Nor are they taken in, where nothing is known but the journal.
+    added(path, slots)
+    cli("gc", "--rebuild", code=None)
+    run = cli.json("show", "@last")
+    assert run["metrics"]["loss"]["count"] == 300
+    assert run["metrics"]["loss"]["min"] == pytest.approx(1 / 300)
+    assert "after the program had ended" in cli("verify", code=1).stdout
+
+
+def test_points_of_the_last_moments_are_as_they_were_written(cli: CommandLine) -> None:
+    cli.program(LATE)
+    subprocess.run([sys.executable, "train.py"], cwd=cli.folder, env=cli.env, check=True, capture_output=True)
+    (path,) = files(str(cli.folder / ".autotrack" / "journal"), "*.points")
+    assert slots_of(path) == 5
+    for _ in range(2):
+        assert "all as written" in cli("verify").stdout
+        run = cli.json("show", "@last")
+        assert run["metrics"]["loss"]["count"] == 4
+        cli("gc", "--rebuild")
+
+
+def test_points_of_a_killed_program(cli: CommandLine) -> None:
+    cli.program(POINTS + "import os\nos.kill(os.getpid(), 9)\n")
+    cli("run", "train.py", code=None)
+    (path,) = files(str(cli.folder / ".autotrack" / "journal"), "*.points")
+    slots = slots_of(path)
+    assert slots == 301
+    assert "all as written" in cli("verify").stdout
+    added(path, slots)
+    assert "were not there when it was taken in" in cli("verify", code=1).stdout
+    added(path, slots, time.time() + 3600.0)
+    assert "without a seal" in cli("verify", code=1).stdout
