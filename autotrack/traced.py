@@ -78,6 +78,8 @@ class Traced:
         console = Console(file=io.StringIO(), width=WIDTH, no_color=True, highlight=False, soft_wrap=True)
         for tree in lineage.trees(self.lineage, down=self._down):
             console.print(tree)
+        if self.lineage.left_out:
+            console.print(f"{self.lineage.left_out:,} more that were not followed; all of them with everything=True")
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 Node = dict[str, Any]
+DEEPEST = 16
+"""Levels of a tree that are drawn; what lies deeper says how deep."""
 VALUES = 6
 """Parameters and metrics of a run that a tree names."""
 
@@ -50,15 +52,17 @@ def steps(found: Lineage, *, down: bool) -> Iterator[Step]:
                     yield user
 
 
-def _steps(found: Lineage, step: Step, seen: set[str], down: bool) -> Iterator[Step]:
-    again = step.node["id"] in seen
-    follows = list((_outcomes if down else _origins)(found, step.node["id"]))
-    yield step._replace(again=again and bool(follows))
-    if again:
-        return
-    seen.add(step.node["id"])
-    for relation, id, edge in follows:
-        yield from _steps(found, Step(step.depth + 1, relation, found.nodes[id], edge, False), seen, down)
+def _steps(found: Lineage, first: Step, seen: set[str], down: bool) -> Iterator[Step]:
+    waiting = [first]
+    while waiting:
+        step = waiting.pop()
+        again = step.node["id"] in seen
+        follows = list((_outcomes if down else _origins)(found, step.node["id"]))
+        yield step._replace(again=again and bool(follows))
+        if not again:
+            seen.add(step.node["id"])
+            below = [Step(step.depth + 1, relation, found.nodes[id], edge, False) for relation, id, edge in follows]
+            waiting += reversed(below)
 
 
 def _origins(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -80,9 +84,9 @@ def _origins(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, An
         for edge in found.origins(node, "holds"):
             if any(found.origins(edge["to"], "generated")):
                 yield "holds", edge["to"], edge
-    if kind == "run":
+    if kind in ("run", "file"):
         for edge in found.origins(node, "part_of"):
-            if found.nodes[edge["to"]]["kind"] == "run":
+            if found.nodes[edge["to"]]["kind"] == kind:
                 yield "part of", edge["to"], edge
 
 
@@ -120,6 +124,14 @@ def _users(found: Lineage, node: str, *, alike: bool = False) -> Iterator[tuple[
     """Who has used a node, or the model in it, or files `alike`, of the same model: runs, and jobs that have none among
     them."""
     held = [edge["to"] for edge in found.origins(node, "holds")]
+    if found.nodes[node]["kind"] == "file" and not any(
+        found.origins(node, "generated")
+    ):  # known by its folder, or path
+        held += [
+            edge["to"]
+            for edge in found.origins(node, "part_of", "derived")
+            if edge["kind"] == "part_of" or "inferred" in edge
+        ]
     files = [edge["from"] for one in (node, *held) for edge in found.outcomes(one, "holds")] if alike else []
     edges = {edge["from"]: edge for one in dict.fromkeys((node, *held, *files)) for edge in found.outcomes(one, "used")}
     by_run = {found.nodes[id].get("job") for id in edges if found.nodes[id]["kind"] == "run"}
@@ -155,7 +167,7 @@ def trees(found: Lineage, *, down: bool) -> list[Tree]:
             open_ = [Tree(label, guide_style="dim")]
             roots.append(open_[0])
         else:
-            del open_[step.depth :]
+            del open_[min(step.depth, DEEPEST) :]
             open_.append(open_[-1].add(label))
     return roots
 
@@ -164,6 +176,8 @@ def _label(found: Lineage, step: Step) -> Text:
     from rich.text import Text
 
     text = Text()
+    if step.depth > DEEPEST:
+        text.append(f"[{step.depth}]  ", style="dim")
     if step.relation:
         text.append(f"{step.relation}  ", style="dim")
     node = step.node

@@ -62,10 +62,12 @@ def command(
     elif output.on_terminal():
         for tree in lineage.trees(found, down=down):
             output.console().print(tree)
-        if found.left_out:
-            click.echo(f"{found.left_out:,} more that were not followed; all of them with --all")
     else:
         output.print_tsv(lineage.rows(found, down=down))
+    if found.left_out and not as_json:
+        told = f"{found.left_out:,} more that were not followed; all of them with --all"
+        shown = output.on_terminal() and not (dot or prov or crate)
+        click.echo(told if shown else f"autotrack: {told}", err=not shown)
 
 
 def _check(prov: str | None, crate: str | None, with_files: bool, *, others: bool) -> None:
@@ -93,5 +95,3 @@ def _write(found: Lineage, target: str, prov: str | None, crate: str | None, wit
         from autotrack.store.lineage import rocrate
 
         rocrate.write(found, crate, name=f"Lineage of {target}", files=with_files)
-    if found.left_out:
-        click.echo(f"autotrack: {found.left_out:,} more that were not followed; all of them with --all", err=True)

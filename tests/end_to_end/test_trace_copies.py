@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from autotrack.journal.folder import Folder
 from tests.end_to_end.conftest import CommandLine
+from tests.store.journals import BEGUN, Journal
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -93,6 +99,45 @@ shutil.copy("m.joblib", "release/copy.joblib")
         found = tree(cli, name)
         assert ("written by", "LogisticRegression") in [row[1:] for row in found], (name, found)
         assert "raw.csv" in [row[2] for row in found], (name, found)
+
+
+def test_a_model_that_a_training_of_the_same_program_went_on_from(cli: CommandLine) -> None:
+    pytest.importorskip("xgboost")
+    source = """
+import numpy, xgboost
+X = numpy.arange(40.0).reshape(20, 2)
+data = xgboost.DMatrix(X, X[:, 0] > 20)
+xgboost.train({"max_depth": 2, "nthread": 1}, data, 3).save_model("m.json")
+xgboost.train({"max_depth": 2, "nthread": 1}, data, 2, xgb_model="m.json").save_model("m2.json")
+"""
+    record(cli, source)
+    assert (2, "went on from") in [row[:2] for row in tree(cli, "m2.json")]
+    assert (2, "went on from") not in [row[:2] for row in tree(cli, "m.json")]
+
+
+def test_a_checkpoint_that_the_training_itself_copies(cli: CommandLine) -> None:
+    pytest.importorskip("torch")
+    source = """
+import shutil, torch
+torch.manual_seed(0)
+net = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for epoch in range(4):
+    optimizer.zero_grad()
+    net(torch.ones(3, 2)).pow(2).mean().backward()
+    optimizer.step()
+    torch.save(net.state_dict(), "last.pt")
+    if epoch == 1:
+        shutil.copy("last.pt", "second.pt")
+shutil.copy("last.pt", "end.pt")
+"""
+    record(cli, source)
+    for name, step in (("last.pt", 4), ("end.pt", 4)):
+        (target,) = cli.json("trace", name)["target"]
+        edges = [edge for edge in cli.json("trace", name)["edges"] if edge["from"] == target]
+        (made,) = [edge for edge in edges if edge["kind"] == "generated"]
+        assert made["to"].startswith("run:"), name
+        assert made["step"] == step
 
 
 def test_what_was_read_at_once_after_is_no_origin(cli: CommandLine) -> None:
@@ -184,3 +229,82 @@ def test_what_was_read_and_then_removed(cli: CommandLine) -> None:
         node for node in cli.json("trace", "out.csv")["nodes"] if node.get("paths") == [str(cli.folder / "in.csv")]
     ]
     assert file["digest"] is None
+
+
+MANY = """
+import os
+os.makedirs("d"), os.makedirs("e")
+for i in range(80):
+    open(f"d/{i}", "w").write(str(i))
+for i in range(3):
+    open(f"e/known {i}", "w").write(f"known {i}")
+"""
+
+
+def test_a_folder_of_many_files(cli: CommandLine) -> None:
+    record(cli, MANY, "import os\n[open(f'd/{i}').read() for i in range(80)]; open('sum', 'w').write('x')")
+    assert origins(tree(cli, "d")) == [(0, "", "d"), (1, "written by", "p0.py")]
+    for name in ("d/7", "d"):  # one of its files, and the folder once it holds one more
+        found = tree(cli, name)
+        assert found[0] == (0, "", Path(name).name)
+        assert (1, "part of" if name != "d" else "by its path", "d") == found[1]
+        assert found[2] == (2, "written by", "p0.py")
+        assert (1, "used by", "p1.py") in found
+        assert (1, "used by", "p1.py") in tree(cli, name, "--down")
+        (cli.folder / "d" / "new").write_text("new")
+    (file,) = [edge for edge in cli.json("trace", "d/7")["edges"] if edge["kind"] == "part_of"]
+    assert file["inferred"] is True  # the folder is not as it was
+    assert cli("trace", "d/7", "--prov", "-").returncode == 0
+
+
+def test_known_files_among_very_many(cli: CommandLine) -> None:
+    record(cli, MANY)
+    for i in range(10_010):
+        (cli.folder / "e" / f"a{i}").touch()
+    assert sorted(row[2] for row in tree(cli, "e") if row[0] == 0) == ["known 0", "known 1", "known 2"]
+    shutil.rmtree(cli.folder / "d")
+    for i in range(3):
+        (cli.folder / "e" / f"known {i}").unlink()
+    assert "first 10,000 of 10,010 files" in cli("trace", "e", code=1).stderr
+
+
+def test_what_has_no_content(cli: CommandLine) -> None:
+    record(cli, "open('x', 'w').write('x')")
+    os.mkfifo(cli.folder / "pipe")
+    for name in ("pipe", "/dev/zero"):
+        assert "has no content" in cli("trace", name, code=1).stderr
+    (cli.folder / "x").write_text("edited")
+    assert "held something else: autotrack trace blake3:" in cli("trace", "x", code=1).stderr
+
+
+def test_a_very_long_way(cli: CommandLine, tmp_path: Path) -> None:
+    for number in range(1200):
+        job = Journal(Folder(str(tmp_path / ".autotrack")), started=BEGUN + number * 60, program=f"p{number}.py")
+        job.file("read", f"/data/{number}", f"blake3:{number:064}")
+        job.file("written", f"/data/{number + 1}", f"blake3:{number + 1:064}")
+        job.end()
+    assert len(tree(cli, "/data/1200")) == 2401
+    assert "p0.py" in cli.terminal("trace", "/data/1200", columns=100)
+    source = "import autotrack; text = str(autotrack.trace('/data/1200')); print('p0.py' in text, 'p1199.py' in text)"
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, cwd=cli.folder, env=cli.env, capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n", done.stderr
+
+
+def test_more_than_is_followed(cli: CommandLine) -> None:
+    for i in range(250):
+        (cli.folder / f"d{i % 10}").mkdir(exist_ok=True)
+        (cli.folder / f"d{i % 10}" / str(i)).write_text(str(i))
+    record(cli, "for i in range(250):\n    open(f'd{i % 10}/{i}').read()\nopen('out', 'w').write('x')")
+    for words in ((), ("--dot",), ("--prov", "-")):
+        assert "50 more that were not followed" in cli("trace", "out", *words).stderr, words
+        assert "more that" not in cli("trace", "out", "--all", *words).stderr, words
+
+
+def test_names_in_a_crate(cli: CommandLine) -> None:
+    record(cli, "open('a name.csv', 'w').write('x')")
+    cli("trace", "a name.csv", "--crate", "crate", "--with-files")
+    (kept,) = (cli.folder / "crate" / "files").rglob("*.csv")
+    assert kept.name == "a name.csv"
+    ids = [each["@id"] for each in json.loads((cli.folder / "crate" / "ro-crate-metadata.json").read_text())["@graph"]]
+    assert f"files/{kept.parent.name}/a%20name.csv" in ids

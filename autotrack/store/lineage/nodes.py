@@ -157,6 +157,14 @@ class Nodes:
         self.found.nodes[node].update(about)
         return node
 
+    def held_by(self, about: Node) -> str | None:
+        """The model in a file, as whoever met a file of its content has told."""
+        if about["kind"] != "file" or about.get("model") is not None or about["digest"] is None:
+            return about.get("model")
+        sql = "SELECT model FROM files WHERE digest = ? AND model IS NOT NULL LIMIT 1"
+        row = self.database.row(sql, (about["digest"],))
+        return row[0] if row is not None else None
+
     def known_data(self, identity: str) -> str:
         """Data by its identity, whichever run used it: a dataset or a part of one."""
         for used in self.used("data = ? ORDER BY part LIMIT 1", identity):

@@ -105,6 +105,8 @@ def _join(made: Any, model: Any, found: Lineage, edge: Edge, id: str) -> None:
         made.wasDerivedFrom(later, earlier, identifier=id, other_attributes=told)
     elif kind == "holds":
         made.specializationOf(later, earlier)
+    elif kind == "part_of" and found.nodes[edge["from"]]["kind"] == "file":
+        made.hadMember(earlier, later)
     elif kind == "by":
         made.wasAssociatedWith(later, earlier, identifier=id, other_attributes=told)
     else:

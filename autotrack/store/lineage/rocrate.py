@@ -82,7 +82,7 @@ class Made:
         about = {name: value for name, value in about.items() if value not in (None, [])}
         here = self._unchanged(node) if self._files else None
         if here is not None:
-            return self.crate.add_file(here, f"files/{quote(_short(node))}/{quote(about['name'])}", properties=about)
+            return self.crate.add_file(here, f"files/{_short(node)}/{about['name']}", properties=about)
         if str(node["digest"]).startswith("blake3-manifest:"):
             return self._context(_local(node["id"]), "Collection", **about)
         return self._context(_local(node["id"]), "CreativeWork", **about)

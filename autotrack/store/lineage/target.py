@@ -9,7 +9,7 @@ from autotrack.identity import files
 from autotrack.plugins import hooks, ready
 from autotrack.store.database import Ambiguous, Database, NotFound
 from autotrack.store.lineage.nodes import AT_PATH
-from autotrack.store.lineage.trace import FileNow, Known
+from autotrack.store.lineage.trace import FileNow, Known, Within
 from autotrack.values import storable
 
 if TYPE_CHECKING:
@@ -25,12 +25,11 @@ def targets(store: Store, database: Database, name: str) -> list[FileNow | Known
     """What a name stands for: a file or folder that is here, a run or job, the id of a dataset or model or the digest
     of a file, or the beginning of one, or the path of a file that is gone.  Raises NotFound, Ambiguous, OSError."""
     if os.path.isdir(name):
-        found = _of_folder(store, database, name)
-        if not found:
-            raise NotFound(f"no file in {name} was written or read by a program that is recorded here")
-        return found
-    if os.path.exists(name):
+        return _of_folder(store, database, name)
+    if os.path.isfile(name):
         return [_of_file(store, database, name)]
+    if os.path.exists(name):
+        raise NotFound(f"{name} is a device, a pipe or a socket: it has no content of its own that could be known")
     if ":" not in name:
         try:
             return [Known(*store.resolve(name))]
@@ -57,9 +56,43 @@ def _of_file(store: Store, database: Database, path: str) -> FileNow:
     model = _model_in(path)
     if model is not None and is_model(database, model):
         return FileNow(digest, os.path.abspath(path), size, model)
+    here = os.path.abspath(path)
+    folder = _folder_of(store, database, here)
+    if folder is not None:
+        return FileNow(digest, here, size, None, folder)
+    gone = _by_path(database, here)
+    before = f"; what lay there when a program met it held something else: autotrack trace {gone.id}" if gone else ""
     raise NotFound(
         f"no program that is recorded here has read or written {path}, nor a file of the same content ({digest})"
+        f"{before}"
     )
+
+
+def _folder_of(store: Store, database: Database, path: str) -> Within | None:
+    """The folder in which a job has met a file as one of many."""
+    if not database.row("SELECT 1 FROM files WHERE kind = 'folder' LIMIT 1"):
+        return None
+    folder = os.path.dirname(path)
+    while True:
+        known = _met_as_folder(database, folder)
+        if known is not None:
+            return Within(known, "part_of", known.id not in _manifests(store, folder))
+        if folder == os.path.dirname(folder):
+            return None
+        folder = os.path.dirname(folder)
+
+
+def _met_as_folder(database: Database, folder: str) -> Known | None:
+    sql = f"{AT_PATH} AND kind = 'folder' AND digest IS NOT NULL ORDER BY time DESC LIMIT 1"
+    row = database.row(f"SELECT digest FROM files WHERE {sql}", [storable(folder)] * 2)
+    return Known("file", row[0], folder) if row is not None else None
+
+
+def _manifests(store: Store, folder: str) -> list[str]:
+    """What a folder may be known by: what is opened one by one, and what is read as a whole."""
+    cache = files.Cache(store.folder.root)
+    own = sorted(name for name in os.listdir(folder) if os.path.isfile(os.path.join(folder, name)))
+    return [files.manifest(folder, names, cache).digest for names in (own, sorted(files.below(folder)))]
 
 
 def _model_in(path: str) -> str | None:
@@ -75,19 +108,38 @@ def is_model(database: Database, identity: str) -> bool:
     return any(database.row(sql.format(table), (identity,)) for table in ("runs", "files"))
 
 
-def _of_folder(store: Store, database: Database, folder: str) -> list[FileNow | Known]:
+def _of_folder(store: Store, database: Database, name: str) -> list[FileNow | Known]:
     """The files of a folder that are known, and the folder itself where a job has met its files as one."""
+    folder = os.path.abspath(name)
     cache, digests = files.Cache(store.folder.root), dict[str, str]()
-    paths = sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
-    for path in paths[:FILES]:
+    everything = sorted(os.path.join(at, each) for at, _, names in os.walk(folder) for each in names)
+    met = _paths_below(database, folder)
+    paths = [*(path for path in everything if storable(path) in met), *everything][:FILES]  # these before all others
+    for path in paths:
         if os.path.isfile(path):
-            digests[files.digest_file(path, cache)[0]] = path
+            digests.setdefault(files.digest_file(path, cache)[0], path)
+    manifests: list[str] = []
     if database.row("SELECT 1 FROM files WHERE kind = 'folder' LIMIT 1"):
-        own = sorted(name for name in os.listdir(folder) if os.path.isfile(os.path.join(folder, name)))
-        for names in (own, sorted(files.below(folder))):  # what is opened one by one, and what is read as a whole
-            digests[files.manifest(folder, names, cache).digest] = folder
-    found = database.within("SELECT DISTINCT digest FROM files WHERE digest IN ({in})", list(digests))
-    return [FileNow(digest, os.path.abspath(digests[digest])) for (digest,) in found]
+        manifests = _manifests(store, folder)
+        digests |= dict.fromkeys(manifests, folder)
+    rows = database.within("SELECT DISTINCT digest FROM files WHERE digest IN ({in})", list(digests))
+    found: list[FileNow | Known] = [FileNow(digest, digests[digest]) for (digest,) in rows]
+    before = _met_as_folder(database, folder)
+    if before is not None and manifests and before.id not in manifests:  # it is not as it was
+        found.append(FileNow(manifests[0], folder, within=Within(before, "derived", True)))
+    if not found:
+        some = f"the first {FILES:,} of {len(everything):,} files" if len(everything) > FILES else "no file"
+        none = f"none of {some}" if len(everything) > FILES else some
+        raise NotFound(f"{none} in {name} was written or read by a program that is recorded here")
+    return found
+
+
+def _paths_below(database: Database, folder: str) -> set[str]:
+    begin = storable(os.path.join(folder, ""))
+    sql = "SELECT DISTINCT path FROM files WHERE substr(path, 1, 600) BETWEEN ? AND ?"
+    if len(begin) >= 600:
+        return set()
+    return {path for (path,) in database.rows(sql, (begin, begin + chr(0x10FFFF)))}
 
 
 def _beginning(database: Database, name: str) -> list[Known]:

@@ -9,16 +9,8 @@ from autotrack.store.database import Database
 from autotrack.store.lineage import downward, upward
 from autotrack.store.lineage.graph import Lineage
 from autotrack.store.lineage.nodes import Nodes
+from autotrack.store.present import presented
 from autotrack.values import storable
-
-
-class FileNow(NamedTuple):
-    """A file as it is now: its digest, its path, its size in bytes, and the identity of the model in it."""
-
-    digest: str
-    path: str
-    bytes: int | None = None
-    model: str | None = None
 
 
 class Known(NamedTuple):
@@ -28,6 +20,24 @@ class Known(NamedTuple):
     id: str
     path: str = ""
     """Of a file, where it lay."""
+
+
+class Within(NamedTuple):
+    """What is known in place of a file: the folder that it is `part_of`, or what it is `derived` from."""
+
+    known: Known
+    kind: str
+    inferred: bool
+
+
+class FileNow(NamedTuple):
+    """A file as it is now: its digest, its path, its size in bytes, and the identity of the model in it."""
+
+    digest: str
+    path: str
+    bytes: int | None = None
+    model: str | None = None
+    within: Within | None = None
 
 
 def trace(
@@ -48,10 +58,15 @@ def trace(
         if node in found.nodes and node not in paths:
             found.target.append(node)
             paths[node] = storable(target.path)
+            if isinstance(target, FileNow) and target.within is not None:
+                known, kind, inferred = target.within
+                other = nodes.file(known.id, None, None)
+                found.join(kind, node, other, path=presented(known.path), inferred=inferred)
+                paths[other] = storable(known.path)
     if down:
-        downward.follow(nodes, found.target)
+        downward.follow(nodes, list(paths))
     else:
         upward.follow(nodes, paths)
-        downward.follow(nodes, found.target, users=True)
+        downward.follow(nodes, list(paths), users=True)
     nodes.describe_jobs()
     return found

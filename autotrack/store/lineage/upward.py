@@ -206,7 +206,7 @@ class _Upward:
                 self._went_on(about, given, inferred=False)
         if about["type"] in ("training", "fit"):
             for edge in list(self._found.origins(about["id"], "used")):
-                held = self._found.nodes[edge["to"]].get("model")
+                held = self._nodes.held_by(self._found.nodes[edge["to"]])
                 if held and held != about["model"]:
                     self._went_on(about, held, inferred=True)
 
