@@ -93,6 +93,8 @@ class Files:
         self._writers: list[Writer] = []
         """The file objects for writing that were not closed when one was opened last."""
         self._known: dict[tuple[str, bool], OpenedFile] = {}
+        self._before: list[OpenedFile] = []
+        """Those that were opened again when they had changed."""
         self._counts: dict[tuple[str, bool], int] = {}
         """How many files of a folder are known one by one."""
         self._folders: dict[tuple[str, bool], set[str]] = {}
@@ -148,6 +150,7 @@ class Files:
         self._opened.clear()
         self._writers.clear()
         self._known.clear()
+        self._before.clear()
         self._folders.clear()
         self._counts.clear()
         self._due = False
@@ -314,7 +317,11 @@ class Files:
             path = os.path.normpath(os.path.join(opening.folder, opening.path))
             key = path, writing
             known = self._known.get(key)
-            if known is not None:
+            later = known is not None and known.is_of_before(opening)
+            if known is not None and later:
+                self._before.append(known)
+                self._known[key] = OpenedFile(path, opening, known.versions + 1)
+            elif known is not None:
                 known.again(opening)
             if known is not None or len(self._known) >= KEPT or not self._is_the_programs(path):
                 continue
@@ -364,7 +371,7 @@ class Files:
         self._sort()
         self._report_elsewhere()
         waits = False
-        for file in list(self._known.values()):
+        for file in [*self._before, *self._known.values()]:
             if not file.done and not is_temporary(file.path):
                 file.look(self._job, CALM, self._moved, self._known)
                 waits = waits or not file.done
@@ -399,7 +406,7 @@ class Files:
     def _finish(self) -> None:
         self._sort()
         self._report_elsewhere()
-        for file in list(self._known.values()):
+        for file in [*(file for file in self._before if not file.done), *self._known.values()]:
             file.look(self._job, 0.0, self._moved, self._known)
         later: set[str] = set()
         for (folder, writing), names in reversed(self._folders.items()):

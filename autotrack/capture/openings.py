@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SLACK = 0.02
 """Seconds by which the clock of a file system may lag behind."""
+VERSIONS = 20
+"""Contents of one file that was read, changed and read again."""
 MOVES = 10
 """Moves of one file that are followed."""
 
@@ -70,13 +72,25 @@ class Opening:
 class OpenedFile:
     """A file that the program opened, for reading or for writing."""
 
-    __slots__ = ("appended", "done", "folder", "moved", "opened", "path", "state", "when", "writer", "writing")
+    __slots__ = (
+        "appended",
+        "done",
+        "folder",
+        "moved",
+        "opened",
+        "path",
+        "state",
+        "versions",
+        "when",
+        "writer",
+        "writing",
+    )
 
-    def __init__(self, path: str, opening: Opening) -> None:
+    def __init__(self, path: str, opening: Opening, versions: int = 1) -> None:
         self.path, self.folder, self.writing, self.moved = path, os.path.dirname(path), opening.writing, opening.moved
         self.when, self.opened, self.writer = opening.when, opening.state, opening.writer
         self.appended = opening.writer is not None and opening.writer.goes_on
-        self.done = False
+        self.done, self.versions = False, versions
         self.state: State | None = None
         """Of the file as it was recorded."""
 
@@ -88,6 +102,11 @@ class OpenedFile:
                 self.appended = False
         elif self.moved and not opening.moved:  # another file has come to its place
             self.moved, self.when, self.opened = False, opening.when, opening.state
+
+    def is_of_before(self, opening: Opening) -> bool:
+        """Whether it has changed since it was read, and is read again."""
+        changed = None not in (self.opened, opening.state) and self.opened != opening.state
+        return changed and not self.writing and not self.moved and self.versions < VERSIONS
 
     def look(self, job: Job, calm: float, moved: dict[str, str], known: Mapping[tuple[str, bool], OpenedFile]) -> None:
         """Record the file if it is there, and left alone for `calm` seconds if it was written; again if it has
@@ -102,7 +121,9 @@ class OpenedFile:
                 self._gone(job, moved)
             return
         state = state_of(status)
-        told = self.state is None and (self.path, self.writing) in job.artifacts  # by a plugin, which knows more
+        told = (
+            self.versions == 1 and self.state is None and (self.path, self.writing) in job.artifacts
+        )  # by a plugin, which knows more
         same = state == self.state or (self.writing and state == self.opened)
         if told or same or self.moved or not stat.S_ISREG(status.st_mode):
             self.done = True

@@ -102,6 +102,9 @@ def _outcomes(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, A
         yield from _users(found, node)
         for edge in found.outcomes(node, "holds"):
             yield "saved in", edge["from"], edge
+        for edge in found.outcomes(node, "derived"):
+            if "inferred" in edge:
+                yield "by its path", edge["from"], edge
         for held in found.origins(node, "holds"):
             for edge in found.outcomes(held["to"], "holds"):
                 if edge["from"] != node:
@@ -124,14 +127,9 @@ def _users(found: Lineage, node: str, *, alike: bool = False) -> Iterator[tuple[
     """Who has used a node, or the model in it, or files `alike`, of the same model: runs, and jobs that have none among
     them."""
     held = [edge["to"] for edge in found.origins(node, "holds")]
-    if found.nodes[node]["kind"] == "file" and not any(
-        found.origins(node, "generated")
-    ):  # known by its folder, or path
-        held += [
-            edge["to"]
-            for edge in found.origins(node, "part_of", "derived")
-            if edge["kind"] == "part_of" or "inferred" in edge
-        ]
+    if found.nodes[node]["kind"] == "file" and not any(found.origins(node, "generated")):  # known by folder or path
+        instead = found.origins(node, "part_of", "derived")
+        held += [edge["to"] for edge in instead if edge["kind"] == "part_of" or "inferred" in edge]
     files = [edge["from"] for one in (node, *held) for edge in found.outcomes(one, "holds")] if alike else []
     edges = {edge["from"]: edge for one in dict.fromkeys((node, *held, *files)) for edge in found.outcomes(one, "used")}
     by_run = {found.nodes[id].get("job") for id in edges if found.nodes[id]["kind"] == "run"}

@@ -138,6 +138,9 @@ shutil.copy("last.pt", "end.pt")
         (made,) = [edge for edge in edges if edge["kind"] == "generated"]
         assert made["to"].startswith("run:"), name
         assert made["step"] == step
+    # One that was overwritten since is told by its path.
+    found = cli.json("trace", "second.pt")
+    assert [edge["step"] for edge in found["edges"] if edge["kind"] == "generated" and "step" in edge] == [2]
 
 
 def test_what_was_read_at_once_after_is_no_origin(cli: CommandLine) -> None:
@@ -207,6 +210,10 @@ def test_what_a_file_held_before(cli: CommandLine, how: str) -> None:
     assert [name for _, relation, name in found if relation == "written by"] == ["p2.py", "p1.py", "p0.py"]
     assert [row[1] for row in found].count("by its path") == 2
     assert found[-1][1:] == ("read", "raw")
+    down = {name for _, _, name in tree(cli, "raw", "--down")}
+    assert {"p0.py", "d.csv"} <= down
+    if how != "left open":  # of which it is not known when it was read
+        assert {"p1.py", "p2.py"} <= {node.get("name") for node in cli.json("trace", "raw", "--down")["nodes"]}
 
 
 def test_a_log_that_is_appended_to_is_no_origin_of_the_rest(cli: CommandLine) -> None:
@@ -308,3 +315,11 @@ def test_names_in_a_crate(cli: CommandLine) -> None:
     assert kept.name == "a name.csv"
     ids = [each["@id"] for each in json.loads((cli.folder / "crate" / "ro-crate-metadata.json").read_text())["@graph"]]
     assert f"files/{kept.parent.name}/a%20name.csv" in ids
+
+
+def test_empty_files_are_known_by_their_paths(cli: CommandLine) -> None:
+    record(cli, "open('one', 'w')", "open('two', 'w')")
+    assert origins(tree(cli, "one")) == [(0, "", "one"), (1, "written by", "p0.py")]
+    assert origins(tree(cli, "two")) == [(0, "", "two"), (1, "written by", "p1.py")]
+    (cli.folder / "three").touch()
+    assert "is empty" in cli("trace", "three", code=1).stderr

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autotrack.store.lineage.graph import Node
-from autotrack.store.lineage.nodes import EVER, SKEW, File, Moment, Nodes
+from autotrack.store.lineage.nodes import AMONG, AT_PATH, EMPTY, EVER, SKEW, File, Moment, Nodes
 from autotrack.store.present import presented
 
 _ALWAYS = Moment(0.0)
@@ -46,8 +46,39 @@ class _Downward:
         if about["digest"]:
             rows = self._nodes.files("files.digest = ? AND files.mode = 'read' ORDER BY files.time", (about["digest"],))
             self._read(rows, since)
+            self._by_path(about, since)
         for edge in list(self._found.origins(about["id"], "holds")):
             self.later(edge["to"], since)
+
+    def _by_path(self, about: Node, since: Moment) -> None:
+        """Where it lay, what was read or appended to before anything else was written there: that was this file, as far
+        as its path tells."""
+        written = "files.digest = ? AND files.mode = 'written' AND files.kind <> 'folder' ORDER BY files.time"
+        if about["digest"] == EMPTY:
+            return
+        for file in self._nodes.limited(self._nodes.files(written, (about["digest"],))):
+            for later in self._until_written(file, since):
+                self._found.join(
+                    "derived", self._nodes.seen(later), about["id"], path=presented(file.path), inferred=True
+                )
+                if later.mode == "read":
+                    self._read([later], since)
+                elif not self._users:
+                    self._written(later, self._nodes.activity(later))
+
+    def _until_written(self, file: File, since: Moment) -> Iterator[File]:
+        """What was read at the path of a file with a content that is not known, and what it went into."""
+        folder = "(SELECT folder FROM jobs WHERE id = {})"
+        same = f"{folder.format('files.job')} = {folder.format('?')} AND files.time >= ? ORDER BY files.time LIMIT ?"
+        values = (file.path, file.path, file.job, max(file.moment, since.time), AMONG)
+        for later in self._nodes.files(f"{AT_PATH} AND {same}", values):
+            if later.mode == "read":
+                if later.digest is None:
+                    yield later
+            elif later != file:
+                if later.kind == "appended" and later.job != file.job:
+                    yield later
+                return
 
     def _read(self, rows: Sequence[File], since: Moment) -> None:
         """Who has read a file: the run that did, or those of the job that had not ended by then, and the job for what

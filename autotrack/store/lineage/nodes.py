@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from autotrack import events
+from autotrack.identity.files import digest_bytes
 from autotrack.store.database import Database
 from autotrack.store.lineage.graph import Lineage, Node
 from autotrack.store.present import presented
@@ -24,6 +25,8 @@ EVER = 1e18
 """Seconds since the epoch."""
 AMONG = 50
 """Files of about the time in question that are looked at."""
+EMPTY = f"blake3:{digest_bytes(b'')}"
+"""The digest of every empty file: these are known by their paths alone."""
 AT_PATH = "substr(files.path, 1, 600) = substr(?, 1, 600) AND files.path || '' = ?"
 """As the index of paths has them; the path is given twice.  (SQLite puts the value of a bare `path = ?` into the other
 term as well, which then is that of the index no more.)"""

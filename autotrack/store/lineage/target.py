@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autotrack.identity import files
 from autotrack.plugins import hooks, ready
 from autotrack.store.database import Ambiguous, Database, NotFound
-from autotrack.store.lineage.nodes import AT_PATH
+from autotrack.store.lineage.nodes import AT_PATH, EMPTY
 from autotrack.store.lineage.trace import FileNow, Known, Within
 from autotrack.values import storable
 
@@ -51,6 +51,11 @@ def targets(store: Store, database: Database, name: str) -> list[FileNow | Known
 
 def _of_file(store: Store, database: Database, path: str) -> FileNow:
     digest, size = files.digest_file(path, files.Cache(store.folder.root))
+    if digest == EMPTY:
+        sql, here = f"SELECT 1 FROM files WHERE {AT_PATH} AND digest = ?", storable(os.path.abspath(path))
+        if database.row(sql, (here, here, digest)):
+            return FileNow(digest, os.path.abspath(path), size)
+        raise NotFound(f"{path} is empty, and no program that is recorded here has left or met it so")
     if database.row("SELECT 1 FROM files WHERE digest = ? LIMIT 1", (digest,)):
         return FileNow(digest, os.path.abspath(path), size)
     model = _model_in(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autotrack.store.lineage.graph import Node
-from autotrack.store.lineage.nodes import AT_PATH, EVER, SKEW, File, Moment, Nodes
+from autotrack.store.lineage.nodes import AT_PATH, EMPTY, EVER, SKEW, File, Moment, Nodes
 from autotrack.store.present import presented
 
 OTHERS = 5
@@ -75,17 +75,18 @@ class _Upward:
         copies: list[tuple[File, File]] = []
         but: list[File] = []
         while True:
-            written = (digest,)
-            maker = self._nodes.last(f"files.digest = ? AND {_WRITTEN}", written, before, path=path, but=but)
+            same = f"files.digest = ? AND {_WRITTEN}{' AND files.path = ?' if digest == EMPTY else ''}"
+            written = [digest, path] if digest == EMPTY else [digest]
+            maker = self._nodes.last(same, written, before, path=path, but=but)
             source = self._copied(maker) if maker is not None else None
             if maker is None or source is None:
                 break
             but.append(maker)
             copies.append((maker, source))
             before, path = source.at, source.path
-        if maker is not None:
+        if maker is not None and digest != EMPTY:
             self._others(node, maker, but, before)
-        elif copies:
+        elif maker is None and copies:
             maker, _ = copies.pop()
         for copy, read in copies:
             self._copy(node, copy, read, maker)
@@ -191,6 +192,8 @@ class _Upward:
         rows = self._nodes.files("files.job = ? AND files.mode = 'read' ORDER BY files.time", (job,))
         own = [file for file in rows if run is None or file.run in (None, run)]
         by_then = [file for file in own if all(moment.not_before(file.at) for moment in before)]
+        unknown = {file.path: file for file in by_then if file.digest is None}  # the last that was read at its place
+        by_then = [file for file in by_then if file.digest is not None or unknown[file.path] is file]
         for file in self._nodes.limited(by_then):
             used = self._nodes.seen(file)
             self._found.join("used", node, used, path=presented(file.path), time=file.time)
