@@ -213,11 +213,11 @@ def _popped(waiting: deque[str]) -> Iterator[str]:
         yield waiting.popleft()
 
 
-def report_remote(job: Job, url: str, mode: str, version: tuple[str, str] | None) -> None:
+def report_remote(job: Job, url: str, mode: str, version: tuple[str, str] | None, when: float | None = None) -> None:
     """A file elsewhere that was `read` or `written`; `version`: under which name its server told one, and what.  The
-    digest is of that and the URL, for two files of one digest are the same."""
+    digest is of that and the URL, for two files of one digest are the same.  `when`, where that was not now."""
     url = redact(url)
-    number = _seen(job, url, mode, "file", model=None, step=None, strand=None)
+    number = _seen(job, url, mode, "file", model=None, step=None, strand=None, when=when)
     if number is None:
         return
     if version is None:
@@ -229,9 +229,10 @@ def report_remote(job: Job, url: str, mode: str, version: tuple[str, str] | None
     job.report(events.ArtifactDigested(time=time.time(), artifact=number, digest=digest, bytes=None, why=why))
 
 
-def report_manifest(job: Job, folder: str, mode: str, names: Sequence[str]) -> None:
-    """Files of one folder that were `read` or `written` by the job, by a digest over all of them."""
-    number = _seen(job, folder, mode, "folder", model=None, step=None, strand=None)
+def report_manifest(job: Job, folder: str, mode: str, names: Sequence[str], when: float | None = None) -> None:
+    """Files of one folder that were `read` or `written` by the job, by a digest over all of them; `when`, where
+    that was not now."""
+    number = _seen(job, folder, mode, "folder", model=None, step=None, strand=None, when=when)
     if number is None:
         return
     try:

@@ -99,6 +99,8 @@ class Files:
         """How many files of a folder are known one by one."""
         self._folders: dict[tuple[str, bool], set[str]] = {}
         """The names of the files in folders of many."""
+        self._since: dict[tuple[str, bool], float] = {}
+        """When the first file of a folder was opened, or one elsewhere."""
         self._entries: list[Entry] = []
         self._openers: dict[str | None, Any] = {}
         """Numpy's functions that open files, where ours is among them."""
@@ -273,6 +275,7 @@ class Files:
         its server told it, and what."""
         if self.outside() and len(self._elsewhere) < KEPT:
             self._elsewhere.setdefault((url, writing), {}).setdefault(version, False)
+            self._since.setdefault((url, writing), time.time())
             self._schedule()
 
     def _schedule(self) -> None:
@@ -331,8 +334,10 @@ class Files:
             if os.path.isdir(path):
                 if writing and state is not None:  # `tempfile` opens its folder for writing, and writes nothing
                     self._folders[key] = _names(path, self.begun - SLACK)
+                    self._since[key] = opening.when
                 elif not writing and key not in self._folders:  # tables in parts
                     self._folders[key] = _names(path)
+                    self._since[key] = opening.when
                 continue
             names = self._folders.get((parent, writing))
             if names is not None:
@@ -343,6 +348,7 @@ class Files:
             if count > MANY:
                 same = [known for known in self._known.values() if known.writing == writing and known.folder == parent]
                 self._folders[parent, writing] = {os.path.basename(file.path) for file in same}
+                self._since[parent, writing] = min(file.when for file in same)
                 for file in same:
                     del self._known[file.path, writing]
 
@@ -401,7 +407,8 @@ class Files:
                     from autotrack.artifacts import report_remote
 
                     versions[version] = True
-                    report_remote(self._job, url, "written" if writing else "read", version)
+                    when = None if writing else self._since.get((url, writing))
+                    report_remote(self._job, url, "written" if writing else "read", version, when)
 
     def _finish(self) -> None:
         self._sort()
@@ -410,7 +417,8 @@ class Files:
             file.look(self._job, 0.0, self._moved, self._known)
         later: set[str] = set()
         for (folder, writing), names in reversed(self._folders.items()):
-            _report_folder(self._job, folder, writing, names, changed=folder in later)
+            when = None if writing else self._since.get((folder, writing))
+            _report_folder(self._job, folder, writing, names, changed=folder in later, when=when)
             if writing:
                 later.add(folder)
 
@@ -426,13 +434,14 @@ def _names(folder: str, since: float | None = None) -> set[str]:
     return set(itertools.islice(below(folder, since), KEPT))
 
 
-def _report_folder(job: Job, folder: str, writing: bool, names: set[str], changed: bool) -> None:
+def _report_folder(job: Job, folder: str, writing: bool, names: set[str], changed: bool, when: float | None) -> None:
     from autotrack.artifacts import report_artifact, report_manifest
 
     if changed and not writing:
-        report_artifact(job, folder, "read", kind="folder", unknown="it was written to after it was read")
+        why = "it was written to after it was read"
+        report_artifact(job, folder, "read", kind="folder", unknown=why, when=when)
     else:
-        report_manifest(job, folder, "written" if writing else "read", sorted(names))
+        report_manifest(job, folder, "written" if writing else "read", sorted(names), when)
 
 
 @functools.cache

@@ -102,9 +102,9 @@ def _outcomes(found: Lineage, node: str) -> Iterator[tuple[str, str, dict[str, A
         yield from _users(found, node)
         for edge in found.outcomes(node, "holds"):
             yield "saved in", edge["from"], edge
-        for edge in found.outcomes(node, "derived"):
+        for edge in found.outcomes(node, "derived", "part_of"):
             if "inferred" in edge:
-                yield "by its path", edge["from"], edge
+                yield ("by its path" if edge["kind"] == "derived" else "holds"), edge["from"], edge
         for held in found.origins(node, "holds"):
             for edge in found.outcomes(held["to"], "holds"):
                 if edge["from"] != node:

@@ -138,6 +138,9 @@ shutil.copy("last.pt", "end.pt")
         (made,) = [edge for edge in edges if edge["kind"] == "generated"]
         assert made["to"].startswith("run:"), name
         assert made["step"] == step
+        assert not [
+            edge for edge in cli.json("trace", name)["edges"] if (edge["from"], edge["to"]) == (made["to"], target)
+        ]
     # One that was overwritten since is told by its path.
     found = cli.json("trace", "second.pt")
     assert [edge["step"] for edge in found["edges"] if edge["kind"] == "generated" and "step" in edge] == [2]
@@ -323,3 +326,21 @@ def test_empty_files_are_known_by_their_paths(cli: CommandLine) -> None:
     assert origins(tree(cli, "two")) == [(0, "", "two"), (1, "written by", "p1.py")]
     (cli.folder / "three").touch()
     assert "is empty" in cli("trace", "three", code=1).stderr
+
+
+def test_many_files_that_only_one_side_meets_as_one(cli: CommandLine) -> None:
+    """Two programs write 40 files of a folder each, of which one reads 80; one writes 80, of which one reads 20."""
+    write = "import os\nos.makedirs('{0}', exist_ok=True)\nfor i in range({1}, {2}):"
+    write += " open(f'{0}/{{i}}', 'w').write(f'{0} {{i}}')"
+    read = "for i in range({1}): open(f'{0}/{{i}}').read()\nopen('{0}.txt', 'w').write('{0}')"
+    record(
+        cli, write.format("few", 0, 40), write.format("few", 40, 80), read.format("few", 80),
+        write.format("many", 0, 80), read.format("many", 20),
+    )  # fmt: skip
+    makers = {name for _, relation, name in tree(cli, "few.txt") if relation == "written by"}
+    assert makers == {"p0.py", "p1.py", "p2.py"}
+    makers = {name for _, relation, name in tree(cli, "many.txt") if relation == "written by"}
+    assert makers == {"p3.py", "p4.py"}
+    for name, program in (("few/3", "p2.py"), ("many/3", "p4.py")):
+        down = tree(cli, name, "--down")
+        assert program in {name for _, _, name in down}, (name, down)

@@ -47,6 +47,7 @@ class _Downward:
             rows = self._nodes.files("files.digest = ? AND files.mode = 'read' ORDER BY files.time", (about["digest"],))
             self._read(rows, since)
             self._by_path(about, since)
+            self._by_folder(about, since)
         for edge in list(self._found.origins(about["id"], "holds")):
             self.later(edge["to"], since)
 
@@ -65,6 +66,22 @@ class _Downward:
                     self._read([later], since)
                 elif not self._users:
                     self._written(later, self._nodes.activity(later))
+
+    def _by_folder(self, about: Node, since: Moment) -> None:
+        """What was read with others as one folder, or one by one of what was written as one, and is of no other."""
+        written = "files.digest = ? AND files.mode = 'written' ORDER BY files.time"
+        for file in self._nodes.limited(self._nodes.files(written, (about["digest"],))):
+            told = about["digest"], file.path, "read", file.at, Moment(EVER)
+            for kind, found in (
+                ("derived", self._nodes.folders_of(*told)),
+                ("part_of", self._nodes.files_below(*told)),
+            ):
+                for met in found:
+                    if met.digest is not None and not self._nodes.files(f"{written} LIMIT 1", (met.digest,)):
+                        self._found.join(
+                            kind, self._nodes.seen(met), about["id"], path=presented(met.path), inferred=True
+                        )
+                        self._read([met], since)
 
     def _until_written(self, file: File, since: Moment) -> Iterator[File]:
         """What was read at the path of a file with a content that is not known, and what it went into."""
@@ -90,7 +107,9 @@ class _Downward:
         for file in self._nodes.limited(list(first.values())):
             node, told = self._nodes.seen(file), {"path": presented(file.path), "time": file.time}
             run = self._nodes.run(file.run) if file.run is not None else None
-            users = [run] if run is not None else self._runs_since(file.job, file.at)
+            makers = {edge["to"] for edge in self._found.origins(node, "generated")}
+            since_then = [about for about in self._runs_since(file.job, file.at) if about["id"] not in makers]
+            users = [run] if run is not None else since_then
             for user in [about["id"] for about in users] + ([] if run is not None else [self._nodes.job(file.job)]):
                 self._found.join("used", user, node, **told)
                 self.later(user, file.at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -111,6 +112,7 @@ class Nodes:
         self.undigested: dict[str, File] = {}
         """The files whose content is not known, by their nodes."""
         self._fanout = None if everything else FANOUT
+        self._folders = database.row("SELECT 1 FROM files WHERE kind = 'folder' LIMIT 1") is not None
 
     def limited(self, rows: Sequence[Any]) -> Sequence[Any]:
         """As many as are followed."""
@@ -253,6 +255,32 @@ class Nodes:
             sql = f"{condition} AND files.time > ? AND files.time <= ? ORDER BY files.time, files.artifact LIMIT ?"
             found = self.files(sql, (*values, before.time, before.time + SKEW, AMONG))
         return next((file for file in found if file not in but and before.not_before(file.at)), None)
+
+    def folders_of(self, digest: str, path: str, mode: str, since: Moment, before: Moment) -> list[File]:
+        """The folder in which a file lies, as the jobs of its project have met it as one in this time."""
+        folder = os.path.dirname(path)
+        if not path or "://" in path or self._folders is False:
+            return []
+        return self._met(AT_PATH, [folder, folder], "= 'folder'", digest, path, mode, since, before)
+
+    def files_below(self, digest: str, path: str, mode: str, since: Moment, before: Moment) -> list[File]:
+        """The files in a folder that was met as one, as the jobs of its project have met them in this time."""
+        begin = os.path.join(path, "")
+        if "-manifest:" not in digest or len(begin) >= 600:
+            return []
+        below = "substr(files.path, 1, 600) BETWEEN ? AND ?"
+        return self._met(below, [begin, begin + chr(0x10FFFF)], "<> ''", digest, path, mode, since, before)
+
+    def _met(
+        self, where: str, values: list[str], kind: str, digest: str, path: str, mode: str, since: Moment, before: Moment
+    ) -> list[File]:
+        projects = (
+            "SELECT folder FROM jobs JOIN files AS own ON own.job = jobs.id WHERE own.digest = ? AND own.path = ?"
+        )
+        sql = f"""{where} AND files.kind {kind} AND files.mode = ? AND files.time >= ? AND files.time <= ?
+            AND (SELECT folder FROM jobs WHERE id = files.job) IN ({projects}) ORDER BY files.time DESC"""
+        found = self.files(sql, (*values, mode, since.time, before.time, digest, path))
+        return list({(file.job, file.path): file for file in reversed(self.limited(found))}.values())
 
     def segment_of(self, run: str) -> tuple[str, str] | None:
         """By whose clock the times of a run are."""

@@ -59,6 +59,7 @@ class _Upward:
         if maker is not None:
             self._made(node, maker)
             return
+        self._by_folder(node, about["digest"], before, path)
         for model in [edge["to"] for edge in self._found.origins(node, "holds")]:
             identity = self._found.nodes[model]["identity"]
             other = self._nodes.last(f"files.model = ? AND {_WRITTEN}", (identity,), before)
@@ -134,6 +135,15 @@ class _Upward:
             earlier = self._nodes.seen(maker)
             self._found.join("derived", node, earlier, path=presented(maker.path), inferred=True)
             self.later(earlier, before, maker.path)
+
+    def _by_folder(self, node: str, digest: str, before: Moment, path: str) -> None:
+        """Nobody wrote it as it was met: what was met as one folder by who wrote it, or by who read it."""
+        for folder in self._nodes.folders_of(digest, path, "written", Moment(0.0), before):
+            self._found.join("part_of", node, self._nodes.seen(folder), path=presented(folder.path), inferred=True)
+            self.later(folder.node, before, folder.path)
+        for file in self._nodes.files_below(digest, path, "written", Moment(0.0), before):
+            self._found.join("derived", node, self._nodes.seen(file), path=presented(file.path), inferred=True)
+            self.later(file.node, before, file.path)
 
     def _made(self, node: str, file: File) -> None:
         self._nodes.seen(file)
