@@ -102,7 +102,7 @@ class _Downward:
         it wrote besides."""
         first: dict[tuple[str, str | None], File] = {}
         for file in rows:
-            if file.at.not_before(since):
+            if file.moment >= since.time or file.at.not_before(since):
                 first.setdefault((file.job, file.run), file)
         for file in self._nodes.limited(list(first.values())):
             node, told = self._nodes.seen(file), {"path": presented(file.path), "time": file.time}

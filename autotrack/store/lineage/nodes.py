@@ -87,7 +87,7 @@ class Moment(NamedTuple):
 
     def not_before(self, other: Moment) -> bool:
         """Whether the other one may have been first, or the same."""
-        return other.time <= self.time + self.slack(other.segment)
+        return other.time <= self.time or other.time <= self.time + self.slack(other.segment)
 
 
 class Used(NamedTuple):
@@ -166,7 +166,7 @@ class Nodes:
         """The model in a file, as whoever met a file of its content has told."""
         if about["kind"] != "file" or about.get("model") is not None or about["digest"] is None:
             return about.get("model")
-        sql = "SELECT model FROM files WHERE digest = ? AND model IS NOT NULL LIMIT 1"
+        sql = "SELECT model FROM files WHERE digest = ? AND mode = 'written' AND model IS NOT NULL LIMIT 1"
         row = self.database.row(sql, (about["digest"],))
         return row[0] if row is not None else None
 

@@ -95,8 +95,10 @@ class _Upward:
 
     def _copied(self, file: File) -> File | None:
         """What a job had read of the same content before it wrote it."""
-        same = "files.digest = ? AND files.mode = 'read' AND files.job = ? AND files.time <= ? ORDER BY files.time DESC"
-        rows = self._nodes.files(same, (file.digest, file.job, file.moment + SKEW))
+        # By the index of jobs: there may be many more who have read this content.
+        same = "files.job = ? AND files.digest || '' = ? AND files.mode = 'read' AND files.time <= ?"
+        values = (file.job, file.digest, file.moment + SKEW)
+        rows = self._nodes.files(f"{same} ORDER BY files.time DESC", values)
         return next((read for read in rows if file.at.not_before(read.at)), None)
 
     def _copy(self, node: str, copy: File, read: File, maker: File | None) -> None:
