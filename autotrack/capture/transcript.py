@@ -44,7 +44,10 @@ class Transcript:
             (
                 value
                 for name, value in os.environ.items()
-                if is_secret_name(name) and len(value) >= _SHORTEST_SECRET and not value.isdecimal()
+                if is_secret_name(name)
+                and len(value) >= _SHORTEST_SECRET
+                and not value.isdecimal()
+                and not value.startswith(os.sep)  # OLDPWD is a folder
             ),
             key=len,
             reverse=True,

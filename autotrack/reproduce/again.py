@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import IO
+from urllib.parse import unquote, urlsplit
 
 from autotrack import launch
 from autotrack.errors import AutotrackError
@@ -43,7 +44,7 @@ def run(made: Plan, *, current: bool, timeout: float | None, say: Callable[[str]
     variables = launch.environment(made.variables)
     variables |= {"AUTOTRACK_DIR": os.path.join(made.place, ".autotrack"), "AUTOTRACK_QUIET": "1"}
     variables |= {"AUTOTRACK_DISABLED": "0", "AUTOTRACK_SKIP": ""}
-    paths = [path for path in (variables["PYTHONPATH"], *_on_the_path(made)) if path]
+    paths = [path for path in (variables["PYTHONPATH"], *_on_the_path(made), *_edited_in_place(made)) if path]
     variables["PYTHONPATH"] = os.pathsep.join(paths)
     if not current:
         variables["PATH"] = os.path.dirname(python) + os.pathsep + variables.get("PATH", "")
@@ -163,3 +164,13 @@ def _on_the_path(made: Plan) -> Iterator[str]:
             folder = folder.rpartition("/")[0]
             if f"{folder}/__init__.py" not in files:
                 yield os.path.join(made.place, "code", folder)
+
+
+def _edited_in_place(made: Plan) -> Iterator[str]:
+    """Where the modules are of the program's own packages that were installed to be edited in their folder."""
+    for source in (made.job.get("sources") or {}).values():
+        place = unquote(urlsplit(str(source.get("url", ""))).path)
+        if source.get("editable") and made.places.fresh(place) is not None:
+            for folder in (os.path.join(place, "src"), place):
+                if os.path.isdir(str(made.places.fresh(folder))):
+                    yield made.places.seen(folder)

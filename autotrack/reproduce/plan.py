@@ -70,6 +70,8 @@ class Plan:
 def plan(store: Store, reference: str, place: str, *, current: bool, apart: tuple[bool, bool]) -> Plan:
     """What running a run or job once more takes.  `current`: in the environment of this process; `apart`: what can be
     had of a view of the file system, see `apart.possible`.  Raises NotFound, Ambiguous, StoreError."""
+    if reference == "@last" and not store.count():  # of programs that trained nothing
+        reference = store.last_job(parents=True)
     kind, id = store.resolve(reference)
     job_id = store.run(id)["job"]["id"] if kind == "run" else id
     found = store.job(job_id)

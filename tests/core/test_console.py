@@ -407,6 +407,13 @@ def test_a_secret_that_is_printed(tmp_path: Path) -> None:
     assert "key" in console(tmp_path)
 
 
+def test_folders_are_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a shell calls them: PWD, OLDPWD."""
+    monkeypatch.setenv("OLDPWD", "/some/folder")
+    run(BEGIN + "print('/some/folder')", tmp_path, tracked=True)
+    assert "/some/folder" in console(tmp_path)
+
+
 def test_disable_gives_the_streams_back(tmp_path: Path) -> None:
     source = """
 import sys, logging, builtins, io
