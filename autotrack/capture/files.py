@@ -254,9 +254,10 @@ class Files:
             known = self._job.checkpoints
             found = [path for path in list(known) if path == source or path.startswith(os.path.join(source, ""))]
             if source not in found:
-                status = os.stat(target)
-                if status.st_mtime < self.begun - SLACK:  # else it is of the program itself, as far as is known
-                    self.touched(source, False, state_of(status), moved=True)
+                with contextlib.suppress(OSError):  # it is gone again
+                    status = os.stat(target)
+                    if status.st_mtime < self.begun - SLACK:  # else it is of the program itself, as far as is known
+                        self.touched(source, False, state_of(status), moved=True)
                 self.touched(target, True)
             if found:
                 from autotrack.artifacts import moved  # which is imported by then: an import may be what moves a file
