@@ -14,6 +14,7 @@ from collections import deque
 
 from autotrack import exits, libraries, ranks, shield
 from autotrack.ids import new_id
+from autotrack.journal import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ FORK_PATIENCE = 0.5
 IMPORT_PATIENCE = 10.0
 """Seconds that it may wait for our imports: the child of a fork in their midst could never import these modules."""
 
-_WORKER_MARKS = ("--multiprocessing-fork", "multiprocessing.forkserver", "multiprocessing.resource_tracker")
-
 
 def _taken(acts: list[Callable[[], None]]) -> Iterator[Callable[[], None]]:
     """Those that wait and those that are added meanwhile, each for one of the threads that ask at the same time."""
@@ -69,7 +68,7 @@ class Job:
         self.how = how
         self._inherited = os.environ.get(VARIABLE)
         starter, _, its_root = (self._inherited or "").partition(":")
-        self.role = "spawn" if starter and is_worker() else "main"
+        self.role = "spawn" if starter and process.is_worker() else "main"
         self.cwd = _cwd()
         self.root = its_root if self.role == "spawn" and its_root else self._root()
         """The `.autotrack` folder, which stays the same wherever the program or its workers change to."""
@@ -411,19 +410,6 @@ class Job:
         warning = self.leakage.last_word() if self.leakage is not None else None
         if warning is not None:
             shield.last_word(warning)
-
-
-def is_worker(words: list[str] | None = None) -> bool:
-    """Whether this process, or one of this command line, was spawned to work for the program that started it."""
-    words = words or getattr(sys, "orig_argv", sys.argv)
-    return any(mark in word for word in words for mark in _WORKER_MARKS) or any(
-        "loky.backend" in word for word in words
-    )
-
-
-def serves_resources() -> bool:
-    """Whether this process only cleans up after the others of a program."""
-    return any("resource_tracker" in word for word in getattr(sys, "orig_argv", sys.argv))
 
 
 def _import_all() -> None:

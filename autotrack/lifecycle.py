@@ -12,7 +12,7 @@ import autotrack
 from autotrack import events, notebook, shield
 from autotrack.capture import environment, secrets
 from autotrack.exits import Outcome
-from autotrack.job import Job, is_worker
+from autotrack.job import Job
 from autotrack.journal import folder, process
 from autotrack.journal.segment import Segment
 from autotrack.recorder import Recorder
@@ -87,7 +87,7 @@ def _command_line(job: Job) -> list[str]:
     if job.role == "main":
         return list(getattr(sys, "orig_argv", sys.argv))
     words = process.command_line(os.getppid())
-    return words if words and not is_worker(words) else [sys.executable, *sys.argv]
+    return words if words and not process.is_worker(words) else [sys.executable, *sys.argv]
 
 
 def _job_started(job: Job, host: str) -> events.JobStarted:

@@ -11,7 +11,8 @@ import os
 import sys
 
 from autotrack import context, notebook, plugins, settings, shield
-from autotrack.job import Job, is_worker, serves_resources
+from autotrack.job import Job
+from autotrack.journal import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def enable(
     except settings.SettingsError as error:
         if how != "run":
             raise
-        if not is_worker():
+        if not process.is_worker():
             shield.complain(f"Nothing is recorded: {error}")
         return
     if not chosen.disabled:
@@ -81,12 +82,12 @@ def _enable(chosen: Settings, how: str) -> None:
     _State.registry = registry = plugins.Registry(chosen, plugins.discover(sys.path))
     shield.configure(strict=chosen.strict, listener=_note_failure)
     job.at_end.append(_report_receipt)
-    if not serves_resources():
+    if not process.serves_resources():
         _watch_console(job, registry)
     job.watch_exit()
     job.before_training.append(lambda: _read_variables(job))
     registry.start()
-    if job.role == "spawn" and not serves_resources():
+    if job.role == "spawn" and not process.serves_resources():
         registry.follow_workers()
 
 

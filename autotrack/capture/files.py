@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import functools
 import io
 import itertools
 import os
@@ -25,7 +24,8 @@ import sys
 import time
 from collections import deque
 
-from autotrack import context, libraries, shield
+from autotrack import context, shield
+from autotrack.capture import owned
 from autotrack.capture.openings import SLACK, OpenedFile, Opening, Writer, state_of
 from autotrack.entries import Entry, StandIn
 from autotrack.extension import Switch
@@ -50,19 +50,6 @@ WRITERS = 256
 KEPT = 100_000
 """Openings that wait at most, and files that are known at most."""
 
-_SOURCES = (".py", ".pyc", ".pyi", ".pyo", ".so", ".pth", ".ipynb", ".egg-link", ".lock", ".pid", ".sock")
-_INSTALLED = (".egg-info", ".dist-info")
-"""Folders in which installers keep what they know of a package."""
-_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/", "/lib/", "/lib64/", "/var/lib/", "/var/cache/")
-_DATA_CACHES = (".cache/huggingface/", ".cache/torch/hub/", ".keras/datasets/", ".keras/models/", ".cache/kagglehub/")
-"""Hidden folders that hold data and models that were fetched for the program."""
-_PASSING = ("joblib_memmapping_folder", "pymp-", "torch_", "wandb-")
-"""What the names of temporary folders between processes begin with."""
-_TEMPORARY = tuple(
-    os.path.join(folder, "") for folder in (os.environ.get("TMPDIR") or "/tmp", "/var/tmp", "/dev/shm") if folder
-)
-_TOOLS = frozenset("pyproject.toml setup.cfg tox.ini pytest.ini mypy.ini ruff.toml .coveragerc pyvenv.cfg".split())
-"""Settings of tools, which read them in whatever folder they are used."""
 _SETTINGS = (".toml", ".cfg", ".ini", ".yaml", ".yml", ".md", ".rst")
 """Files that every tool reads: no reason to record a program that does nothing else."""
 
@@ -109,7 +96,6 @@ class Files:
         self._moved: dict[str, str] = {}
         """Where files were moved to from where."""
         self._due = False
-        self._home = os.path.expanduser("~")
         self.begun = time.time()
         self._elsewhere: dict[tuple[str, bool], dict[tuple[str, str] | None, bool]] = {}
         """Files elsewhere, by URL and whether they were written: versions, and whether each was reported."""
@@ -183,13 +169,7 @@ class Files:
         """A file that was read or written; `state`: what it was as it was opened, where that is known.  One for writing
         counts as written only if it changes from there; () stands for one, or a folder, that certainly was.  `writer`:
         by which object it is written; `moved`: that it was not read, but moved."""
-        if (
-            not self.outside()
-            or "://" in path
-            or "\0" in path
-            or path.endswith(_SOURCES)
-            or path.startswith(_foreign())
-        ):
+        if not self.outside() or "://" in path or "\0" in path or owned.is_foreign(path):
             return
         try:
             folder = "" if path[:1] == "/" else os.getcwd()
@@ -354,23 +334,7 @@ class Files:
                     del self._known[file.path, writing]
 
     def _is_the_programs(self, path: str) -> bool:
-        if path.endswith(_SOURCES) or path.startswith((*_foreign(), self._job.root + os.sep)):
-            return False
-        if libraries.holds(path):
-            return False
-        if os.path.basename(path) in _TOOLS or os.path.dirname(path).endswith(_INSTALLED):
-            return False
-        if path.startswith(os.path.join(self._home, "")):
-            rest = path[len(self._home) + 1 :]
-            if rest.startswith(_DATA_CACHES):
-                return True
-        if is_temporary(path) and any(f"{os.sep}{mark}" in path for mark in _PASSING):
-            return False
-        below = path[len(self._job.cwd) :] if path.startswith(os.path.join(self._job.cwd, "")) else path
-        parts = below.split(os.sep)
-        return (
-            not any(part.startswith(".") and part not in (".", "..") for part in parts) and "__pycache__" not in parts
-        )
+        return owned.is_owned(path, self._job.root, self._job.cwd)
 
     def _take(self) -> bool | None:
         """Record what is new, and digest what is ready."""
@@ -379,7 +343,7 @@ class Files:
         self._report_elsewhere()
         waits = False
         for file in [*self._before, *self._known.values()]:
-            if not file.done and not is_temporary(file.path):
+            if not file.done and not owned.is_temporary(file.path):
                 file.look(self._job, CALM, self._moved, self._known)
                 waits = waits or not file.done
         if waits and self._job.recorder is not None and not self._due:
@@ -443,13 +407,3 @@ def _report_folder(job: Job, folder: str, writing: bool, names: set[str], change
         report_artifact(job, folder, "read", kind="folder", unknown=why, when=when)
     else:
         report_manifest(job, folder, "written" if writing else "read", sorted(names), when)
-
-
-@functools.cache
-def _foreign() -> tuple[str, ...]:
-    return (*_SYSTEM, *libraries.folders(), libraries.scripts())
-
-
-def is_temporary(path: str) -> bool:
-    """Whether a path lies in the folder for temporary files."""
-    return path.startswith(_TEMPORARY)

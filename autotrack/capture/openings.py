@@ -8,6 +8,8 @@ import stat
 import time
 import weakref
 
+from autotrack.capture import owned
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,10 +161,8 @@ class OpenedFile:
 
     def _is_passing(self, cwd: str) -> bool:
         """Whether it looks as if it was made only for the moment, by means that are not seen."""
-        from autotrack.capture.files import is_temporary
-
         own = self.path.startswith(os.path.join(cwd, ""))
-        return os.path.basename(self.path).startswith("tmp") or (is_temporary(self.path) and not own)
+        return os.path.basename(self.path).startswith("tmp") or (owned.is_temporary(self.path) and not own)
 
     def _written(self, changed: float) -> float:
         """When it was written last: what it was read from before that is part of it, what was read later is not.  The

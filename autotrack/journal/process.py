@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+_WORKER_MARKS = ("--multiprocessing-fork", "multiprocessing.forkserver", "multiprocessing.resource_tracker")
+
 
 def started(pid: int) -> float:
     """Start of a process in clock ticks since boot (Linux), else its creation time, or 0 when it is gone."""
@@ -51,3 +53,16 @@ def machine() -> str:
     import psutil
 
     return f"{int(psutil.boot_time())}/0"
+
+
+def is_worker(words: list[str] | None = None) -> bool:
+    """Whether this process, or one of this command line, was spawned to work for the program that started it."""
+    words = words or getattr(sys, "orig_argv", sys.argv)
+    return any(mark in word for word in words for mark in _WORKER_MARKS) or any(
+        "loky.backend" in word for word in words
+    )
+
+
+def serves_resources() -> bool:
+    """Whether this process only cleans up after the others of a program."""
+    return any("resource_tracker" in word for word in getattr(sys, "orig_argv", sys.argv))
