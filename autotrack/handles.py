@@ -49,8 +49,9 @@ class Reading:
 
     def __init__(self, path: str) -> None:
         self._at = 0
-        known = _State.ours.get(_file(os.stat(path)))
-        if known is not None:
+        file = _file(os.stat(path))
+        known = _State.ours.get(file)
+        if known is not None and _is_still(known, file):
             known.users += 1
             self._handle = known
             return
@@ -58,8 +59,10 @@ class Reading:
             let_go()
             if _State.kept >= KEPT and _file(os.stat(path)) in (_of_the_program() or ()):
                 raise OSError(errno.EMFILE, "the program has it open, as it has many others that were read")
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-        self._handle = _State.ours.setdefault(_file(os.fstat(number)), _Handle(number))
+        number = _above_standard_streams(
+            os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        )
+        self._handle = _State.ours[_file(os.fstat(number))] = _Handle(number)
 
     def __enter__(self) -> Reading:
         return self
@@ -83,6 +86,9 @@ def let_go() -> None:
     """Close what the program does not have open."""
     if not _State.ours:
         return
+    for file, handle in list(_State.ours.items()):
+        if not _is_still(handle, file):
+            _State.ours.pop(file, None)
     open_elsewhere = _of_the_program()
     for file, handle in list(_State.ours.items()):
         if handle.users or (open_elsewhere is not None and (file in open_elsewhere or _is_a_database(handle.number))):
@@ -90,6 +96,26 @@ def let_go() -> None:
         if _State.ours.pop(file, None) is handle:
             os.close(handle.number)
     _State.kept = len(_State.ours)
+
+
+def _is_still(handle: _Handle, file: File) -> bool:
+    """Whether a handle is what it was: a program may close all that it has, and use the number again."""
+    try:
+        return _file(os.fstat(handle.number)) == file
+    except OSError:
+        return False
+
+
+def _above_standard_streams(number: int) -> int:
+    """A handle that does not take the place of a standard stream which the program has closed."""
+    if number > 2:
+        return number
+    import fcntl
+
+    try:
+        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(number)
 
 
 def _is_a_database(handle: int) -> bool:

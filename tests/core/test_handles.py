@@ -102,6 +102,30 @@ def test_only_what_the_program_has_open_is_kept(tmp_path: Path) -> None:
     assert ours(tmp_path) == []
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the handles of a process are listed elsewhere")
+def test_numbers_that_the_program_uses_again(tmp_path: Path) -> None:
+    """It closes all handles, ours too, and opens files of its own; and it has closed a standard stream."""
+    source = """
+import os, sys
+from autotrack import handles
+from autotrack.identity.files import digest_file
+for name in "ab": open(name, "w").write(name)
+held = open("a")
+digest_file("a")
+handles.let_go()
+os.closerange(3, 100)
+mine = [os.open("b", os.O_RDONLY) for _ in range(8)]
+print(digest_file("a") != digest_file("b"))
+handles.let_go()
+print(all(os.fstat(number) for number in mine))
+os.close(0)
+digest_file("a")
+print(os.open("b", os.O_RDONLY))
+"""
+    done = run_program(source, tmp_path, env=ENV)
+    assert done.stdout.splitlines() == ["True", "True", "0"], done.stderr
+
+
 def ours(folder: Path) -> list[str]:
     found = []
     for name in os.listdir("/proc/self/fd"):
