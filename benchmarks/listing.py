@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 from autotrack.journal.folder import Folder
 from autotrack.store import open_store
 from benchmarks import recorded
-from benchmarks.measure import Result, paired, seconds
+from benchmarks.measure import Result, command_line
 
 RUNS, JOBS, ROUNDS = 10_000, 100, 11
 BUDGET = 500.0
@@ -33,23 +30,4 @@ def run() -> Iterator[Result]:
         with open_store(Folder(str(root))) as store:
             store.refresh()
         for command, budget in COMMANDS:
-            yield _compare(command, folder, budget)
-
-
-def _compare(command: str, folder: str, budget: float) -> Result:
-    """A command in a pipe, beside an interpreter that does nothing; stated is the whole, not the difference."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTRACK_")}
-
-    def start(line: str) -> float:
-        words = f"exec {sys.executable} {line} > /dev/null"
-        return seconds(lambda: subprocess.run(words, shell=True, cwd=folder, env=env, check=True))
-
-    difference = paired(
-        f"listing: {command} on {RUNS:,} runs",
-        lambda: start("-c pass"),
-        lambda: start(f"-m autotrack {command}"),
-        rounds=ROUNDS,
-        scale=1e3,
-        unit="ms",
-    )
-    return difference.with_untracked(budget)
+            yield command_line(f"listing: {command} on {RUNS:,} runs", command, folder, ROUNDS, budget)

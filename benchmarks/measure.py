@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -65,6 +68,20 @@ def paired(
     untracked(), tracked()
     triples = [(untracked(), tracked(), untracked()) for _ in range(rounds)]
     return replace(difference(name, triples, scale=scale, unit=unit), budget=budget)
+
+
+def command_line(name: str, command: str, folder: str, rounds: int, budget: float) -> Result:
+    """A command in a pipe, beside an interpreter that does nothing; stated is the whole, not the difference."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTRACK_")}
+
+    def start(line: str) -> float:
+        words = f"exec {sys.executable} {line} > /dev/null"
+        return seconds(lambda: subprocess.run(words, shell=True, cwd=folder, env=env, check=True))
+
+    cost = paired(
+        name, lambda: start("-c pass"), lambda: start(f"-m autotrack {command}"), rounds=rounds, scale=1e3, unit="ms"
+    )
+    return cost.with_untracked(budget)
 
 
 def difference(

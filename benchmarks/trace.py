@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,7 @@ from autotrack.journal.segment import Segment
 from autotrack.store import open_store
 from autotrack.values import plain
 from benchmarks import recorded
-from benchmarks.measure import Result, paired, seconds
+from benchmarks.measure import Result, command_line
 
 JOBS, ROUNDS = 10_000, 10
 BEGUN = 1_700_000_000.0
@@ -42,7 +40,8 @@ def run() -> Iterator[Result]:
             store.refresh()
         shutil.move(os.path.join(folder, "model.bin"), os.path.join(folder, "renamed.bin"))
         for command, budget in COMMANDS:
-            yield _compare(command, folder, budget)
+            name = f"trace: {command.removeprefix('trace ')}, {JOBS:,} jobs"
+            yield command_line(name, command, folder, ROUNDS, budget)
 
 
 def _record(folder: Path, jobs: int) -> None:
@@ -120,22 +119,3 @@ def _digest(text: str) -> str:
 
 def _identity(number: int) -> str:
     return f"xxh3:2:{xxhash.xxh3_128(str(number).encode()).hexdigest()}"
-
-
-def _compare(command: str, folder: str, budget: float) -> Result:
-    """A command in a pipe, beside an interpreter that does nothing; stated is the whole, not the difference."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTRACK_")}
-
-    def start(line: str) -> float:
-        words = f"exec {sys.executable} {line} > /dev/null"
-        return seconds(lambda: subprocess.run(words, shell=True, cwd=folder, env=env, check=True))
-
-    difference = paired(
-        f"trace: {command.removeprefix('trace ')}, {JOBS:,} jobs",
-        lambda: start("-c pass"),
-        lambda: start(f"-m autotrack {command}"),
-        rounds=ROUNDS,
-        scale=1e3,
-        unit="ms",
-    )
-    return difference.with_untracked(budget)
