@@ -172,7 +172,7 @@ def _digest(
                 return None
         event = _undigested(number, "it was changed before its content was read")
     except OSError as error:
-        event = _undigested(number, os.strerror(error.errno or 0))
+        event = _undigested(number, error.strerror or os.strerror(error.errno or 0))
     job.report(event)
     return None
 
@@ -238,7 +238,7 @@ def report_manifest(job: Job, folder: str, mode: str, names: Sequence[str], when
     try:
         manifest = files.manifest(folder, names, files.Cache(job.root))
     except OSError as error:
-        job.report(_undigested(number, os.strerror(error.errno or 0)))
+        job.report(_undigested(number, error.strerror or os.strerror(error.errno or 0)))
         return
     job.report(
         events.ArtifactDigested(

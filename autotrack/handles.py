@@ -1,8 +1,9 @@
 """Files of the program that are read beside it.
 
 A process that closes any handle of a file loses all the POSIX locks that it has on it: SQLite and DuckDB lock their
-databases so, and programs what they share.  A handle of ours is therefore closed only where the program has none of
-the same file; until then it is kept, and used again.  One of a database is kept as long as the database exists.
+databases so, and programs what they share.  A handle of ours is therefore closed only where nobody has a lock on the
+file, or, where the system does not tell of locks, where the program has no handle of it; until then it is kept, and
+used again.  One of a database is kept as long as the database exists.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ KEPT = 64
 _DATABASES = b"SQLite format 3\0", b"DUCK"
 _MARKED = 16
 """Bytes from the beginning of a file that tell a database: DuckDB has its mark after 8."""
+_LOCKS = "/proc/locks"
 _LISTS = "/proc/self/fd", "/dev/fd"
 
 
@@ -57,7 +59,7 @@ class Reading:
             return
         if _State.kept >= KEPT:
             let_go()
-            if _State.kept >= KEPT and _file(os.stat(path)) in (_of_the_program() or ()):
+            if _State.kept >= KEPT and _is_held(file, _held()):
                 raise OSError(errno.EMFILE, "the program has it open, as it has many others that were read")
         number = _above_standard_streams(
             os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -89,9 +91,9 @@ def let_go() -> None:
     for file, handle in list(_State.ours.items()):
         if not _is_still(handle, file):
             _State.ours.pop(file, None)
-    open_elsewhere = _of_the_program()
+    held = _held()
     for file, handle in list(_State.ours.items()):
-        if handle.users or (open_elsewhere is not None and (file in open_elsewhere or _is_a_database(handle.number))):
+        if handle.users or (held is not None and (_is_held(file, held) or _is_a_database(handle.number))):
             continue
         if _State.ours.pop(file, None) is handle:
             os.close(handle.number)
@@ -124,6 +126,28 @@ def _is_a_database(handle: int) -> bool:
         return False
     begin = _read(handle, _MARKED, 0)
     return begin.startswith(_DATABASES[0]) or begin[8:].startswith(_DATABASES[1])
+
+
+def forget() -> None:
+    """In a forked child, which has none of the locks: close what the parent has kept."""
+    handles, _State.ours, _State.kept = list(_State.ours.items()), {}, 0
+    for file, handle in handles:
+        if _is_still(handle, file):
+            os.close(handle.number)
+
+
+def _held() -> set[int] | set[File] | None:
+    """The files that must stay open: by their inodes those that are locked, else those that the program has open; None
+    where there are no such locks."""
+    try:
+        with open(_LOCKS, encoding="ascii") as file:
+            return {int(line.split()[-3].rpartition(":")[2]) for line in file if " POSIX " in line}
+    except (OSError, ValueError, IndexError):
+        return _of_the_program()
+
+
+def _is_held(file: File, held: set[int] | set[File] | None) -> bool:
+    return held is not None and (file in held or file[1] in held)
 
 
 def _of_the_program() -> set[File] | None:

@@ -294,6 +294,9 @@ class Job:
         first thing to record."""
         self._lock = threading.RLock()
         segment, self.segment, self.recorder, self.duplicates = self.segment, None, None, None
+        handles = sys.modules.get("autotrack.handles")
+        if handles is not None:
+            handles.forget()
         if self.profiles is not None:
             self.profiles.after_fork()
         self.leakage = None
@@ -356,8 +359,8 @@ class Job:
             from autotrack import lifecycle
 
             shield.contain("end", lifecycle.close_segment, self, outcome)
-            if self.files is not None and self.role == "main":
-                shield.contain("end", self.files.forget_workers)
+        if self.files is not None and self.role == "main":
+            shield.contain("end", self.files.forget_workers)
         if self.role == "main":
             self._tell()
 

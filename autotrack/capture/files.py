@@ -45,7 +45,7 @@ CALM = 2.0
 """Seconds for which a file that was written must be left alone before it is digested."""
 MANY = 50
 """Files of one folder that stand for themselves; more make a manifest."""
-WRITERS = 256
+WRITERS = 32
 """Files open for writing of which it is watched when they are closed."""
 KEPT = 100_000
 """Openings that wait at most, and files that are known at most."""
@@ -101,6 +101,7 @@ class Files:
         """Files elsewhere, by URL and whether they were written: versions, and whether each was reported."""
         self._handing: Handing | None = None
         self._handed: Handed | None = None
+        self._was_there = os.path.isdir(job.root)
         self.said: dict[str, Mapping[str, Any]] = {}
         """By URL, what a server has said of a file."""
 
@@ -177,7 +178,7 @@ class Files:
             return
         if writing and self._job.checkpoints:  # what it held, it holds no more
             self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
-        if self._job.segment is None and self._job.role in ("fork", "spawn"):
+        if self._job.role in ("fork", "spawn") and (writing or self._job.segment is None):  # which may be killed
             self._hand(os.path.normpath(os.path.join(folder, path)), writing)
         if self._writers:
             now = time.time()
@@ -292,7 +293,7 @@ class Files:
             if self._handed is None:
                 from autotrack.capture.handed import Handed
 
-                self._handed = Handed(self._job)
+                self._handed = Handed(self._job, self._was_there)
             for path, writing, when in self._handed.news():
                 self._opened.append(Opening(path, "", writing, None, None, False, when))
         while self._opened:
@@ -355,8 +356,10 @@ class Files:
         """The program is over: what was written is whole now.  Opens the journal where files are all there is."""
         job = self._job
         self.leave()
-        for writer in self._writers if job.role == "main" else ():
-            shield.contain("files", writer.flush)  # as the interpreter does in a moment
+        threading = sys.modules.get("threading")  # a thread that goes on keeps alive what the program's variables hold
+        go_on = threading is not None and any(thread.daemon for thread in threading.enumerate())
+        for writer in self._writers if job.role == "main" and not go_on else ():
+            shield.contain("files", writer.flush, vars(sys.modules["__main__"]))
         if job.segment is None:
             if job.role != "main" or not self.anything():
                 return

@@ -63,8 +63,9 @@ def _loads_data() -> bool:
 class Handed:
     """What the workers of a job have told, as far as it was not read before."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, was_there: bool) -> None:
         folder = Folder(job.root)
+        self._root, self._was_there = job.root, was_there
         self._place, self._first, self._read = folder.handed(job.id), folder.first(job.id), 0
 
     def news(self) -> Iterator[tuple[str, bool, float]]:
@@ -91,3 +92,8 @@ class Handed:
                 os.unlink(path)
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self._place))
+            if not self._was_there and os.listdir(self._root) == [
+                ".gitignore"
+            ]:  # there was nothing to record after all
+                os.unlink(os.path.join(self._root, ".gitignore"))
+                os.rmdir(self._root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import stat
+import sys
 import time
 import weakref
 
@@ -23,6 +24,8 @@ SLACK = 0.02
 """Seconds by which the clock of a file system may lag behind."""
 VERSIONS = 20
 """Contents of one file that was read, changed and read again."""
+ONLY_VARIABLES = 3
+"""References to an object that one variable holds, as seen by a function that has it in another one."""
 MOVES = 10
 """Moves of one file that are followed."""
 
@@ -30,10 +33,10 @@ MOVES = 10
 class Writer:
     """A file object that the program writes by, for as long as the program holds it."""
 
-    __slots__ = ("_object", "closed", "goes_on")
+    __slots__ = ("_object", "closed", "flushed", "goes_on")
 
     def __init__(self, file: Any, *, goes_on: bool = False) -> None:
-        self._object, self.goes_on = weakref.ref(file), goes_on
+        self._object, self.goes_on, self.flushed = weakref.ref(file), goes_on, False
         self.closed: float | None = None
         """By when it was."""
 
@@ -48,10 +51,16 @@ class Writer:
         self.closed = math.nextafter(now, 0.0)
         return False
 
-    def flush(self) -> None:
+    def flush(self, variables: dict[str, Any]) -> None:
+        """At the end of a program: write what it has left to be written by the interpreter in a moment, which only does
+        so for what nothing holds but the variables of the main program."""
         file = self._object()
-        if file is not None and self.is_open(time.time()):
-            file.flush()
+        if file is None or not any(value is file for value in list(variables.values())):
+            return
+        alone = sys.getrefcount(file) <= ONLY_VARIABLES
+        if alone and self.is_open(time.time()) and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            type(file).flush(file)
+            self.flushed = True
 
 
 class Opening:
@@ -137,7 +146,10 @@ class OpenedFile:
         elif time.time() - status.st_mtime >= calm:
             self.state = state
             kind = "appended" if self.appended else "file"
-            report_artifact(job, self.path, "written", kind=kind, when=self._written(status.st_mtime))
+            is_open = self.writer is not None and not self.writer.flushed and self.writer.is_open(time.time())
+            unknown = "it was still open when the program ended" if is_open and not calm else ""
+            when = self._written(status.st_mtime)
+            report_artifact(job, self.path, "written", kind=kind, when=when, unknown=unknown)
 
     def _gone(self, job: Job, moved: dict[str, str]) -> None:
         """Where it was read before, it is read where it lies now."""

@@ -106,12 +106,15 @@ def _fresh(out: str | None, *, dry: bool) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Leave by way of what is to be put back."""
+    """Leave by way of what is to be put back, once: who asks again must wait for that."""
+    asked: list[int] = []
 
     def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
+        asked.append(number)
+        if len(asked) == 1:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import json
 import os
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import IO
 from urllib.parse import unquote, urlsplit
@@ -25,6 +27,7 @@ from autotrack.store import StoreError
 
 LENT = 64 << 20
 """Bytes of an input from which on it is lent to the program, not copied."""
+_SET_CHILD_SUBREAPER = 36
 PATIENCE = 5.0
 """Seconds that a program has to end once it was asked to."""
 
@@ -65,6 +68,7 @@ def run(made: Plan, *, current: bool, timeout: float | None, say: Callable[[str]
 
 
 def _run(command: list[str], cwd: str, variables: dict[str, str], log: IO[bytes], timeout: float | None) -> int:
+    _adopt()
     try:
         process = subprocess.Popen(
             command, cwd=cwd, env=variables, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -81,12 +85,38 @@ def _run(command: list[str], cwd: str, variables: dict[str, str], log: IO[bytes]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it with the processes that it has started."""
+    """End it with the processes that it has started, also those that went their own way."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE)
+    until = time.monotonic() + PATIENCE
+    while (left := _descendants()) and time.monotonic() < until:
+        for child in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, os.WNOHANG)
+
+
+def _adopt() -> None:
+    """Let processes whose parent has gone be ours, on Linux."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def _descendants() -> list[int]:
+    """The processes that came of this one; none where the system does not list them."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if name.isdecimal():
+            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
+                parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+    found = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {os.getpid()})
 
 
 def lay_out(made: Plan) -> View:
@@ -114,7 +144,8 @@ def lay_out(made: Plan) -> View:
                 raise NotStarted(f"{one.path} is gone, and the program finds it there alone: copy {one.source} to it")
         if target is None or one.source is None or one.state in ("kept", "missing") or os.path.lexists(target):
             continue
-        if not is_below(os.path.realpath(target), made.place):  # through a link of the program's
+        target = os.path.realpath(target)  # past links of the program's
+        if not is_below(target, made.place):
             continue
         os.makedirs(os.path.dirname(target), exist_ok=True)
         take = functools.partial(_take, view, made)
@@ -141,15 +172,12 @@ def _take(view: View, made: Plan, source: str, target: str) -> str:
 
 
 def _make_folders(made: Plan) -> None:
-    """Make the folders that the program wrote to, where it does not make any itself: then they were there."""
-    assert made.snapshot is not None
-    makes = (b"mkdir(", b"makedirs(")
-    if any(make in made.snapshot.content(entry.name) for entry in made.snapshot.files() for make in makes):
-        return
-    for path in made.written:
+    """Make the folders that the program wrote to, unless it must make them itself."""
+    for path in made.written if made.folders_may_be_there else ():
         target = made.places.fresh(path)
-        if target is not None and is_below(os.path.realpath(target), made.place):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+        real = os.path.realpath(target) if target is not None else made.place
+        if is_below(real, made.place):
+            os.makedirs(os.path.dirname(real), exist_ok=True)
 
 
 def _on_the_path(made: Plan) -> Iterator[str]:

@@ -8,9 +8,12 @@ says, and becomes the program.  The mounts end with it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,8 +36,9 @@ class View:
     """Large files to be read, and the empty files that stand for them."""
     folders: list[tuple[str, str]] = field(default_factory=list)
     """Folders, and where they are to be seen."""
-    covered: list[tuple[str, str, str]] = field(default_factory=list)
-    """Folders that stay as they are, what is written in each, and a folder to work with."""
+    covered: list[tuple[str, str, str, bool]] = field(default_factory=list)
+    """Folders that stay as they are, what is written in each, a folder to work with, and whether it can't do without:
+    some file systems can't be covered."""
 
 
 def words(view: View, file: str, command: list[str]) -> list[str]:
@@ -53,7 +57,7 @@ def possible(place: str) -> tuple[bool, bool]:
         fresh, lower, upper, work = (os.path.join(folder, name) for name in names)
         for path in (fresh, lower, upper, work):
             os.mkdir(path)
-        bound, covered = View("/", folders=[(fresh, lower)]), View("/", covered=[(lower, upper, work)])
+        bound, covered = View("/", folders=[(fresh, lower)]), View("/", covered=[(lower, upper, work, True)])
         found = []
         for view in (bound, covered):
             command = words(view, os.path.join(folder, "view.json"), ["/bin/sh", "-c", f"echo > {lower}/mark"])
@@ -61,6 +65,19 @@ def possible(place: str) -> tuple[bool, bool]:
             found.append(done.returncode == 0 and not os.path.exists(os.path.join(lower, "mark")))
         _remove_work(work)
     return found[0], found[1]
+
+
+@functools.cache
+def mounted() -> list[str]:
+    """Where something is mounted."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            return [_ESCAPED.sub(lambda found: chr(int(found[1], 8)), line.split(" ")[4]) for line in mounts]
+    except OSError:
+        return []
+
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def _remove_work(work: str) -> None:
@@ -98,11 +115,12 @@ def _mount(view: View) -> None:
         told = os.statvfs(target).f_flag
         kept = sum(flag for of, flag in _KEPT_FLAGS.items() if told & of)
         system.mount("none", target, None, _BIND | _REMOUNT | _READ_ONLY | kept)
-    for source, target in view.folders:
-        system.mount(source, target, None, _BIND | _RECURSIVE)
-    for lower, upper, work in view.covered:
+    for lower, upper, work, needed in view.covered:
         options = f"lowerdir={lower},upperdir={upper},workdir={work}" + (",userxattr" if own_user else "")
-        system.mount("overlay", lower, "overlay", 0, options)
+        with contextlib.nullcontext() if needed else contextlib.suppress(OSError):
+            system.mount("overlay", lower, "overlay", 0, options)
+    for source, target in view.folders:  # some of them within those
+        system.mount(source, target, None, _BIND | _RECURSIVE)
 
 
 def _leave(system: _System) -> bool:

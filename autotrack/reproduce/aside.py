@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import itertools
 import os
 import shutil
+import signal
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from autotrack.reproduce.apart import View
+from autotrack.reproduce.apart import View, mounted
 from autotrack.reproduce.places import is_below
 from autotrack.reproduce.plan import Plan
 from autotrack.store import StoreError
+
+MOST = 10_000
+"""Files of a folder that are looked at."""
 
 
 def exposed(made: Plan, view: View) -> list[str]:
@@ -23,8 +28,9 @@ def exposed(made: Plan, view: View) -> list[str]:
     found: dict[str, None] = {}
     for path in made.written:
         fresh = made.places.fresh(path)
-        if fresh is not None and not is_below(os.path.realpath(fresh), made.place):  # through a link
-            found[os.path.realpath(fresh)] = None
+        behind = made.places.behind_links(path)
+        if behind is not None:
+            found[behind] = None
         if made.places.bound(path) is None:
             found |= dict.fromkeys((path, os.path.realpath(path)))
         if fresh is None:  # where it is by its path relative to the folder that the program is started in
@@ -32,24 +38,35 @@ def exposed(made: Plan, view: View) -> list[str]:
             found[os.path.realpath(os.path.join(made.cwd, relative))] = None
     own = os.path.realpath(made.place)
     outside = [path for path in found if not is_below(path, own) and made.places.bound(path) is None]
-    return outside if not made.covers else [path for path in outside if not _cover(made, view, path)]
+    if not made.covers:
+        return outside
+    laid_out = {path: cover(made, view, path) for path in outside}
+    for one in made.inputs:  # which it may remove
+        if made.places.bound(one.path) is None and os.path.exists(one.path):
+            cover(made, view, one.path, needed=False)
+    _hide(made, view, {path: place for path, place in laid_out.items() if place is not None})
+    return [path for path, place in laid_out.items() if place is None]
 
 
-def _cover(made: Plan, view: View, path: str) -> bool:
-    """Let what is written to the folder around a file land in the fresh one; False where that can't be."""
-    place = cover(made, view, path)
-    if place is not None and os.path.isfile(path) and not any(one.path == path for one in made.inputs):
-        _hide(place)
-    return place is not None
+def cover(made: Plan, view: View, path: str, *, needed: bool = True) -> str | None:
+    """Where something is laid out that the program is to see at a path; None where that can't be.  Covered is, if that
+    can be, the folder above the one that the file lies in: the program may remove that, and make it anew."""
+    inner = os.path.dirname(path)
+    while not os.path.isdir(inner):
+        inner = os.path.dirname(inner)
+    for folder in (os.path.dirname(inner), inner):
+        if folder == inner or (os.path.dirname(path) == inner and os.stat(folder).st_dev == os.stat(inner).st_dev):
+            place = _cover(made, view, folder, path, needed)
+            if place is not None:
+                return place
+    return None
 
 
-def cover(made: Plan, view: View, path: str) -> str | None:
-    """Where something is laid out that the program is to see at a path; None where that can't be."""
-    folder = os.path.dirname(path)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
+def _cover(made: Plan, view: View, folder: str, path: str, needed: bool) -> str | None:
     others = (made.place, sys.prefix, sys.base_prefix, os.path.expanduser("~"), "/tmp", "/usr", "/etc", "/dev", "/proc")
     if any(is_below(other, folder) for other in others) or os.path.realpath(folder) != folder:
+        return None
+    if any(place != folder and is_below(place, folder) for place in mounted()):  # which would not be seen
         return None
     if any(sign in folder + made.place for sign in ":,\\"):  # which the kernel's options give a meaning
         return None
@@ -61,16 +78,31 @@ def cover(made: Plan, view: View, path: str) -> str | None:
         work = os.path.join(made.place, "work", str(len(view.covered)))
         for new in (upper, work):
             os.makedirs(new)
-        covered = folder, upper, work
+        covered = folder, upper, work, needed
         view.covered.append(covered)
+    elif needed and not covered[3]:
+        view.covered[view.covered.index(covered)] = (*covered[:3], True)
     return os.path.join(covered[1], os.path.relpath(path, covered[0]))
 
 
-def _hide(place: str) -> None:
-    """Let the program not find what only came of it: a device of this number stands for a file that is not there."""
-    with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.mknod(place, stat.S_IFCHR, os.makedev(0, 0))
+def _hide(made: Plan, view: View, laid_out: dict[str, str]) -> None:
+    """Let the program not find what only came of it, files and folders that hold nothing else: a device of this number
+    stands for what is not there."""
+    inputs, roots = {one.path for one in made.inputs}, {covered[1] for covered in view.covered}
+    for path, place in laid_out.items():
+        if os.path.isfile(path) and path not in inputs:
+            folder = os.path.dirname(path)
+            whole = os.path.dirname(place) not in roots and made.makes_folders
+            if whole and _holds_only(folder, laid_out.keys() - inputs):
+                place = os.path.dirname(place)
+            with contextlib.suppress(OSError):
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                os.mknod(place, stat.S_IFCHR, os.makedev(0, 0))
+
+
+def _holds_only(folder: str, paths: Collection[str]) -> bool:
+    with os.scandir(folder) as entries:
+        return all(entry.path in paths for entry in itertools.islice(entries, MOST + 1))
 
 
 @contextlib.contextmanager
@@ -81,16 +113,31 @@ def put_aside(paths: list[str], place: str) -> Iterator[None]:
     try:
         yield
     finally:
-        failed = []
-        for path in kept | dict.fromkeys(_files(paths)):
-            try:
-                kept.get(path, _Kept(None, "")).put_back(path, os.path.join(place, "outside", path.lstrip("/")))
-            except OSError as error:
-                failed.append(f"{path}: {error.strerror}")
-        if failed:
-            told = "; ".join(failed)
-            raise StoreError(f"not put back as it was: {told}; copies are in {os.path.join(place, 'aside')}")
-        _tidy(place)
+        with _undisturbed():
+            _put_back(kept, paths, place)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait: half of a file must not be left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _put_back(kept: dict[str, _Kept], paths: list[str], place: str) -> None:
+    failed = []
+    for path in kept | dict.fromkeys(_files(paths)):
+        try:
+            kept.get(path, _Kept(None, "")).put_back(path, os.path.join(place, "outside", path.lstrip("/")))
+        except OSError as error:
+            failed.append(f"{path}: {error.strerror}")
+    if failed:
+        told = "; ".join(failed)
+        raise StoreError(f"not put back as it was: {told}; copies are in {os.path.join(place, 'aside')}")
+    _tidy(place)
 
 
 def _files(paths: list[str]) -> list[str]:

@@ -40,6 +40,18 @@ class Places:
         part = next((part for part in self.parts if is_below(path, part.old)), None)
         return os.path.normpath(os.path.join(part.fresh, os.path.relpath(path, part.old))) if part is not None else None
 
+    def behind_links(self, path: str) -> str | None:
+        """Where outside of its folders the program comes to by a path, through a link that is among its code."""
+        part = next((part for part in self.parts if is_below(path, part.old)), None)
+        if part is None:
+            return None
+        real = os.path.realpath(os.path.join(part.fresh, os.path.relpath(path, part.old)))
+        if is_below(real, os.path.realpath(part.fresh)):
+            return None
+        if not is_below(real, self.place):
+            return real
+        return os.path.normpath(os.path.join(part.old, os.path.relpath(real, part.fresh))) if part.bound else None
+
     def seen(self, path: str) -> str:
         """By which path the program finds what was at an absolute path."""
         return path if self.bound(path) is not None else self.fresh(path) or path

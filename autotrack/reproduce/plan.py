@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from autotrack.store.code import ELSEWHERE, Snapshot
 
 _NOT_SET = ("VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME")
 """Variables that say where something was installed."""
+_MAKES = re.compile(rb"\b(mkdir|makedirs)\s*\(")
+_MAY_BE_THERE = re.compile(rb"exist_ok\s*=\s*True|\bexists\s*\(|\bis_?dir\s*\(|FileExistsError|OSError|rmtree")
 _OF_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -60,6 +63,10 @@ class Plan:
     outside: list[str] = field(default_factory=list)
     """Those of them that it could write to again where they are."""
     packages: Packages | None = None
+    makes_folders: bool = False
+    """Whether its code makes folders."""
+    folders_may_be_there: bool = True
+    """Whether it goes on where a folder that it makes is there already."""
     problems: list[str] = field(default_factory=list)
     """Why it can't be run."""
     changes: list[tuple[str, str]] = field(default_factory=list)
@@ -252,6 +259,13 @@ def _inputs(store: Store, made: Plan) -> None:
         elif found.state == "unknown":
             made.notes.append(f"what {path} held when it was read is not known")
     made.written = [path for path in written if "://" not in path]
+    for content in made.snapshot.imported() if made.snapshot is not None else ():
+        lines = content.splitlines()
+        for at, line in enumerate(lines):
+            if _MAKES.search(line) is not None:
+                made.makes_folders = True
+                around = b"\n".join(lines[max(at - 3, 0) : at + 4])
+                made.folders_may_be_there = made.folders_may_be_there and _MAY_BE_THERE.search(around) is not None
     made.outside = [path for path in made.written if made.places.bound(os.path.realpath(path)) is None]
 
 

@@ -281,7 +281,7 @@ def _files(
     for path, digest in {file["path"]: file["digest"] for file in before if file["mode"] == "written"}.items():
         if models and not path.endswith(_ARRAYS):
             continue
-        other = written.get(made.places.seen(path))
+        other = written.get(made.places.seen(path)) or written.get(path)
         compared["file"] = compared.get("file", 0) + 1
         if other is None or other["digest"] != digest:
             yield Difference("file", path.rpartition("/")[2], digest, other["digest"] if other is not None else None)

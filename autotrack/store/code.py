@@ -37,6 +37,14 @@ class Snapshot:
         except Damaged as damage:
             raise StoreError(str(damage)) from None
 
+    def imported(self) -> Iterator[bytes]:
+        """What the program and the modules hold that it imported from outside of libraries.  Raises StoreError."""
+        own = self.about.get("own")
+        try:
+            yield from (self.content(entry.name) for entry in (self._objects.walk(own) if own else ()))
+        except Damaged as damage:
+            raise StoreError(str(damage)) from None
+
     def read(self, path: str) -> bytes:
         """What a file held.  Raises NotFound, StoreError."""
         if path == "cells" and self.about.get("cells"):

@@ -216,3 +216,53 @@ def test_the_digest_of_a_large_file_is_kept_for_the_next(tmp_path: Path) -> None
     os.utime(tmp_path / "large")
     run_program("open('large').close()", tmp_path, env=ENV)
     assert len(list((tmp_path / ".autotrack" / "digests").iterdir())) == 2
+
+
+STILL_OPEN = {
+    "by the program": """
+late = open("late.txt", "w")
+late.write("late")
+other = open("other.txt", "w")
+other.write("held twice")
+held = [other]
+""",
+    "by a thread": """
+import os, threading
+os.mkfifo("pipe")
+ready, forever = threading.Event(), threading.Event()
+def write():
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    pipe, log = open("pipe", "w"), open("log.txt", "w")
+    os.set_blocking(pipe.fileno(), True)
+    os.write(pipe.fileno(), b"x" * 65536)
+    pipe.write("more than the pipe holds")
+    log.write("never written")
+    ready.set()
+    forever.wait()
+threading.Thread(target=write, daemon=True).start()
+ready.wait()
+other = open("other.txt", "w")
+other.write("not written either")
+""",
+}
+
+
+@pytest.mark.parametrize("held", STILL_OPEN)
+def test_files_that_are_still_open_at_the_end(tmp_path: Path, held: str) -> None:
+    """What the interpreter writes when it ends is on record; nothing else is written, and nothing waited for."""
+    contents = []
+    for tracked in (False, True):
+        folder = tmp_path / str(tracked)
+        folder.mkdir()
+        done = run_program(STILL_OPEN[held], folder, tracked=tracked, timeout=60)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        contents.append({path.name: path.read_bytes() for path in folder.glob("*.txt")})
+    assert contents[0] == contents[1]
+    found = Recording(tmp_path / "True" / ".autotrack").events()
+    seen = {event.artifact: Path(event.path).name for event in found if isinstance(event, events.ArtifactSeen)}
+    told = {seen[e.artifact]: (e.digest, e.why) for e in found if isinstance(e, events.ArtifactDigested)}
+    if held == "by the program":
+        assert contents[1]["late.txt"] == b"late"
+        assert told.pop("late.txt")[0] == f"blake3:{blake3(b'late').hexdigest()}"
+    assert "other.txt" in told
+    assert {why for _, why in told.values()} == {"it was still open when the program ended"}

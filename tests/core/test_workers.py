@@ -53,6 +53,18 @@ def test_files_of_workers(tmp_path: Path, start: str) -> None:
     assert not (tmp_path / ".autotrack" / "workers").exists()
 
 
+def test_files_of_workers_that_train(tmp_path: Path) -> None:
+    """They are killed when the pool is left."""
+    source = POOL.replace(
+        "def shard(number):", "def shard(number):\n    import autotrack; autotrack.log({'n': number})"
+    )
+    (tmp_path / "raw.txt").write_text("raw")
+    assert run_program(source.replace("START", STARTS["fork"]), tmp_path).returncode == 0
+    found = Recording(tmp_path / ".autotrack").events()
+    seen = {Path(e.path).name for e in found if isinstance(e, events.ArtifactSeen) and e.mode == "written"}
+    assert seen == {f"shard{number}.txt" for number in range(4)}
+
+
 def test_what_workers_of_a_data_loader_read(tmp_path: Path) -> None:
     """Nothing is told of that, epoch after epoch."""
     pytest.importorskip("torch")
