@@ -387,6 +387,66 @@ def test_what_is_there_stays(cli: CommandLine, name: str, view: str) -> None:
     assert found["exit"] == 0
 
 
+def test_what_is_written_beside_the_folder_of_the_program(cli: CommandLine, tmp_path: Path) -> None:
+    """The folder around it is covered, and the recorded code is seen in it all the same."""
+    inner = CommandLine(tmp_path / "around" / "project")
+    inner.folder.mkdir(parents=True)
+    (inner.folder / "helper.py").write_text("value = 1.0\n")
+    source = "import helper, autotrack\nautotrack.log({'value': helper.value})\nopen('../out.csv', 'w').write('1')\n"
+    (inner.folder / "train.py").write_text(source)
+    (inner.folder.parent / "data").mkdir()
+    inner("run", "train.py")
+    (inner.folder / "helper.py").write_text("value = 2.0\n")
+    (inner.folder.parent / "out.csv").write_text("precious")
+    before = tree(inner.folder.parent)
+    found = reproduced(inner, "--out", str(tmp_path / "again"))
+    assert found["verdict"] == "bitwise", found
+    assert tree(inner.folder.parent) == before
+
+
+INSTEAD = {
+    "a queue": "for name in os.listdir(OUTSIDE): open(f'{OUTSIDE}/{name}').read(); os.remove(f'{OUTSIDE}/{name}')",
+    "a new folder each time": "os.makedirs(f'{OUTSIDE}/{time.time()}'); open(f'{OUTSIDE}/{time.time()}', 'w').close()",
+    "through a link": "open('linked/in.txt').read(); open('linked/out.txt', 'w').write('1')",
+    "made where nothing was": "os.makedirs(OUTSIDE + '/made'); open(OUTSIDE + '/made/out.txt', 'w').write('1')",
+    "made anew": "shutil.rmtree(OUTSIDE + '/anew', ignore_errors=True); os.makedirs(OUTSIDE + '/anew')\n"
+    "open(OUTSIDE + '/anew/out.txt', 'w').write('1')",
+}
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_what_it_does_elsewhere(cli: CommandLine, name: str) -> None:
+    """With a view of its own all of that can be done once more, and nobody else sees it."""
+    cli.env["TMPDIR"] = "/nowhere"  # else what lies in pytest's folders is temporary
+    outside = beside(cli) / "work"
+    outside.mkdir(parents=True)
+    (outside / "in.txt").write_text("1")
+    (cli.folder / "linked").symlink_to(os.path.relpath(outside, cli.folder))
+    source = f"import os, shutil, time\nOUTSIDE = {str(outside)!r}\n{INSTEAD[name]}\n"
+    (cli.folder / "train.py").write_text(source + TELLS)
+    git(cli.folder, "init", "-q", ".")
+    git(cli.folder, "add", "-A")
+    cli("run", "train.py")
+    (outside / "in.txt").write_text("1")
+    before = tree(outside), sorted(outside.rglob("*"))
+    found = reproduced(cli)
+    assert found["verdict"] == "bitwise", found
+    assert (tree(outside), sorted(outside.rglob("*"))) == before
+
+
+def test_processes_that_go_their_own_way(cli: CommandLine) -> None:
+    """They end with it."""
+    source = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import signal, time\\n"
+    source += "signal.signal(signal.SIGTERM, signal.SIG_IGN)\\ntime.sleep(1000)'], start_new_session=True)\n"
+    (cli.folder / "train.py").write_text(
+        source + "print(child.pid)\nimport os\nif 'KEEP' not in os.environ: child.kill()\n" + TELLS
+    )
+    cli("run", "train.py")
+    place = Path(reproduced(cli, env={"KEEP": "1"}, code=None)["place"])
+    child = int((place / "output.log").read_text())
+    assert not os.path.exists(f"/proc/{child}")
+
+
 def test_folders_that_it_empties(cli: CommandLine) -> None:
     """Only with a view of its own: what it removed is not on record."""
     outside = beside(cli)
