@@ -3,7 +3,7 @@
 A process that closes any handle of a file loses all the POSIX locks that it has on it: SQLite and DuckDB lock their
 databases so, and programs what they share.  A handle of ours is therefore closed only where nobody has a lock on the
 file, or, where the system does not tell of locks, where the program has no handle of it; until then it is kept, and
-used again.  One of a database is kept as long as the database exists.
+used again.  One of a database is kept as long as the program has that open.
 """
 
 from __future__ import annotations
@@ -22,18 +22,24 @@ TOGETHER = 32
 """Files that were read after which it is looked which of them may be closed: that takes some microseconds."""
 KEPT = 64
 """Handles that are kept at most, of files that the program has open, and of databases."""
+LOOKS = 2
+"""Looks in a row after which a database is not in use any more."""
 _DATABASES = b"SQLite format 3\0", b"DUCK"
 _MARKED = 16
 """Bytes from the beginning of a file that tell a database: DuckDB has its mark after 8."""
+MARK = 0x6175746F
+"""The position in a file that a handle of ours has: it is read from by others."""
 _LOCKS = "/proc/locks"
 _LISTS = "/proc/self/fd", "/dev/fd"
 
 
 class _Handle:
-    __slots__ = ("number", "users")
+    __slots__ = ("number", "unused", "users")
 
     def __init__(self, number: int) -> None:
         self.number, self.users = number, 1
+        self.unused = 0
+        """At how many looks in a row the program did not have it open, if it is a database."""
 
 
 class _State:
@@ -64,6 +70,7 @@ class Reading:
         number = _above_standard_streams(
             os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         )
+        os.lseek(number, MARK, os.SEEK_SET)
         self._handle = _State.ours[_file(os.fstat(number))] = _Handle(number)
 
     def __enter__(self) -> Reading:
@@ -93,7 +100,7 @@ def let_go() -> None:
             _State.ours.pop(file, None)
     held = _held()
     for file, handle in list(_State.ours.items()):
-        if handle.users or (held is not None and (_is_held(file, held) or _is_a_database(handle.number))):
+        if handle.users or (held is not None and (_is_held(file, held) or _is_in_use(file, handle))):
             continue
         if _State.ours.pop(file, None) is handle:
             os.close(handle.number)
@@ -101,9 +108,10 @@ def let_go() -> None:
 
 
 def _is_still(handle: _Handle, file: File) -> bool:
-    """Whether a handle is what it was: a program may close all that it has, and use the number again."""
+    """Whether a handle is what it was: a program may close all that it has, and use the number again, for the same file
+    too."""
     try:
-        return _file(os.fstat(handle.number)) == file
+        return _file(os.fstat(handle.number)) == file and os.lseek(handle.number, 0, os.SEEK_CUR) == MARK
     except OSError:
         return False
 
@@ -120,12 +128,16 @@ def _above_standard_streams(number: int) -> int:
         os.close(number)
 
 
-def _is_a_database(handle: int) -> bool:
-    """Whether it could be locked between a look and its end."""
-    if _State.kept >= KEPT or not os.fstat(handle).st_nlink:
+def _is_in_use(file: File, handle: _Handle) -> bool:
+    """Whether it is a database, which could be locked between a look and its end, that the program has had open of
+    late."""
+    if _State.kept >= KEPT or not os.fstat(handle.number).st_nlink:
         return False
-    begin = _read(handle, _MARKED, 0)
-    return begin.startswith(_DATABASES[0]) or begin[8:].startswith(_DATABASES[1])
+    begin = _read(handle.number, _MARKED, 0)
+    if not (begin.startswith(_DATABASES[0]) or begin[8:].startswith(_DATABASES[1])):
+        return False
+    handle.unused = 0 if file in (_of_the_program() or ()) else handle.unused + 1
+    return handle.unused < LOOKS
 
 
 def forget() -> None:

@@ -344,7 +344,7 @@ class Job:
             return
         outcome = self._outcome(disabled)
         if self.files is not None:
-            shield.contain("files", self.files.finish)
+            shield.contain("files", self.files.finish, not disabled)
         if self.console is not None:
             shield.contain("console", self.console.finish)
         if self.segment is None and self.role == "main":

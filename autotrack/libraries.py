@@ -23,10 +23,11 @@ def holds(path: str) -> bool:
 @functools.lru_cache(8)
 def _installed(path: tuple[str, ...]) -> tuple[str, ...]:
     """The folders on the path that an installer has filled, as with `pip install --target`."""
-    return tuple(os.path.join(folder, "") for folder in path if os.path.isabs(folder) and _is_filled(folder))
+    return tuple(os.path.join(folder, "") for folder in path if os.path.isabs(folder) and is_filled(folder))
 
 
-def _is_filled(folder: str) -> bool:
+def is_filled(folder: str) -> bool:
+    """Whether an installer has put something into a folder."""
     try:
         with os.scandir(folder) as entries:
             return any(entry.name.endswith(".dist-info") for entry in entries)

@@ -179,8 +179,8 @@ class Files:
         if writing and self._job.checkpoints:  # what it held, it holds no more
             self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
         if self._job.role in ("fork", "spawn") and (writing or self._job.segment is None):  # which may be killed
-            self._hand(os.path.normpath(os.path.join(folder, path)), writing)
-        if self._writers:
+            self._hand(os.path.normpath(os.path.join(folder, path)), writing, state)
+        if self._writers and writing:
             now = time.time()
             self._writers = [known for known in self._writers[-WRITERS:] if known.is_open(now)]
         if writer is not None:
@@ -188,15 +188,15 @@ class Files:
         self._opened.append(Opening(path, folder, writing, state, writer, moved))
         self._schedule()
 
-    def _hand(self, path: str, writing: bool) -> None:
+    def _hand(self, path: str, writing: bool, state: tuple[int, ...] | None) -> None:
         """Tell the process that started this one: there may be nothing else to record here."""
-        if self._is_the_programs(path):
-            if self._handing is None:
-                from autotrack.capture.handed import Handing
+        if self._handing is None:
+            from autotrack.capture.handed import Handing
 
-                self._handing = Handing(self._job)
-            with contextlib.suppress(OSError):
-                self._handing.hand(path, writing)
+            self._handing = Handing(self._job)
+        with contextlib.suppress(OSError):
+            if self._handing.is_new(path, writing) and self._is_the_programs(path):
+                self._handing.hand(path, writing, state)
 
     def outside(self) -> bool:
         """Whether what is opened here is the program's: it is recorded, and no part of a call that is observed."""
@@ -294,8 +294,8 @@ class Files:
                 from autotrack.capture.handed import Handed
 
                 self._handed = Handed(self._job, self._was_there)
-            for path, writing, when in self._handed.news():
-                self._opened.append(Opening(path, "", writing, None, None, False, when))
+            for path, writing, when, state in self._handed.news():
+                self._opened.append(Opening(path, "", writing, state, None, False, when))
         while self._opened:
             opening = self._opened.popleft()
             writing, state = opening.writing, opening.state
@@ -352,13 +352,14 @@ class Files:
             self._job.recorder.soon("files", self._take, CALM)
         return None
 
-    def finish(self) -> None:
-        """The program is over: what was written is whole now.  Opens the journal where files are all there is."""
+    def finish(self, ends: bool = True) -> None:
+        """The program `ends`, or goes on without a record: what was written is whole now.  Opens the journal where files
+        are all there is."""
         job = self._job
         self.leave()
         threading = sys.modules.get("threading")  # a thread that goes on keeps alive what the program's variables hold
         go_on = threading is not None and any(thread.daemon for thread in threading.enumerate())
-        for writer in self._writers if job.role == "main" and not go_on else ():
+        for writer in self._writers if ends and job.role == "main" and not go_on else ():
             shield.contain("files", writer.flush, vars(sys.modules["__main__"]))
         if job.segment is None:
             if job.role != "main" or not self.anything():

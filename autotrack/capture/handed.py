@@ -1,7 +1,7 @@
 """Files that worker processes open, told to the process that started the program: most workers have nothing else to
 record, and many are killed as soon as their work is done.
 
-Each is a line in `workers/<job>`, appended in one write: `r` or `w`, the time, and the path.
+Each is a line in `workers/<job>`, appended in one write: `r` or `w`, the time, the state of the file, and the path.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ class Handing:
         self._place = Folder(job.root).handed(job.id)
         self._seen: set[tuple[str, bool]] = set()
 
-    def hand(self, path: str, writing: bool) -> None:
-        """Tell of an absolute path.  Raises OSError."""
+    def is_new(self, path: str, writing: bool) -> bool:
+        """Whether there is something to tell of an absolute path; it is asked for the first time then."""
         many = len(self._seen) >= (WRITTEN if writing else READ)
         if many or "\n" in path or (path, writing) in self._seen or (not writing and _loads_data()):
-            return
+            return False
         self._seen.add((path, writing))
-        line = os.fsencode(f"{'w' if writing else 'r'} {time.time()} {path}\n")
+        return True
+
+    def hand(self, path: str, writing: bool, state: tuple[int, ...] | None) -> None:
+        """Tell of a path, and of what was there.  Raises OSError."""
+        was = ",".join(map(str, state)) if state else "-"
+        line = os.fsencode(f"{'w' if writing else 'r'} {time.time()} {was} {path}\n")
         file = _opened(self._place)
         try:
             os.write(file, line)
@@ -68,8 +73,8 @@ class Handed:
         self._root, self._was_there = job.root, was_there
         self._place, self._first, self._read = folder.handed(job.id), folder.first(job.id), 0
 
-    def news(self) -> Iterator[tuple[str, bool, float]]:
-        """Path, whether it was written, and when it was opened."""
+    def news(self) -> Iterator[tuple[str, bool, float, tuple[int, ...] | None]]:
+        """Path, whether it was opened to be written, when, and what it was then."""
         try:
             with open(self._place, "rb") as file:
                 file.seek(self._read)
@@ -78,10 +83,10 @@ class Handed:
             return
         self._read += len(whole) + len(newline)
         for line in whole.split(b"\n") if newline else ():
-            mode, _, rest = line.partition(b" ")
-            when, _, path = rest.partition(b" ")
+            mode, when, was, path = (*line.split(b" ", 3), b"", b"", b"", b"")[:4]
             try:
-                yield os.fsdecode(path), mode == b"w", float(when)
+                state = None if was == b"-" else tuple(map(int, was.split(b",")))
+                yield os.fsdecode(path), mode == b"w", float(when), state
             except ValueError:  # not a line of ours
                 continue
 

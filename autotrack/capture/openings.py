@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import stat
@@ -59,8 +60,9 @@ class Writer:
             return
         alone = sys.getrefcount(file) <= ONLY_VARIABLES
         if alone and self.is_open(time.time()) and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            type(file).flush(file)
-            self.flushed = True
+            with contextlib.suppress(OSError, ValueError):  # which it then fails with as well
+                type(file).flush(file)
+                self.flushed = True
 
 
 class Opening:

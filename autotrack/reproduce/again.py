@@ -27,6 +27,8 @@ from autotrack.store import StoreError
 
 LENT = 64 << 20
 """Bytes of an input from which on it is lent to the program, not copied."""
+SHARE = 0.5
+"""Of the free space, what a copy may take."""
 _SET_CHILD_SUBREAPER = 36
 PATIENCE = 5.0
 """Seconds that a program has to end once it was asked to."""
@@ -125,7 +127,7 @@ def lay_out(made: Plan) -> View:
     if os.path.isdir(made.place) and os.listdir(made.place):
         raise StoreError(f"{made.place} is not empty; name a folder that is not there yet: --out FOLDER")
     assert made.snapshot is not None
-    view = View(made.cwd)
+    view = View(made.cwd, made.place)
     made.snapshot.write(os.path.join(made.place, "code"))
     os.makedirs(os.path.join(made.place, ".autotrack"), exist_ok=True)  # if nothing is recorded, too
     if made.cells:
@@ -150,7 +152,7 @@ def lay_out(made: Plan) -> View:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         take = functools.partial(_take, view, made)
         if one.folder:
-            shutil.copytree(one.source, target, copy_function=take, dirs_exist_ok=True)
+            _take_all(one.source, target, take)
         else:
             take(one.source, target)
     _make_folders(made)
@@ -158,16 +160,27 @@ def lay_out(made: Plan) -> View:
     return view
 
 
+def _take_all(source: str, target: str, take: Callable[[str, str], str]) -> None:
+    for folder, _, names in os.walk(source):
+        there = os.path.join(target, os.path.relpath(folder, source))
+        os.makedirs(there, exist_ok=True)
+        for name in names:
+            take(os.path.join(folder, name), os.path.normpath(os.path.join(there, name)))
+
+
 def _take(view: View, made: Plan, source: str, target: str) -> str:
     """Copy an input, or lend it where it is large and the program never wrote to it."""
     old = made.places.path_of(target)
-    if os.path.getsize(source) < LENT or old is None or old in made.written:
-        shutil.copy2(source, target)
-    elif made.places.apart:
+    if not os.path.isfile(source):  # a link that leads nowhere, a pipe
+        return target
+    size = os.path.getsize(source)
+    if size >= LENT and old is not None and old not in made.written and made.places.apart:
         with open(target, "wb"):
             view.files.append((os.path.abspath(source), target))
+    elif not made.places.apart and size > SHARE * shutil.disk_usage(made.place).free:
+        raise NotStarted(f"there is no room for a copy of {source} in {made.place}: choose another place with --out")
     else:
-        os.symlink(os.path.abspath(source), target)
+        shutil.copy2(source, target)
     return target
 
 

@@ -23,6 +23,8 @@ _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _READ_ONLY, _REMOUNT, _BIND, _RECURSIVE, _PRIVATE = 0x1, 0x20, 0x1000, 0x4000, 0x40000
 _KEPT_FLAGS = {os.ST_NOSUID: 0x2, os.ST_NODEV: 0x4, os.ST_NOEXEC: 0x8, os.ST_NOATIME: 0x400, os.ST_RELATIME: 0x200000}
 """Flags of a mount that one made from it must have as well."""
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run")
+_SYSTEM = ("/proc", "/sys", "/dev")
 FAILED = 97
 """What the process exits with where something can't be mounted."""
 
@@ -32,6 +34,8 @@ class View:
     """What is to be mounted, in this order."""
 
     cwd: str
+    place: str = ""
+    """The fresh folder."""
     files: list[tuple[str, str]] = field(default_factory=list)
     """Large files to be read, and the empty files that stand for them."""
     folders: list[tuple[str, str]] = field(default_factory=list)
@@ -39,6 +43,8 @@ class View:
     covered: list[tuple[str, str, str, bool]] = field(default_factory=list)
     """Folders that stay as they are, what is written in each, a folder to work with, and whether it can't do without:
     some file systems can't be covered."""
+    rest: bool = False
+    """Whether all else can only be read, but for folders of temporary files and the system's."""
 
 
 def words(view: View, file: str, command: list[str]) -> list[str]:
@@ -101,6 +107,11 @@ class _System:
         if self._library.mount(*given, ctypes.c_ulong(flags), os.fsencode(data)):
             raise self._error(target)
 
+    def only_read(self, target: str) -> None:
+        told = os.statvfs(target).f_flag
+        kept = sum(flag for of, flag in _KEPT_FLAGS.items() if told & of)
+        self.mount("none", target, None, _BIND | _REMOUNT | _READ_ONLY | kept)
+
     def _error(self, what: str) -> OSError:
         number = ctypes.get_errno()
         return OSError(number, os.strerror(number), what)
@@ -110,17 +121,26 @@ def _mount(view: View) -> None:
     system = _System()
     own_user = _leave(system)
     system.mount("none", "/", None, _RECURSIVE | _PRIVATE)
+    for folder in (*TEMPORARY, view.place):
+        if view.rest and os.path.isdir(folder):  # which stays as it is when what is around it can only be read
+            system.mount(folder, folder, None, _BIND | _RECURSIVE)
     for source, target in view.files:
         system.mount(source, target, None, _BIND)
-        told = os.statvfs(target).f_flag
-        kept = sum(flag for of, flag in _KEPT_FLAGS.items() if told & of)
-        system.mount("none", target, None, _BIND | _REMOUNT | _READ_ONLY | kept)
+        system.only_read(target)
     for lower, upper, work, needed in view.covered:
         options = f"lowerdir={lower},upperdir={upper},workdir={work}" + (",userxattr" if own_user else "")
         with contextlib.nullcontext() if needed else contextlib.suppress(OSError):
             system.mount("overlay", lower, "overlay", 0, options)
     for source, target in view.folders:  # some of them within those
         system.mount(source, target, None, _BIND | _RECURSIVE)
+    if view.rest:
+        own = {*(target for _, target in (*view.files, *view.folders)), *(covered[0] for covered in view.covered)}
+        kept = (*TEMPORARY, *_SYSTEM, view.place)
+        mounted.cache_clear()
+        for target in mounted():
+            if target not in own and not any(target == one or target.startswith(f"{one}/") for one in kept):
+                with contextlib.suppress(OSError):  # nothing that could be written to by a path
+                    system.only_read(target)
 
 
 def _leave(system: _System) -> bool:

@@ -11,13 +11,15 @@ import shutil
 import signal
 import stat
 import sys
+import tempfile
 from collections.abc import Collection, Iterator
 
-from autotrack.reproduce.apart import View, mounted
+from autotrack.reproduce.apart import TEMPORARY, View, mounted
 from autotrack.reproduce.places import is_below
 from autotrack.reproduce.plan import Plan
 from autotrack.store import StoreError
 
+_WHOLE = ("/tmp", "/usr", "/etc", "/dev", "/proc")
 MOST = 10_000
 """Files of a folder that are looked at."""
 
@@ -44,8 +46,11 @@ def exposed(made: Plan, view: View) -> list[str]:
     for one in made.inputs:  # which it may remove
         if made.places.bound(one.path) is None and os.path.exists(one.path):
             cover(made, view, one.path, needed=False)
+    home, left = os.path.expanduser("~"), [path for path, place in laid_out.items() if place is None]
+    at_home = made.places.bound(home) is None and _cover(made, view, home, home, False) is not None
+    view.rest = at_home and all(any(is_below(path, folder) for folder in TEMPORARY) for path in left)
     _hide(made, view, {path: place for path, place in laid_out.items() if place is not None})
-    return [path for path, place in laid_out.items() if place is None]
+    return left
 
 
 def cover(made: Plan, view: View, path: str, *, needed: bool = True) -> str | None:
@@ -63,7 +68,8 @@ def cover(made: Plan, view: View, path: str, *, needed: bool = True) -> str | No
 
 
 def _cover(made: Plan, view: View, folder: str, path: str, needed: bool) -> str | None:
-    others = (made.place, sys.prefix, sys.base_prefix, os.path.expanduser("~"), "/tmp", "/usr", "/etc", "/dev", "/proc")
+    home = os.path.expanduser("~")
+    others = (made.place, *(() if folder == home else (home, sys.prefix, sys.base_prefix)), *_WHOLE)
     if any(is_below(other, folder) for other in others) or os.path.realpath(folder) != folder:
         return None
     if any(place != folder and is_below(place, folder) for place in mounted()):  # which would not be seen
@@ -90,8 +96,10 @@ def _hide(made: Plan, view: View, laid_out: dict[str, str]) -> None:
     stands for what is not there."""
     inputs, roots = {one.path for one in made.inputs}, {covered[1] for covered in view.covered}
     for path, place in laid_out.items():
-        if os.path.isfile(path) and path not in inputs:
+        if os.path.exists(path) and path not in inputs:
             folder = os.path.dirname(path)
+            if os.path.isdir(path) and not made.makes_folders:
+                continue
             whole = os.path.dirname(place) not in roots and made.makes_folders
             if whole and _holds_only(folder, laid_out.keys() - inputs):
                 place = os.path.dirname(place)
@@ -109,12 +117,23 @@ def _holds_only(folder: str, paths: Collection[str]) -> bool:
 def put_aside(paths: list[str], place: str) -> Iterator[None]:
     """Keep a copy of what lies at these paths, and put it back where it was changed; what came instead goes to
     `<place>/outside/`.  Raises StoreError where something can't be put back, OSError where it can't be copied."""
-    kept = {path: _Kept(path, os.path.join(place, "aside", str(at))) for at, path in enumerate(_files(paths))}
-    try:
+    with _alone() if paths else contextlib.nullcontext():
+        kept = {path: _Kept(path, os.path.join(place, "aside", str(at))) for at, path in enumerate(_files(paths))}
+        try:
+            yield
+        finally:
+            with _undisturbed():
+                _put_back(kept, paths, place)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other program is run once more that needs something put aside: it may be the same."""
+    import fcntl
+
+    with open(os.path.join(tempfile.gettempdir(), f"autotrack-aside-{os.getuid()}.lock"), "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
-    finally:
-        with _undisturbed():
-            _put_back(kept, paths, place)
 
 
 @contextlib.contextmanager
@@ -151,11 +170,13 @@ class _Kept:
 
     def __init__(self, path: str | None, copy: str) -> None:
         self._copy: str | None = None
+        self._owner: tuple[int, int] | None = None
         self._state = _state(path) if path is not None else None
         if path is not None and self._state is not None and _is_ordinary(path):
             os.makedirs(os.path.dirname(copy), exist_ok=True)
             shutil.copy2(path, copy, follow_symlinks=False)
-            self._copy = copy
+            self._copy, told = copy, os.lstat(path)
+            self._owner = told.st_uid, told.st_gid
 
     def put_back(self, path: str, outside: str) -> None:
         now = _state(path)
@@ -173,6 +194,9 @@ class _Kept:
                 now = None
         if self._copy is not None and now is None:
             os.makedirs(os.path.dirname(path), exist_ok=True)
+            if self._owner is not None:
+                with contextlib.suppress(OSError):
+                    os.chown(self._copy, *self._owner, follow_symlinks=False)
             shutil.move(self._copy, path)
 
 

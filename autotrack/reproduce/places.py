@@ -26,6 +26,7 @@ class Places:
 
     def __init__(self, about: dict[str, Any], cwd: str, place: str, *, apart: bool) -> None:
         self.place, self.apart, self._about = place, apart, about
+        self._also_kept: list[str] = []
         root = about.get("root")
         folders = [(root, os.path.join(place, "code"))] if root else []
         if not root or not is_below(cwd, root):
@@ -74,6 +75,10 @@ class Places:
             return None
         return os.path.normpath(os.path.join(part.old, os.path.relpath(fresh, part.fresh)))
 
+    def keep(self, path: str) -> None:
+        """Let a folder be seen as it is, though it lies in one that is not."""
+        self._also_kept.append(path)
+
     def mounts(self) -> Iterator[tuple[str, str]]:
         """What is to be seen where, the outer folders first.  The folders on which it is mounted are made."""
         for old, fresh in self._kept():
@@ -94,7 +99,7 @@ class Places:
         ours = [autotrack, *(module for name, module in sys.modules.items() if name.startswith("autotrack_"))]
         files = [os.path.abspath(str(module.__file__)) for module in ours if getattr(module, "__file__", None)]
         needed = [sys.prefix, sys.base_prefix, *map(os.path.dirname, files), self.place]
-        for path in dict.fromkeys(map(os.path.abspath, needed)):
+        for path in dict.fromkeys(map(os.path.abspath, (*needed, *self._also_kept))):
             part = self.bound(path)
             if part is not None and path != part.old:
                 yield path, os.path.join(part.fresh, os.path.relpath(path, part.old))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from autotrack import libraries
 from autotrack.capture import environment, packages
 from autotrack.capture.secrets import HIDDEN
 from autotrack.identity import files
@@ -31,7 +32,7 @@ CELLS = "cells.json"
 @dataclass
 class Input:
     """A file that the program read, and how it is now: `same`, `changed`, `missing`, `unknown` (its content was not
-    recorded), `kept` with the code; `source` is where it can be had."""
+    recorded), `unreadable`, `kept` with the code; `source` is where it can be had."""
 
     path: str
     digest: str | None
@@ -197,7 +198,7 @@ def _variables(made: Plan) -> None:
             made.notes.append(f"the variable {name} held a secret and is as it is here")
         elif name == "PYTHONPATH":
             entries = [entry for entry in value.split(os.pathsep) if "_bootstrap" not in entry]
-            given[name] = os.pathsep.join(made.places.seen(entry) if entry else entry for entry in entries)
+            given[name] = os.pathsep.join(_entry(made, entry) for entry in entries)
         elif name not in _NOT_SET:
             given[name] = value
     if made.job.get("launch") or (_count(recorded) > 1 and "RANK" not in recorded):
@@ -206,6 +207,14 @@ def _variables(made: Plan) -> None:
     if (made.job["environment"] or {}).get("hash_seed") == "random":
         made.notes.append("PYTHONHASHSEED was not set: the order of sets of texts is another one each time")
     made.variables = given
+
+
+def _entry(made: Plan, entry: str) -> str:
+    """An entry of the path; what an installer has filled within the program's folder is no code of its own."""
+    if os.path.isabs(entry) and libraries.is_filled(entry):
+        made.places.keep(entry)
+        return entry
+    return made.places.seen(entry) if entry else entry
 
 
 def _code(made: Plan) -> None:
@@ -256,6 +265,8 @@ def _inputs(store: Store, made: Plan) -> None:
             made.problems.append(f"the input {path} is gone, and no copy of it is known{digest}")
         elif found.state == "changed":
             made.changes.append(("data", f"{path} is not as it was when it was read"))
+        elif found.state == "unreadable":
+            made.problems.append(f"the input {path} may not be read by this user")
         elif found.state == "unknown":
             made.notes.append(f"what {path} held when it was read is not known")
     made.written = [path for path in written if "://" not in path]
@@ -277,6 +288,8 @@ def _input(store: Store, file: dict[str, Any], cache: files.Cache) -> Input:
     folder = file["kind"] == "folder" or os.path.isdir(path)
     if digest is None or not digest.startswith(("blake3:", "blake3-manifest:")):
         return Input(path, digest, "unknown" if os.path.exists(path) else "missing", path, folder)
+    if os.path.exists(path) and not os.access(path, os.R_OK):
+        return Input(path, digest, "unreadable", path, folder)
     for other in dict.fromkeys([path, *store.places(digest)]):
         if os.path.exists(other) and _digest(other, cache) == digest:
             return Input(path, digest, "same", other, folder)

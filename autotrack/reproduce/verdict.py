@@ -277,14 +277,21 @@ def _files(
 ) -> Iterator[Difference]:
     """The files that the job wrote and that hold no model; where there are `models` to compare, those that hold nothing
     but results: a log may hold the time."""
-    written = {file["path"]: file for file in now if file["mode"] == "written"}
+    held = {file["path"] for file in before if file["model"]}
+    written = {file["path"]: file for file in now if file["mode"] == "written" and file["path"] not in held}
+    unlike: list[str] = []
     for path, digest in {file["path"]: file["digest"] for file in before if file["mode"] == "written"}.items():
-        if models and not path.endswith(_ARRAYS):
-            continue
         other = written.get(made.places.seen(path)) or written.get(path)
+        if models and not path.endswith(_ARRAYS):
+            if other is not None and other["digest"] != digest and None not in (other["digest"], digest):
+                unlike.append(path.rpartition("/")[2])
+            continue
         compared["file"] = compared.get("file", 0) + 1
         if other is None or other["digest"] != digest:
             yield Difference("file", path.rpartition("/")[2], digest, other["digest"] if other is not None else None)
+    if unlike:
+        names = ", ".join(unlike[:5]) + (f" and {len(unlike) - 5} more" if len(unlike) > 5 else "")
+        made.notes.append(f"not as before, and not compared, for they may tell the time: {names}")
 
 
 def _failure(job: Mapping[str, Any]) -> str | None:

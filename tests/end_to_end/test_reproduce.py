@@ -434,6 +434,20 @@ def test_what_it_does_elsewhere(cli: CommandLine, name: str) -> None:
     assert (tree(outside), sorted(outside.rglob("*"))) == before
 
 
+def test_what_is_hidden_at_home(cli: CommandLine) -> None:
+    """Nothing of that is on record."""
+    home = Path(f"{cli.folder}-home")
+    (home / ".config").mkdir(parents=True)
+    cli.env["HOME"] = str(home)
+    source = "import os\nopen(os.path.expanduser('~/.config/mine'), 'w').write('1')\n" + TELLS
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    (home / ".config" / "mine").write_text("precious")
+    before = tree(home)
+    assert reproduced(cli)["verdict"] == "bitwise"
+    assert tree(home) == before
+
+
 def test_processes_that_go_their_own_way(cli: CommandLine) -> None:
     """They end with it."""
     source = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import signal, time\\n"
@@ -473,7 +487,8 @@ def test_large_inputs_are_lent_and_not_changed(cli: CommandLine, view: str) -> N
     found = reproduced(cli, view)
     assert found["verdict"] == "bitwise", found
     lent = Path(found["place"]) / "code" / "other.bin"
-    assert lent.is_symlink() if view == "--no-own-view" else lent.stat().st_size == 0
+    assert not lent.is_symlink()
+    assert lent.stat().st_size == (65 << 20 if view == "--no-own-view" else 0)
     assert [(cli.folder / name).stat().st_mtime_ns for name in ("large.bin", "other.bin")] == before
 
 
