@@ -353,7 +353,7 @@ class Files:
         return None
 
     def finish(self, ends: bool = True) -> None:
-        """The program `ends`, or goes on without a record: what was written is whole now.  Opens the journal where files
+        """The program `ends`, or goes on without record: what was written is whole now.  Opens the journal where files
         are all there is."""
         job = self._job
         self.leave()
