@@ -94,6 +94,9 @@ def plan(store: Store, reference: str, place: str, *, current: bool, apart: tupl
     _code(made)
     _inputs(store, made)
     _environment(made, current=current)
+    others = store.started_by(job_id)
+    if others:
+        made.notes.append(f"programs that it starts are not compared; once more by themselves: {' '.join(others[:5])}")
     if not apart[0]:
         made.notes.append("it has no view of the file system of its own: what it wrote to is put aside, and no more")
     return made

@@ -345,6 +345,12 @@ class Store:
             raise NotFound("nothing is recorded yet; record a program with: autotrack run SCRIPT")
         return str(row[0])
 
+    def started_by(self, job: str) -> list[str]:
+        """The jobs that a job has started, in the order they began."""
+        return [
+            id for (id,) in self._database.rows("SELECT id FROM jobs WHERE parent = ? ORDER BY started, id", (job,))
+        ]
+
     def trials(self, id: str) -> list[dict[str, Any]]:
         """The runs nested in a run, in the order they began."""
         rows = self._database.rows(

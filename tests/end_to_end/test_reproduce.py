@@ -602,6 +602,19 @@ def test_a_program_that_does_nothing_now(cli: CommandLine) -> None:
     assert done.stdout.splitlines()[-1].startswith("diverged")
 
 
+def test_programs_that_it_starts(cli: CommandLine) -> None:
+    """They are jobs of their own, which is said."""
+    (cli.folder / "child.py").write_text("import random, autotrack\nautotrack.log({'loss': random.random()})\n")
+    source = "import subprocess, sys\nsubprocess.run([sys.executable, 'child.py'], check=True)\n" + TELLS
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    (id,) = [run["id"] for run in cli.lines("ls") if run["name"] == "train.py"]
+    out = tempfile.mkdtemp(dir=cli.folder.parent)
+    shown = cli("reproduce", id, "--current-env", "--out", out).stdout
+    assert "programs that it starts are not compared" in shown
+    assert shown.splitlines()[-1] == "bitwise"
+
+
 def test_nested_runs(cli: CommandLine) -> None:
     source = "import os, autotrack\nwith autotrack.run('outer'):\n    for fold in range(3):\n"
     source += "        with autotrack.run('fold'):\n"
