@@ -129,6 +129,8 @@ def lay_out(made: Plan) -> View:
     assert made.snapshot is not None
     view = View(made.cwd, made.place)
     made.snapshot.write(os.path.join(made.place, "code"))
+    for part in made.parts:
+        part.write(os.path.join(made.place, "code"), beside=True)
     os.makedirs(os.path.join(made.place, ".autotrack"), exist_ok=True)  # if nothing is recorded, too
     if made.cells:
         with open(os.path.join(made.place, CELLS), "w", encoding="utf-8") as file:

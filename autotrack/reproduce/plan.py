@@ -53,6 +53,8 @@ class Plan:
     places: Places
     covers: bool
     """Whether a folder can be covered by what is written in it."""
+    parts: list[Snapshot] = field(default_factory=list)
+    """The code of programs that it starts, which lies in the same folder."""
     argv: list[str] = field(default_factory=list)
     cells: list[str] = field(default_factory=list)
     """Of a notebook."""
@@ -95,6 +97,10 @@ def plan(store: Store, reference: str, place: str, *, current: bool, apart: tupl
     _inputs(store, made)
     _environment(made, current=current)
     others = store.started_by(job_id)
+    for other in others:
+        part = code.of_job(store, store.job(other)["job"])
+        if part is not None and part.about.get("root") == about.get("root"):
+            made.parts.append(part)
     if others:
         made.notes.append(f"programs that it starts are not compared; once more by themselves: {' '.join(others[:5])}")
     if not apart[0]:

@@ -71,9 +71,10 @@ class Snapshot:
         told = "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(self.cells()) if cell)
         return told.encode("utf-8", "backslashreplace")
 
-    def write(self, place: str) -> int:
-        """Write all files into a folder that is new or empty; returns their number.  Raises StoreError, OSError."""
-        if os.path.isdir(place) and os.listdir(place):
+    def write(self, place: str, *, beside: bool = False) -> int:
+        """Write all files into a folder that is new or empty, or `beside` what is there those that are not; returns their
+        number.  Raises StoreError, OSError."""
+        if not beside and os.path.isdir(place) and os.listdir(place):
             raise StoreError(f"{place} is not empty; name a folder that is not there yet")
         count = 0
         for entry in self.files():
@@ -83,6 +84,8 @@ class Snapshot:
                     f"the tree {self.tree} holds the path {entry.path!r}, which no program of ours has written"
                 )
             target = os.path.join(place, *parts)
+            if beside and os.path.lexists(target):
+                continue
             os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
             content = self.content(entry.name)
             if entry.mode == objects.LINK:

@@ -347,9 +347,8 @@ class Store:
 
     def started_by(self, job: str) -> list[str]:
         """The jobs that a job has started, in the order they began."""
-        return [
-            id for (id,) in self._database.rows("SELECT id FROM jobs WHERE parent = ? ORDER BY started, id", (job,))
-        ]
+        sql = "SELECT id FROM jobs WHERE parent = ? ORDER BY started, id"
+        return [id for (id,) in self._database.rows(sql, (job,))]
 
     def trials(self, id: str) -> list[dict[str, Any]]:
         """The runs nested in a run, in the order they began."""
