@@ -72,8 +72,8 @@ class Snapshot:
         return told.encode("utf-8", "backslashreplace")
 
     def write(self, place: str, *, beside: bool = False) -> int:
-        """Write all files into a folder that is new or empty, or `beside` what is there those that are not; returns their
-        number.  Raises StoreError, OSError."""
+        """Write all files into a folder that is new or empty, or, `beside` what is there, those that are not; returns
+        their number.  Raises StoreError, OSError."""
         if not beside and os.path.isdir(place) and os.listdir(place):
             raise StoreError(f"{place} is not empty; name a folder that is not there yet")
         count = 0
