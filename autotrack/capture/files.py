@@ -26,6 +26,7 @@ from collections import deque
 
 from autotrack import context, shield
 from autotrack.capture import owned
+from autotrack.capture.handed import Handed, Handing
 from autotrack.capture.openings import SLACK, OpenedFile, Opening, Writer, state_of
 from autotrack.entries import Entry, StandIn
 from autotrack.extension import Switch
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from autotrack.capture.handed import Handed, Handing
     from autotrack.job import Job
 
 PERIOD = 1.0
@@ -191,8 +191,6 @@ class Files:
     def _hand(self, path: str, writing: bool, state: tuple[int, ...] | None) -> None:
         """Tell the process that started this one: there may be nothing else to record here."""
         if self._handing is None:
-            from autotrack.capture.handed import Handing
-
             self._handing = Handing(self._job)
         with contextlib.suppress(OSError):
             if self._handing.is_new(path, writing) and self._is_the_programs(path):
@@ -291,8 +289,6 @@ class Files:
         """Tell the program's own files from others."""
         if self._job.role == "main":
             if self._handed is None:
-                from autotrack.capture.handed import Handed
-
                 self._handed = Handed(self._job, self._was_there)
             for path, writing, when, state in self._handed.news():
                 self._opened.append(Opening(path, "", writing, state, None, False, when))

@@ -76,7 +76,7 @@ def verdict(store: Store, made: Plan, again: Store, code: int, tolerance: float)
 _STARTS = frozenset({"rng", "param"})
 """What a run begins with: where all that came of it is the same, it made no difference."""
 
-_COMES = frozenset({"data", "metric", "result"})
+_COMES = frozenset({"data", "metric"})
 """What comes of a run: it is another one where there is more of that."""
 _AROUND = frozenset({"exit", "run", "file", "output"})
 """What is not of a run that is in both."""
@@ -183,6 +183,8 @@ def _of_names(
             continue
         compared[what] = compared.get(what, 0) + 1
         other = now.get(name)
+        if other is None and what == "result":  # some are left out where the machine is slow
+            continue
         if value != other:
             yield Difference(what, name, value, other, amount=_relative(value, other))
     for name, value in now.items():
