@@ -127,13 +127,18 @@ def _mount(view: View) -> None:
     for source, target in view.files:
         system.mount(source, target, None, _BIND)
         system.only_read(target)
+    missing = False
     for lower, upper, work, needed in view.covered:
         options = f"lowerdir={lower},upperdir={upper},workdir={work}" + (",userxattr" if own_user else "")
-        with contextlib.nullcontext() if needed else contextlib.suppress(OSError):
+        try:
             system.mount("overlay", lower, "overlay", 0, options)
+        except OSError:
+            if needed:
+                raise
+            missing = True  # a folder that can't be covered must be written to as it is
     for source, target in view.folders:  # some of them within those
         system.mount(source, target, None, _BIND | _RECURSIVE)
-    if view.rest:
+    if view.rest and not missing:
         own = {*(target for _, target in (*view.files, *view.folders)), *(covered[0] for covered in view.covered)}
         kept = (*TEMPORARY, *_SYSTEM, view.place)
         mounted.cache_clear()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 
 def main(file: str) -> None:
@@ -17,9 +18,9 @@ def main(file: str) -> None:
     with open(file, encoding="utf-8") as given:
         cells = json.load(given)
     sys.argv = [file]
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
+    shell: Any = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
     for cell in cells:
-        shell.run_cell(cell, store_history=True)  # type: ignore[no-untyped-call]
+        shell.run_cell(cell, store_history=True)
 
 
 if __name__ == "__main__":
