@@ -152,7 +152,7 @@ class Recorder:
             if shield.contain(f"recorder: {what}", task) is False:
                 self._waiting.append((what, task))
             self._at = None
-        handles.let_go()
+            handles.let_go()
 
     def _flush(self, *, last: bool = False) -> None:
         try:

@@ -180,7 +180,7 @@ class Files:
             self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
         if self._job.role in ("fork", "spawn") and (writing or self._job.segment is None):  # which may be killed
             self._hand(os.path.normpath(os.path.join(folder, path)), writing, state)
-        if self._writers and writing:
+        if self._writers:
             now = time.time()
             self._writers = [known for known in self._writers[-WRITERS:] if known.is_open(now)]
         if writer is not None:

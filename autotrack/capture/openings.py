@@ -43,6 +43,8 @@ class Writer:
 
     def is_open(self, now: float) -> bool:
         """Whether it still is; what is opened from `now` on comes after it."""
+        if self.closed is not None:
+            return False
         file = self._object()
         try:
             if file is not None and not file.closed:
