@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import os
 
+from autotrack.journal.file import above_standard_streams
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -67,7 +69,7 @@ class Reading:
             let_go()
             if _State.kept >= KEPT and _is_held(file, _held()):
                 raise OSError(errno.EMFILE, "the program has it open, as it has many others that were read")
-        number = _above_standard_streams(
+        number = above_standard_streams(
             os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         )
         os.lseek(number, MARK, os.SEEK_SET)
@@ -114,18 +116,6 @@ def _is_still(handle: _Handle, file: File) -> bool:
         return _file(os.fstat(handle.number)) == file and os.lseek(handle.number, 0, os.SEEK_CUR) == MARK
     except OSError:
         return False
-
-
-def _above_standard_streams(number: int) -> int:
-    """A handle that does not take the place of a standard stream which the program has closed."""
-    if number > 2:
-        return number
-    import fcntl
-
-    try:
-        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(number)
 
 
 def _is_in_use(file: File, handle: _Handle) -> bool:

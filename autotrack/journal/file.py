@@ -39,15 +39,19 @@ class OwnFile:
             os.close(number)
 
     def _opened(self, flags: int) -> int:
-        number = os.open(self.path, self._flags | flags, 0o666)
-        if number > 2:
-            return number
-        import fcntl
+        return above_standard_streams(os.open(self.path, self._flags | flags, 0o666))
 
-        try:
-            return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
-        finally:
-            os.close(number)
+
+def above_standard_streams(number: int) -> int:
+    """A descriptor of the same file that is not a standard stream's, which the program has closed."""
+    if number > 2:
+        return number
+    import fcntl
+
+    try:
+        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(number)
 
 
 def _identity(number: int) -> tuple[int, int] | None:
