@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 
 from autotrack.journal.file import above_standard_streams
 
@@ -49,6 +50,8 @@ class _State:
     """What is being read, and what is kept."""
     kept = 0
     """How many had to be kept at the last look."""
+    lock = threading.RLock()
+    """Files are read by the recorder and, at the end of the program, beside it."""
 
 
 class Reading:
@@ -59,12 +62,16 @@ class Reading:
 
     def __init__(self, path: str) -> None:
         self._at = 0
+        with _State.lock:
+            self._handle = self._opened(path)
+
+    @staticmethod
+    def _opened(path: str) -> _Handle:
         file = _file(os.stat(path))
         known = _State.ours.get(file)
         if known is not None and _is_still(known, file):
             known.users += 1
-            self._handle = known
-            return
+            return known
         if _State.kept >= KEPT:
             let_go()
             if _State.kept >= KEPT and _is_held(file, _held()):
@@ -73,15 +80,17 @@ class Reading:
             os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         )
         os.lseek(number, MARK, os.SEEK_SET)
-        self._handle = _State.ours[_file(os.fstat(number))] = _Handle(number)
+        opened = _State.ours[_file(os.fstat(number))] = _Handle(number)
+        return opened
 
     def __enter__(self) -> Reading:
         return self
 
     def __exit__(self, *about: object) -> None:
-        self._handle.users -= 1
-        if len(_State.ours) >= _State.kept + TOGETHER:
-            let_go()
+        with _State.lock:
+            self._handle.users -= 1
+            if len(_State.ours) >= _State.kept + TOGETHER:
+                let_go()
 
     def status(self) -> os.stat_result:
         return os.fstat(self._handle.number)
@@ -95,8 +104,12 @@ class Reading:
 
 def let_go() -> None:
     """Close what the program does not have open."""
-    if not _State.ours:
-        return
+    if _State.ours:
+        with _State.lock:
+            _let_go()
+
+
+def _let_go() -> None:
     for file, handle in list(_State.ours.items()):
         if not _is_still(handle, file):
             _State.ours.pop(file, None)
@@ -132,6 +145,7 @@ def _is_in_use(file: File, handle: _Handle) -> bool:
 
 def forget() -> None:
     """In a forked child, which has none of the locks: close what the parent has kept."""
+    _State.lock = threading.RLock()  # another thread of the parent may have held it
     handles, _State.ours, _State.kept = list(_State.ours.items()), {}, 0
     for file, handle in handles:
         if _is_still(handle, file):

@@ -137,9 +137,8 @@ class Code:
             path = self._relative(place)
             real, root = os.path.realpath(place), os.path.realpath(self._root)
             if path is not None and self._tree is not None and real != os.path.join(root, path):  # through a link
-                place = (
-                    os.path.join(self._root, os.path.relpath(real, root)) if real.startswith(root + os.sep) else real
-                )
+                inside = real.startswith(os.path.join(root, ""))
+                place = os.path.join(self._root, os.path.relpath(real, root)) if inside else real
                 path = self._relative(place)
             files = self._files if path is not None else self._elsewhere
             key = path if path is not None else place

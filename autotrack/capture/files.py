@@ -144,6 +144,7 @@ class Files:
         self._counts.clear()
         self._due = False
         self._elsewhere.clear()
+        self._since.clear()
         self._handing = self._handed = None
 
     def follow_readers(self, when: Callable[[str, Callable[[], None]], None]) -> None:

@@ -97,8 +97,7 @@ class Handed:
                 os.unlink(path)
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self._place))
-            if not self._was_there and os.listdir(self._root) == [
-                ".gitignore"
-            ]:  # there was nothing to record after all
+            nothing = os.listdir(self._root) == [".gitignore"]
+            if nothing and not self._was_there:  # there was nothing to record after all
                 os.unlink(os.path.join(self._root, ".gitignore"))
                 os.rmdir(self._root)

@@ -136,9 +136,8 @@ class OpenedFile:
                 self._gone(job, moved)
             return
         state = state_of(status)
-        told = (
-            self.versions == 1 and self.state is None and (self.path, self.writing) in job.artifacts
-        )  # by a plugin, which knows more
+        first = self.versions == 1 and self.state is None
+        told = first and (self.path, self.writing) in job.artifacts  # by a plugin, which knows more
         same = state == self.state or (self.writing and state == self.opened)
         if told or same or self.moved or not stat.S_ISREG(status.st_mode):
             self.done = True

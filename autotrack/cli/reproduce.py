@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import tempfile
@@ -61,7 +62,8 @@ def command(
 
     The verdict is `bitwise`, `within tolerance`, `diverged`, with the first thing that differs (a package, an input,
     the state of a random number generator, the loss at some step, the weights, a metric), or `not runnable`, with what
-    is missing.  Exits with 0, with 3 where it diverged, with 1 where it could not be run.
+    is missing.  How far weights are apart is not known, only whether they are the same: where they are not, the losses
+    and metrics decide.  Exits with 0, with 3 where it diverged, with 1 where it could not be run.
 
     Examples:
 
@@ -156,11 +158,10 @@ def _tell_before(made: Plan) -> None:
 def _tell_verdict(made: Plan, found: Verdict, code: int, as_json: bool) -> None:
     if as_json:
         about: dict[str, Any] = {
-            "verdict": found.kind, "first": found.first._asdict() if found.first else None,
+            "verdict": found.kind, "first": _json(found.first) if found.first else None,
             "differences": [_json(one) for one in found.differences], "compared": found.compared,
             "changes": made.changes, "notes": made.notes, "exit": code, "place": made.place,
         }  # fmt: skip
-        about["first"] = _json(found.first) if found.first else None
         output.print_json(about)
         return
     _tell_before(made)
@@ -178,7 +179,7 @@ def _tell_verdict(made: Plan, found: Verdict, code: int, as_json: bool) -> None:
 
 def _json(one: Difference) -> dict[str, Any]:
     about = one._asdict()
-    return {**about, "amount": None if about["amount"] == float("inf") else about["amount"]}
+    return {**about, "amount": one.amount if math.isfinite(one.amount) else None}
 
 
 def _in_words(one: Difference) -> str:

@@ -140,9 +140,11 @@ def _of_file(path: str, one: Entry | None, other: Entry | None, first: Snapshot,
     left, right = _quoted(f"a/{path}"), _quoted(f"b/{path}")
     names = left if one is not None else "/dev/null", right if other is not None else "/dev/null"
     yield f"diff --git {left} {right}"
-    if one is None or other is None:
-        yield f"deleted file mode {one.mode:o}" if one is not None else f"new file mode {other.mode:o}" if other else ""
-    elif one.mode != other.mode:
+    if one is None and other is not None:
+        yield f"new file mode {other.mode:o}"
+    elif one is not None and other is None:
+        yield f"deleted file mode {one.mode:o}"
+    elif one is not None and other is not None and one.mode != other.mode:
         yield f"old mode {one.mode:o}"
         yield f"new mode {other.mode:o}"
     contents = first.content(one.name) if one else b"", second.content(other.name) if other else b""

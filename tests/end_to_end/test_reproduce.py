@@ -233,6 +233,19 @@ def test_within_a_tolerance(cli: CommandLine) -> None:
     assert reproduced(cli, "--tolerance", "1e-12", code=3, env={"EPS": "1e-9"})["verdict"] == "diverged"
 
 
+@pytest.mark.parametrize(
+    ("before", "verdict", "code"), [("for epoch", "within tolerance", 0), ("torch.save", "diverged", 3)]
+)
+def test_weights_that_differ_by_little(cli: CommandLine, before: str, verdict: str, code: int) -> None:
+    """By how much is not in their digests: it shows in what came of them, if anything did."""
+    source = TORCH.replace(before, "net[0].weight.data *= 1 + float(os.environ['EPS'])\n" + before)
+    laid_out(cli.folder, "import os\n" + source)
+    cli("run", "train.py", env={"EPS": "0"})
+    found = reproduced(cli, code=code, env={"EPS": "1e-6"})
+    assert found["verdict"] == verdict
+    assert "model" in [one["what"] for one in found["differences"]]
+
+
 def test_threads_are_as_they_were(cli: CommandLine) -> None:
     source = "import os, autotrack\nautotrack.log({'threads': float(os.environ['OMP_NUM_THREADS'])})\n"
     laid_out(cli.folder, source)
