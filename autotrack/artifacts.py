@@ -66,6 +66,8 @@ def report_artifact(
         path = os.path.abspath(path)
     except FileNotFoundError:  # the current folder is gone
         path = os.path.join(job.cwd, path)
+    if job.files is not None and mode == "read" and when is None:
+        job.files.settle()
     identity = model if isinstance(model, str) else None
     again = number is not None
     number = _seen(job, path, mode, kind, model=identity, step=step, strand=strand, number=number, when=when)

@@ -14,8 +14,10 @@ duplicate.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -48,6 +50,7 @@ _WHOLE = frozenset(("fit", "search", "cross_validation"))
 these and in the data."""
 _BEFORE = frozenset(("estimator", "fit"))
 """Sources of parameters that are all known before a training begins."""
+_DATED = re.compile(r"\d{6,}|\d+[-_:.]\d+[-_:.]\d+")
 _BACKENDS = ("KERAS_BACKEND", "JAX_PLATFORMS")
 _REPEATED = (
     "PYTEST_CURRENT_TEST", "WANDB_SWEEP_ID", "NNI_TRIAL_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
@@ -200,6 +203,7 @@ class Duplicates:
             ),
             "seeds": sorted(start.calls),
             "variables": self._variables(start.variables),
+            "settings": sorted(self._settings()),
             "flags": sorted(start.flags.items()),
             "python": environment.python(),
             "machine": [os.uname().sysname, os.uname().machine] if hasattr(os, "uname") else sys.platform,
@@ -216,6 +220,15 @@ class Duplicates:
             if name != "PYTHONHASHSEED" and (name.startswith(environment.THREADS) or name in names)
         }
         return sorted({*always.items(), *self._depends.among(every)})
+
+    def _settings(self) -> Iterator[tuple[str, str, str]]:
+        """What the program has set, wherever it has that from; no names that tell when it was started."""
+        given = self._job.arguments
+        for one in given.every() if given is not None else ():
+            for name, value in one.values.items():
+                told = value.replace(self._root, "") if type(value) is str else value
+                if type(value) in (bool, int, float) or (type(value) is str and not _DATED.search(value)):
+                    yield one.source, name, repr(told)
 
     def _unseeded(self, start: Start) -> bool:
         if any(seed == "None" for _, seed in start.calls):

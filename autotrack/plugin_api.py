@@ -196,11 +196,13 @@ def artifact(
     file: Any = None,
     step: int | None = None,
     number: int | None = None,
+    when: float | None = None,
 ) -> int | None:
     """A file that was `read` or `written`, by a strand or by the job.  `model` is the identity of the model inside, or
     what the recorder has to call with the path for it, as long as the file is still the one that was seen; `file`,
     where given, is the open file: its content is whole once that is closed.  Returns a number by which the same file
-    can be told of once more, as that of a strand; None where nothing is recorded."""
+    can be told of once more, as that of a strand, `when` it was met in seconds since the epoch; None where nothing is
+    recorded."""
     job = context.Current.job
     if job is None:
         return None
@@ -208,7 +210,7 @@ def artifact(
         trained.identify(model, strand)
     return report_artifact(
         job, path, mode, kind=kind, model=model, step=step, strand=strand.id if strand else None, closed=_closed(file),
-        number=number,
+        number=number, when=when,
     )  # fmt: skip
 
 

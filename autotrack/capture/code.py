@@ -11,14 +11,15 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from autotrack import events, notebook
-from autotrack.capture import codefiles, lookout, secrets
+from autotrack.capture import codefiles, environment, lookout, secrets
 from autotrack.capture.codefiles import Found, Omitted
+from autotrack.capture.dependence import Dependence
 from autotrack.handles import Reading
 from autotrack.journal import objects
 from autotrack.journal.folder import Folder
@@ -77,6 +78,8 @@ class Code:
         """What was changed after the program had begun, and before it was kept."""
         self._until: float | None = None
         """By when it must be done, once the program has ended."""
+        self._own: dict[str, tuple[int, str]] = {}
+        """Of the files that were imported, mode and name."""
         self._told = 0
         self._whole = self._named = self._refused = False
         self._bytes = 0
@@ -114,7 +117,9 @@ class Code:
         cache = self._cache()
         with contextlib.suppress(OSError, msgspec.DecodeError), open(cache, "rb") as file:
             self._known = _decode(file.read())
-        own = yield from self._imported()
+        yield from self._imported()
+        own = dict(self._own)
+        self._know_variables()
         if self._tree is not None:
             for found in codefiles.of_tree(self._tree, self._written(), self._job.root):
                 if isinstance(found, Found):
@@ -130,9 +135,8 @@ class Code:
         self._fact["seconds"] = time.monotonic() - begun
         self._tell()
 
-    def _imported(self) -> Generator[None, None, dict[str, tuple[int, str]]]:
-        """Keep what was imported; returns mode and name of these files."""
-        own: dict[str, tuple[int, str]] = {}
+    def _imported(self) -> Iterator[None]:
+        """Keep what was imported."""
         for place in [self._program, *codefiles.imported()] if self._program else codefiles.imported():
             path = self._relative(place)
             real, root = os.path.realpath(place), os.path.realpath(self._root)
@@ -150,8 +154,19 @@ class Code:
                 edited = codefiles.changed_ns(files[key].state[1], files[key].state[2]) > self._job.started * 1e9
                 if edited and (place == self._program or self._tree is not None):
                     self._changed_before[key] = None
-                own[key.lstrip("/")] = files[key][:2]
-        return own
+                self._own[key.lstrip("/")] = files[key][:2]
+
+    def _know_variables(self) -> None:
+        """Let the job know of the variables of the environment that the code reads."""
+        depends, about = Dependence(), self._job.fact("environment")
+        for _, name in self._own.values():
+            with contextlib.suppress(OSError, objects.Damaged):
+                depends = depends.and_of(self._objects.blob(name))
+        if isinstance(about, dict):
+            read = {name: os.environ[name] for name in depends.named if name in os.environ}
+            variables = environment.variables(read, also=read) | about["variables"]
+            if variables != about["variables"]:
+                self._job.know("environment", {**about, "variables": variables})
 
     def _keep(self, path: str, place: str, status: os.stat_result, *, tracked: bool, elsewhere: bool = False) -> None:
         files = self._elsewhere if elsewhere else self._files
@@ -285,6 +300,7 @@ class Code:
                 edited[path] = now[:2]
         for _ in self._imported():
             pass
+        self._know_variables()
         if self._tree is None:
             self._keep_settings()
         changed = [*self._changed_before, *(path for path in (*edited, *gone) if path not in self._changed_before)]

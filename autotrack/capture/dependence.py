@@ -17,8 +17,9 @@ _BY_OTHERS = re.compile(rb"\b(?:env_?prefix|\w*envvar\w*|BaseSettings|decouple|d
 """Of libraries that read variables: pydantic, click, decouple, dotenv, environs, dynaconf, OmegaConf."""
 _CHANCE = re.compile(
     rb"\b(?:RandomState|Random|SeedSequence|MT19937|PCG64(?:DXSM)?|Philox|SFC64)\s*\(\s*(?:None\s*)?\)|\bSystemRandom\b"
-    rb"|\burandom\b|\bsys\s*\.\s*stdin\b|(?<![\w.])input\s*\(\s*[\"')]|\bfileinput\b"
+    rb"|\burandom\b"
 )
+_INPUT = re.compile(rb"\bsys\s*\.\s*stdin\b(?!\s*\.\s*isatty)|(?<![\w.])input\s*\(\s*[\"')]|\bfileinput\b|/dev/stdin\b")
 _PASSING = re.compile(
     r"(_|(OLD)?PWD|SHLVL|TMPDIR|LINES|COLUMNS|PS1|PATH|HOME|USER|LOGNAME|MAIL|HOST(NAME)?|DISPLAY|LANG(UAGE)?|LS_COLORS|"
     r"WINDOWID|COLORTERM|EDITOR|PAGER|VISUAL|SHELL|INVOCATION_ID|JOURNAL_STREAM|STY|PYTHON(PATH|HASHSEED|UNBUFFERED|"
@@ -28,6 +29,8 @@ _PASSING = re.compile(
     r"\w*_PORT_\w+)"
 )
 """Variables that differ between two starts and say nothing of the work, unless the program names them."""
+_PERSONAL = re.compile(r"LOGIN|USER|ACCOUNT|CONN|DSN|UR[IL]|HOST|MAIL|ENDPOINT|PIN$|PROXY", re.IGNORECASE)
+"""In names of variables that may hold what is nobody's business."""
 
 
 class Dependence(NamedTuple):
@@ -47,8 +50,13 @@ class Dependence(NamedTuple):
         if not others:
             rest = _NAMED.sub(b"", content)
             others = any(found[1] or not _is_imported(rest, found.start()) for found in _ACCESS.finditer(rest))
-        chance = self.chance or _CHANCE.search(content) is not None
+        chance = self.chance or _CHANCE.search(content) is not None or reads_input(content)
         return Dependence(self.variables | names, self.any_variable or others, chance)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The names of the variables that say something of the work, and not who does it or where."""
+        return frozenset(name for name in self.variables if not (_PASSING.fullmatch(name) or _PERSONAL.search(name)))
 
     def among(self, variables: Mapping[str, str]) -> list[tuple[str, str]]:
         """Those of the variables that count."""
@@ -56,6 +64,11 @@ class Dependence(NamedTuple):
 
     def _counts(self, name: str) -> bool:
         return name in self.variables or (self.any_variable and _PASSING.fullmatch(name) is None)
+
+
+def reads_input(content: bytes) -> bool:
+    """Whether a source reads what is typed, or comes through a pipe."""
+    return _INPUT.search(content) is not None
 
 
 def _is_imported(content: bytes, at: int) -> bool:

@@ -15,7 +15,7 @@ from autotrack.values import storable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
 LOCK_FILES = re.compile(
@@ -108,11 +108,12 @@ def _libc() -> str | None:
         return None
 
 
-def variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that may change what a program computes, without secrets."""
+def variables(environment: Mapping[str, str], also: Collection[str] = ()) -> dict[str, str]:
+    """The variables that may change what a program computes, and `also` those of these names, without secrets."""
     kept = {}
     for name, value in sorted(environment.items()):
-        if name in _KEPT_WHOLE or (name.startswith(_KEPT) and not name.startswith(_TERRAFORM)):
+        known = name in _KEPT_WHOLE or (name.startswith(_KEPT) and not name.startswith(_TERRAFORM))
+        if known or name in also:
             secret = is_secret_name(name) or name == "SLURM_JWT"
             kept[storable(name)] = HIDDEN if secret else storable(redact(value[:LONGEST_VALUE]))
     return kept

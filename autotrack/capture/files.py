@@ -171,6 +171,7 @@ class Files:
         """A file that was read or written; `state`: what it was as it was opened, where that is known.  One for writing
         counts as written only if it changes from there; () stands for one, or a folder, that certainly was.  `writer`:
         by which object it is written; `moved`: that it was not read, but moved."""
+        self.settle()
         if not self.outside() or "://" in path or "\0" in path or owned.is_foreign(path):
             return
         try:
@@ -181,13 +182,16 @@ class Files:
             self._job.checkpoints.pop(os.path.normpath(os.path.join(folder, path)), None)
         if self._job.role in ("fork", "spawn") and (writing or self._job.segment is None):  # which may be killed
             self._hand(os.path.normpath(os.path.join(folder, path)), writing, state)
-        if self._writers:
-            now = time.time()
-            self._writers = [known for known in self._writers[-WRITERS:] if known.is_open(now)]
-        if writer is not None:
+        if writer is not None and writer.closed is None:
             self._writers.append(writer)
         self._opened.append(Opening(path, folder, writing, state, writer, moved))
         self._schedule()
+
+    def settle(self) -> None:
+        """Something is opened: what was closed before that is closed by now."""
+        if self._writers:
+            now = time.time()
+            self._writers = [known for known in self._writers[-WRITERS:] if known.is_open(now)]
 
     def _hand(self, path: str, writing: bool, state: tuple[int, ...] | None) -> None:
         """Tell the process that started this one: there may be nothing else to record here."""
@@ -238,12 +242,23 @@ class Files:
                     status = os.stat(target)
                     if status.st_mtime < self.begun - SLACK:  # else it is of the program itself, as far as is known
                         self.touched(source, False, state_of(status), moved=True)
-                self.touched(target, True)
+                self.touched(target, True, writer=Writer.done())
+                for path in self._written_below(source) if os.path.isdir(target) else ():
+                    self.touched(target + path[len(source) :], True, writer=Writer.done())
             if found:
                 from autotrack.artifacts import moved  # which is imported by then: an import may be what moves a file
 
                 for path in found:
                     moved(self._job, path, target + path[len(source) :])
+
+    def _written_below(self, folder: str) -> list[str]:
+        """The files that were written in a folder, which is moved."""
+        begin = os.path.join(folder, "")
+        known = [path for path, writing in list(self._known) if writing]
+        waiting = [self._absolute(os.path.join(o.folder, o.path)) for o in list(self._opened) if o.writing]
+        many = list(self._folders.items())
+        of_many = [os.path.join(at, name) for (at, writing), names in many if writing for name in list(names)]
+        return [path for path in dict.fromkeys((*known, *waiting, *of_many)) if path.startswith(begin)]
 
     def _absolute(self, path: str) -> str:
         try:

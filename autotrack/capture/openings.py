@@ -41,6 +41,13 @@ class Writer:
         self.closed: float | None = None
         """By when it was."""
 
+    @classmethod
+    def done(cls) -> Writer:
+        """Of a file that something has written whole just now."""
+        found = cls(cls)
+        found.closed = math.nextafter(time.time(), 0.0)
+        return found
+
     def is_open(self, now: float) -> bool:
         """Whether it still is; what is opened from `now` on comes after it."""
         if self.closed is not None:

@@ -18,6 +18,7 @@ import sys
 import weakref
 
 from autotrack import shield
+from autotrack.capture.openings import Writer
 from autotrack.entries import Entry
 from autotrack.extension import compiled
 
@@ -34,10 +35,14 @@ LONGEST = 4096
 """Characters of a path, as Linux has it."""
 
 
+_GOES_ON = "__init__", "create_memory_map"
+"""With names such as these begin those that return something to write by."""
+
+
 class Row:
     """Functions that are given the path of a file."""
 
-    __slots__ = ("keywords", "mode", "names", "owner", "position", "writing")
+    __slots__ = ("keywords", "mode", "names", "owner", "position", "whole", "writing")
 
     def __init__(
         self, owner: str, names: str, position: int, keywords: tuple[str, ...], writing: bool, mode: int | None = None
@@ -48,6 +53,8 @@ class Row:
         """Where the path stands."""
         self.writing, self.mode = writing, mode
         """Whether it is written to, or where that is said, as `open` has it."""
+        self.whole = writing and mode is None and not names.startswith(_GOES_ON)
+        """Whether it is written when they have returned."""
 
 
 class Special:
@@ -228,7 +235,7 @@ def _told(row: Row, bytes_name: bool, files: Files, result: Any, args: tuple[Any
         return
     value = remote.given(args, kwargs, row.position, row.keywords)
     for path in itertools.islice(_paths(value, bytes_name), MOST):
-        named(files, scheme + path, writing)
+        named(files, scheme + path, writing, whole=row.whole)
 
 
 def _paths(value: Any, bytes_name: bool) -> Iterator[str]:
@@ -248,8 +255,8 @@ def _paths(value: Any, bytes_name: bool) -> Iterator[str]:
             yield os.readlink(place)
 
 
-def named(files: Files, path: str, writing: bool) -> None:
-    """A file, a pattern of files, a folder or a remote file that was named."""
+def named(files: Files, path: str, writing: bool, *, whole: bool = False) -> None:
+    """A file, a pattern of files, a folder or a remote file that was named; `whole`: it is written by now."""
     if len(path) > LONGEST or "\n" in path or "\0" in path:  # it is what would be in a file
         return
     path = os.path.expanduser(path.removeprefix("file://"))
@@ -261,4 +268,4 @@ def named(files: Files, path: str, writing: bool) -> None:
         for found in itertools.islice(glob.iglob(path, recursive=True), MOST):
             files.touched(found, False)
     else:
-        files.touched(path, writing, () if writing else None)
+        files.touched(path, writing, () if writing else None, writer=Writer.done() if whole else None)

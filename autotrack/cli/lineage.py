@@ -22,7 +22,7 @@ VALUES = 6
 
 _WORDS = {
     "generated": "written by", "derived": "same model as", "copied": "copied by", "alike": "same content by",
-    "used": "read", "resumed": "went on from",
+    "used": "read", "resumed": "went on from", "followed": "after",
 }  # fmt: skip
 """How a node relates to what it came from, by the kinds of edges."""
 

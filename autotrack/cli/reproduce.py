@@ -17,9 +17,11 @@ from autotrack.cli.opened import opened, reading
 from autotrack.journal.folder import Folder
 from autotrack.reproduce.again import run
 from autotrack.reproduce.apart import possible
+from autotrack.reproduce.aside import SIGNALS
+from autotrack.reproduce.differences import Difference
 from autotrack.reproduce.plan import Plan, plan
-from autotrack.reproduce.verdict import Difference, Verdict, verdict
-from autotrack.store import open_store
+from autotrack.reproduce.verdict import Verdict, verdict
+from autotrack.store import StoreError, open_store
 
 DIVERGED, NOT_RUNNABLE = 3, 1
 SHOWN = 10
@@ -71,14 +73,13 @@ def command(
       autotrack reproduce @best:test/accuracy --dry-run
       autotrack reproduce @last --current-env
     """
-    with opened(directory) as store, _fresh(out, dry=dry_run) as place:
+    with _ended_by_signals(), opened(directory) as store, _fresh(out) as place:
         able = possible(place) if own_view else (False, False)
         made = plan(store, reference, place, current=current, apart=able)
         if dry_run or made.problems:
             _tell_plan(made, as_json, current=current)
             ctx.exit(NOT_RUNNABLE if made.problems else 0)
-        with _ended_by_signals():
-            code = run(made, current=current, timeout=timeout, say=_say)
+        code = run(made, current=current, timeout=timeout, say=_say)
         with open_store(Folder(os.path.join(place, ".autotrack"))) as again:  # whatever store is set
             again.refresh()
             found = verdict(store, made, again, code, tolerance)
@@ -91,12 +92,14 @@ def _say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _fresh(out: str | None, *, dry: bool) -> Iterator[str]:
-    """The fresh folder; one that stays empty is removed."""
+def _fresh(out: str | None) -> Iterator[str]:
+    """The fresh folder; one that stays empty is removed.  Raises StoreError."""
     if out:
         place = os.path.abspath(out)
         new = not os.path.exists(place)
         os.makedirs(place, exist_ok=True)
+        if os.listdir(place):
+            raise StoreError(f"{place} is not empty; name a folder that is not there yet: --out FOLDER")
     else:
         place, new = tempfile.mkdtemp(prefix="autotrack-reproduce-"), True
     try:
@@ -114,9 +117,9 @@ def _ended_by_signals() -> Iterator[None]:
     def leave(number: int, frame: object) -> None:
         asked.append(number)
         if len(asked) == 1:
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+            raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, leave) for number in SIGNALS}
     try:
         yield
     finally:

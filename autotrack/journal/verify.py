@@ -124,6 +124,7 @@ def _edits(folder: Folder, known: KnownEdits) -> list[Finding]:
     findings = [
         Finding(os.path.join(folder.edits, name), None, "was taken in, and is gone")
         for name in sorted(known.keys() - set(present))
+        if known[name][0]  # else it was no such file
     ]
     for name in present:
         problem = _edit_file(os.path.join(folder.edits, name), first_digest("edits", name), known.get(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import json
 import os
@@ -20,16 +21,14 @@ from autotrack import launch
 from autotrack.errors import AutotrackError
 from autotrack.reproduce import apart
 from autotrack.reproduce.apart import View
-from autotrack.reproduce.aside import cover, exposed, put_aside
+from autotrack.reproduce.aside import cover, exposed, put_aside, undisturbed
 from autotrack.reproduce.places import is_below
-from autotrack.reproduce.plan import CELLS, Plan, is_script
-from autotrack.store import StoreError
+from autotrack.reproduce.plan import CELLS, LENT, Plan, is_script
 
-LENT = 64 << 20
-"""Bytes of an input from which on it is lent to the program, not copied."""
 SHARE = 0.5
 """Of the free space, what a copy may take."""
 _SET_CHILD_SUBREAPER = 36
+_READ_ONLY = os.strerror(errno.EROFS)
 PATIENCE = 5.0
 """Seconds that a program has to end once it was asked to."""
 
@@ -56,17 +55,34 @@ def run(made: Plan, *, current: bool, timeout: float | None, say: Callable[[str]
     command = [python, *made.argv[1:]]
     if len(command) > 1 and is_script(made, command[1]):
         command[1] = os.path.join(os.path.dirname(python), os.path.basename(command[1]))
+    (written, read), output = exposed(made, view), os.path.join(made.place, "output.log")
+    if not view.rest:
+        kept = os.path.join(made.place, "aside")
+        say(f"it can change what is here: only what is on record as written or read is kept, in {kept}, and put back")
     say(f"running {' '.join(command[1:])}")
-    with put_aside(exposed(made, view), made.place), open(os.path.join(made.place, "output.log"), "wb") as log:
-        if view.folders or view.covered:
+    with put_aside(written, read, made.place), open(output, "wb") as log:
+        if view.rest or view.folders or view.covered:
             command = apart.words(view, os.path.join(made.place, "view.json"), command)
         code = _run(command, made.cwd if os.path.isdir(made.cwd) else made.place, variables, log, timeout)
-    if code == apart.FAILED and (view.folders or view.covered):
-        with open(os.path.join(made.place, "output.log"), encoding="utf-8", errors="replace") as told:
-            words = told.read().strip().rpartition("\n")[2]
-        if words.startswith("autotrack: "):
-            raise NotStarted(f"{words.removeprefix('autotrack: ')} (try --no-own-view)")
+    _check(output, code, (made.job["exit"] or {}).get("code"), view)
     return code
+
+
+def _check(output: str, code: int, before: int | None, view: View) -> None:
+    """Raises NotStarted where it is our doing that the program failed."""
+    if code in (0, before):
+        return
+    with open(output, encoding="utf-8", errors="replace") as told:
+        text = told.read().strip()
+    words = text.rpartition("\n")[2]
+    if code == apart.FAILED and words.startswith("autotrack: "):
+        raise NotStarted(f"{words.removeprefix('autotrack: ')} (try --no-own-view)")
+    refused = view.rest and next((line for line in text.splitlines() if _READ_ONLY in line), None)
+    if refused:
+        raise NotStarted(
+            f"it writes where nothing of it is on record, which can only be read here; all of it: {output}; "
+            f"--no-own-view lets it: {refused.strip()}"
+        )
 
 
 def _run(command: list[str], cwd: str, variables: dict[str, str], log: IO[bytes], timeout: float | None) -> int:
@@ -74,7 +90,7 @@ def _run(command: list[str], cwd: str, variables: dict[str, str], log: IO[bytes]
     try:
         process = subprocess.Popen(
             command, cwd=cwd, env=variables, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=apart.end_with_parent,
         )  # fmt: skip
     except OSError as error:
         raise NotStarted(f"{command[0]} can't be started: {error.strerror}") from None
@@ -83,7 +99,8 @@ def _run(command: list[str], cwd: str, variables: dict[str, str], log: IO[bytes]
     except subprocess.TimeoutExpired:
         raise NotStarted(f"the program was still running after {timeout:g} s (--timeout)") from None
     finally:
-        _end(process)
+        with undisturbed():
+            _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -124,8 +141,6 @@ def _descendants() -> list[int]:
 def lay_out(made: Plan) -> View:
     """Write the code and the inputs into the fresh folder; returns what the program is to see.  Raises StoreError,
     OSError."""
-    if os.path.isdir(made.place) and os.listdir(made.place):
-        raise StoreError(f"{made.place} is not empty; name a folder that is not there yet: --out FOLDER")
     assert made.snapshot is not None
     view = View(made.cwd, made.place)
     made.snapshot.write(os.path.join(made.place, "code"))
@@ -143,7 +158,7 @@ def lay_out(made: Plan) -> View:
     for one in made.inputs:
         target = made.places.fresh(one.path)
         if target is None and one.source not in (None, one.path):  # a copy is to be had, elsewhere
-            target = cover(made, view, one.path) if made.covers else None
+            target = cover(made, view, one.path)
             if target is None:
                 raise NotStarted(f"{one.path} is gone, and the program finds it there alone: copy {one.source} to it")
         if target is None or one.source is None or one.state in ("kept", "missing") or os.path.lexists(target):
@@ -158,7 +173,7 @@ def lay_out(made: Plan) -> View:
         else:
             take(one.source, target)
     _make_folders(made)
-    view.folders = list(made.places.mounts())
+    view.folders, view.over = list(made.places.mounts()), made.over
     return view
 
 

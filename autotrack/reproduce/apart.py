@@ -14,6 +14,7 @@ import functools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,10 +22,18 @@ from dataclasses import asdict, dataclass, field
 
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _READ_ONLY, _REMOUNT, _BIND, _RECURSIVE, _PRIVATE = 0x1, 0x20, 0x1000, 0x4000, 0x40000
-_KEPT_FLAGS = {os.ST_NOSUID: 0x2, os.ST_NODEV: 0x4, os.ST_NOEXEC: 0x8, os.ST_NOATIME: 0x400, os.ST_RELATIME: 0x200000}
+_KEPT_FLAGS = {
+    os.ST_NOSUID: 0x2,
+    os.ST_NODEV: 0x4,
+    os.ST_NOEXEC: 0x8,
+    os.ST_NOATIME: 0x400,
+    os.ST_NODIRATIME: 0x800,
+    os.ST_RELATIME: 0x200000,
+}
 """Flags of a mount that one made from it must have as well."""
-TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run")
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run/user", "/run/lock")
 _SYSTEM = ("/proc", "/sys", "/dev")
+_SET_SIGNAL_OF_PARENT = 1
 FAILED = 97
 """What the process exits with where something can't be mounted."""
 
@@ -43,8 +52,12 @@ class View:
     covered: list[tuple[str, str, str, bool]] = field(default_factory=list)
     """Folders that stay as they are, what is written in each, a folder to work with, and whether it can't do without:
     some file systems can't be covered."""
+    over: list[tuple[str, str]] = field(default_factory=list)
+    """Files that are to be read at the places of others."""
     rest: bool = False
     """Whether all else can only be read, but for folders of temporary files and the system's."""
+    open: list[str] = field(default_factory=list)
+    """Folders that stay as they are even so."""
 
 
 def words(view: View, file: str, command: list[str]) -> list[str]:
@@ -121,13 +134,13 @@ def _mount(view: View) -> None:
     system = _System()
     own_user = _leave(system)
     system.mount("none", "/", None, _RECURSIVE | _PRIVATE)
-    for folder in (*TEMPORARY, view.place):
+    kept = [*TEMPORARY, *view.open, view.place]
+    for folder in kept:
         if view.rest and os.path.isdir(folder):  # which stays as it is when what is around it can only be read
             system.mount(folder, folder, None, _BIND | _RECURSIVE)
     for source, target in view.files:
         system.mount(source, target, None, _BIND)
         system.only_read(target)
-    missing = False
     for lower, upper, work, needed in view.covered:
         options = f"lowerdir={lower},upperdir={upper},workdir={work}" + (",userxattr" if own_user else "")
         try:
@@ -135,15 +148,18 @@ def _mount(view: View) -> None:
         except OSError:
             if needed:
                 raise
-            missing = True  # a folder that can't be covered must be written to as it is
+            kept.append(lower)  # a folder that can't be covered must be written to as it is
+            system.mount(lower, lower, None, _BIND | _RECURSIVE)
     for source, target in view.folders:  # some of them within those
         system.mount(source, target, None, _BIND | _RECURSIVE)
-    if view.rest and not missing:
+    for source, target in view.over:
+        system.mount(source, target, None, _BIND)
+        system.only_read(target)
+    if view.rest:
         own = {*(target for _, target in (*view.files, *view.folders)), *(covered[0] for covered in view.covered)}
-        kept = (*TEMPORARY, *_SYSTEM, view.place)
         mounted.cache_clear()
         for target in mounted():
-            if target not in own and not any(target == one or target.startswith(f"{one}/") for one in kept):
+            if target not in own and not any(f"{target}/".startswith(f"{one}/") for one in (*kept, *_SYSTEM)):
                 with contextlib.suppress(OSError):  # nothing that could be written to by a path
                     system.only_read(target)
 
@@ -162,12 +178,19 @@ def _leave(system: _System) -> bool:
     return False
 
 
+def end_with_parent() -> None:
+    """Let the system end this process when the one that started it is killed, on Linux."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_SIGNAL_OF_PARENT, signal.SIGKILL)
+
+
 def main(file: str, command: list[str]) -> None:
     """Become a program with a view of its own."""
     with open(file, encoding="utf-8") as given:
         view = View(**json.load(given))
     try:
         _mount(view)
+        end_with_parent()
         os.chdir(view.cwd)
         os.execvp(command[0], command)
     except OSError as error:

@@ -4,9 +4,11 @@ put aside while the program runs, and back."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import filecmp
 import itertools
 import os
+import re
 import shutil
 import signal
 import stat
@@ -16,17 +18,21 @@ from collections.abc import Collection, Iterator
 
 from autotrack.reproduce.apart import TEMPORARY, View, mounted
 from autotrack.reproduce.places import is_below
-from autotrack.reproduce.plan import Plan
+from autotrack.reproduce.plan import LENT, Plan
 from autotrack.store import StoreError
 
+_OF_LIBRARIES = re.compile(r"CACHE|_(HOME|DIR|DATA|ROOT)$")
+"""Variables that may name a folder in which libraries keep something."""
 _WHOLE = ("/tmp", "/usr", "/etc", "/dev", "/proc")
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
+"""By which people and systems end programs."""
 MOST = 10_000
 """Files of a folder that are looked at."""
 
 
-def exposed(made: Plan, view: View) -> list[str]:
-    """The files that the program wrote to and that neither its fresh folders nor covered ones, which are added to the
-    view, keep from it now."""
+def exposed(made: Plan, view: View) -> tuple[list[str], list[str]]:
+    """The files that the program wrote to, and those that it only read, that neither its fresh folders nor covered
+    ones, which are added to the view, keep from it now."""
     found: dict[str, None] = {}
     for path in made.written:
         fresh = made.places.fresh(path)
@@ -40,17 +46,30 @@ def exposed(made: Plan, view: View) -> list[str]:
             found[os.path.realpath(os.path.join(made.cwd, relative))] = None
     own = os.path.realpath(made.place)
     outside = [path for path in found if not is_below(path, own) and made.places.bound(path) is None]
-    if not made.covers:
-        return outside
     laid_out = {path: cover(made, view, path) for path in outside}
+    left, read = [path for path, place in laid_out.items() if place is None], list[str]()
     for one in made.inputs:  # which it may remove
-        if made.places.bound(one.path) is None and os.path.exists(one.path):
-            cover(made, view, one.path, needed=False)
-    home, left = os.path.expanduser("~"), [path for path, place in laid_out.items() if place is None]
-    at_home = made.places.bound(home) is None and _cover(made, view, home, home, False) is not None
-    view.rest = at_home and all(any(is_below(path, folder) for folder in TEMPORARY) for path in left)
+        seen_there = made.places.bound(one.path) is None and os.path.exists(one.path)
+        if seen_there and cover(made, view, one.path, needed=False) is None and not is_below(one.path, own):
+            read.append(one.path)
+    if made.places.apart:
+        _shut(made, view, [*left, *read])
     _hide(made, view, {path: place for path, place in laid_out.items() if place is not None})
-    return left
+    return left, [path for path in read if path not in left]
+
+
+def _shut(made: Plan, view: View, left: list[str]) -> None:
+    """Let all else only be read, but for the folders of what is `left` as it is, and home: libraries write there."""
+    home, used = os.path.realpath(os.path.expanduser("~")), {os.path.dirname(path) for path in left}
+    if home != "/" and os.path.isdir(home) and _cover(made, view, home, home, False) is None:
+        used.add(home)
+    for name, folder in made.variables.items():
+        if _OF_LIBRARIES.search(name) and os.path.isabs(folder) and os.path.isdir(folder):
+            _cover(made, view, folder, folder, False)
+    view.open = sorted(folder for folder in used if not any(is_below(folder, one) for one in TEMPORARY))
+    view.rest = "/" not in view.open
+    if view.open:
+        made.notes.append(f"what it writes to {', '.join(view.open)} where it had written nothing stays there")
 
 
 def cover(made: Plan, view: View, path: str, *, needed: bool = True) -> str | None:
@@ -68,7 +87,9 @@ def cover(made: Plan, view: View, path: str, *, needed: bool = True) -> str | No
 
 
 def _cover(made: Plan, view: View, folder: str, path: str, needed: bool) -> str | None:
-    home = os.path.expanduser("~")
+    if not made.covers or made.places.bound(folder) is not None:
+        return None
+    home = os.path.realpath(os.path.expanduser("~"))
     others = (made.place, *(() if folder == home else (home, sys.prefix, sys.base_prefix)), *_WHOLE)
     if any(is_below(other, folder) for other in others) or os.path.realpath(folder) != folder:
         return None
@@ -114,15 +135,21 @@ def _holds_only(folder: str, paths: Collection[str]) -> bool:
 
 
 @contextlib.contextmanager
-def put_aside(paths: list[str], place: str) -> Iterator[None]:
+def put_aside(written: list[str], read: list[str], place: str) -> Iterator[None]:
     """Keep a copy of what lies at these paths, and put it back where it was changed; what came instead goes to
-    `<place>/outside/`.  Raises StoreError where something can't be put back, OSError where it can't be copied."""
+    `<place>/outside/`.  Of what is only read and large, or a folder, it is only seen to that it does not go.  Raises
+    StoreError where something can't be put back, OSError where it can't be copied."""
+    paths = [*written, *read]
     with _alone() if paths else contextlib.nullcontext():
-        kept = {path: _Kept(path, os.path.join(place, "aside", str(at))) for at, path in enumerate(_files(paths))}
+        linked = {*_files([path for path in read if os.path.isdir(path)]), *filter(_is_long, read)} - {*_files(written)}
+        kept = {
+            path: _Kept(path, os.path.join(place, "aside", str(at)), linked=path in linked)
+            for at, path in enumerate(_files(paths))
+        }
         try:
             yield
         finally:
-            with _undisturbed():
+            with undisturbed():
                 _put_back(kept, paths, place)
 
 
@@ -137,9 +164,9 @@ def _alone() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Let signals wait: half of a file must not be left."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
@@ -162,34 +189,47 @@ def _put_back(kept: dict[str, _Kept], paths: list[str], place: str) -> None:
 def _files(paths: list[str]) -> list[str]:
     """These files, and those in these folders."""
     below = [os.path.join(place, name) for path in paths for place, _, names in os.walk(path) for name in names]
-    return list(dict.fromkeys([*(path for path in paths if not os.path.isdir(path)), *below]))
+    above = [place for path in paths for place in _above(path) if os.path.lexists(place) and not os.path.isdir(place)]
+    return list(dict.fromkeys([*above, *(path for path in paths if not os.path.isdir(path)), *below]))
+
+
+def _above(path: str) -> Iterator[str]:
+    while (folder := os.path.dirname(path)) != path:
+        yield folder
+        path = folder
 
 
 class _Kept:
     """A file as it is, or that there is none; of what is neither file nor link, nothing is kept."""
 
-    def __init__(self, path: str | None, copy: str) -> None:
+    def __init__(self, path: str | None, copy: str, *, linked: bool = False) -> None:
         self._copy: str | None = None
         self._owner: tuple[int, int] | None = None
         self._state = _state(path) if path is not None else None
         if path is not None and self._state is not None and _is_ordinary(path):
             os.makedirs(os.path.dirname(copy), exist_ok=True)
-            shutil.copy2(path, copy, follow_symlinks=False)
-            self._copy, told = copy, os.lstat(path)
+            if linked:
+                with contextlib.suppress(OSError):  # on another file system
+                    os.link(path, copy, follow_symlinks=False)
+            else:
+                shutil.copy2(path, copy, follow_symlinks=False)
+            self._copy, told = copy if os.path.lexists(copy) else None, os.lstat(path)
             self._owner = told.st_uid, told.st_gid
 
     def put_back(self, path: str, outside: str) -> None:
         now = _state(path)
-        if now is not None and now != self._state and not os.path.isdir(path):
+        if now is not None and now != self._state and (self._copy is not None or not os.path.isdir(path)):
             os.makedirs(os.path.dirname(outside), exist_ok=True)
             same = self._state is not None and now[0] == self._state[0] and stat.S_ISREG(os.lstat(path).st_mode)
             if same and self._copy is not None:  # written in place: it may have other names
+                if os.path.samefile(self._copy, path):
+                    raise OSError(errno.ENOSPC, "it was changed in place, and was too large to be copied")
                 shutil.copy2(path, outside)
                 if not filecmp.cmp(self._copy, path, shallow=False):
                     shutil.copyfile(self._copy, path)
                 shutil.copystat(self._copy, path)
                 return
-            if _is_ordinary(path):
+            if _is_ordinary(path) or self._copy is not None:
                 shutil.move(path, outside)
                 now = None
         if self._copy is not None and now is None:
@@ -205,12 +245,16 @@ def _is_ordinary(path: str) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
 
 
-def _state(path: str) -> tuple[int, int, int] | None:
+def _is_long(path: str) -> bool:
+    return os.path.lexists(path) and os.lstat(path).st_size >= LENT
+
+
+def _state(path: str) -> tuple[int, int, int, int] | None:
     try:
         status = os.lstat(path)
     except OSError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode
 
 
 def _tidy(place: str) -> None:

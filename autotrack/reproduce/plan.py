@@ -11,6 +11,7 @@ from typing import Any
 
 from autotrack import libraries
 from autotrack.capture import environment, packages
+from autotrack.capture.dependence import Dependence, reads_input
 from autotrack.capture.secrets import HIDDEN
 from autotrack.identity import files
 from autotrack.reproduce.packages import Packages, different
@@ -25,6 +26,8 @@ _MAY_BE_THERE = re.compile(rb"exist_ok\s*=\s*True|\bexists\s*\(|\bis_?dir\s*\(|F
 _OF_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
+LENT = 64 << 20
+"""Bytes of an input from which on it is lent to the program, not copied."""
 CELLS = "cells.json"
 """The file in the fresh folder that the cells of a notebook are in."""
 
@@ -66,6 +69,10 @@ class Plan:
     outside: list[str] = field(default_factory=list)
     """Those of them that it could write to again where they are."""
     packages: Packages | None = None
+    over: list[tuple[str, str]] = field(default_factory=list)
+    """Code as it was, and where in its place it is another now, which the program would find."""
+    reads_input: bool = False
+    """Whether its code reads standard input, and that was none that is kept."""
     makes_folders: bool = False
     """Whether its code makes folders."""
     folders_may_be_there: bool = True
@@ -91,6 +98,9 @@ def plan(store: Store, reference: str, place: str, *, current: bool, apart: tupl
     about = snapshot.about if snapshot is not None else {}
     made = Plan(job, own, snapshot, place, Places(about, job["cwd"] or "/", place, apart=apart[0]), apart[1])
     made.runs = own if kind == "job" else [run for run in own if run["id"] == _outermost(found["runs"], id)]
+    if len(made.runs) < len(own):
+        left = f"{len(own) - len(made.runs)} other runs of its program are not compared"
+        made.notes.append(f"{left}; with all of them: autotrack reproduce {job_id[:8]}")
     _program(made)
     _variables(made)
     _code(made)
@@ -132,6 +142,9 @@ def _program(made: Plan) -> None:
         return
     if len(words) < 2 or words[1] == "-":
         made.problems.append("the program came from standard input or was typed in, and is not kept")
+    passing = [word for word in words if word.startswith(("/dev/fd/", "/proc/self/fd/"))]
+    if passing:
+        made.problems.append(f"it was given a pipe by the shell, of which nothing is kept: {' '.join(passing)}")
     hidden = [word for word in words if HIDDEN in word]
     if hidden:
         made.problems.append(f"its command line held a secret, which was not recorded: {' '.join(hidden)}")
@@ -141,8 +154,10 @@ def _program(made: Plan) -> None:
     ]
     if made.snapshot is None:
         made.problems.append("its code was not kept")
-    if (job["environment"] or {}).get("stdin") in ("pipe", "file"):
-        made.notes.append(f"its standard input was a {job['environment']['stdin']}, of which nothing is kept")
+    stdin = (job["environment"] or {}).get("stdin")
+    if stdin in ("pipe", "file"):
+        made.notes.append(f"its standard input was a {stdin}, of which nothing is kept: it is empty now")
+        made.reads_input = made.snapshot is not None and any(map(reads_input, made.snapshot.imported()))
     if job["status"] in ("running", "killed", "crashed", "interrupted"):
         made.notes.append(f"the recorded program is {job['status']}, and may have come to less than this one will")
 
@@ -202,6 +217,11 @@ def _variables(made: Plan) -> None:
     for name in environment.variables(given):
         if name not in _NOT_SET and name not in recorded:
             given.pop(name, None)
+    for name in sorted(_read_by_code(made) - recorded.keys()):
+        if given.pop(name, None) is not None:
+            made.notes.append(
+                f"the variable {name}, which its code reads, is set here; it was not then, and is not now"
+            )
     for name, value in recorded.items():
         if HIDDEN in value:
             made.notes.append(f"the variable {name} held a secret and is as it is here")
@@ -216,6 +236,14 @@ def _variables(made: Plan) -> None:
     if (made.job["environment"] or {}).get("hash_seed") == "random":
         made.notes.append("PYTHONHASHSEED was not set: the order of sets of texts is another one each time")
     made.variables = given
+
+
+def _read_by_code(made: Plan) -> frozenset[str]:
+    """The variables that its code names, and that are on record where they were set."""
+    depends = Dependence()
+    for content in made.snapshot.imported() if made.snapshot is not None else ():
+        depends = depends.and_of(content)
+    return depends.named
 
 
 def _entry(made: Plan, entry: str) -> str:
@@ -251,7 +279,9 @@ def _elsewhere(made: Plan, snapshot: Snapshot, part: dict[str, Any]) -> None:
                 same = file.read() == snapshot.content(entry.name)
         except OSError:
             continue  # the kept one is on the path
-        if not same:
+        if not same and made.places.apart:
+            made.over.append((os.path.join(made.place, "code", *entry.path.split("/")), path))
+        elif not same:
             made.changes.append(("code", f"{path} is not as it was, and lies outside of the program's folder"))
 
 
@@ -310,7 +340,7 @@ def _digest(path: str, cache: files.Cache) -> str:
         if os.path.isdir(path):
             names = sorted(name for name in os.listdir(path) if os.path.isfile(os.path.join(path, name)))
             return files.manifest(path, names, cache).digest
-        return files.digest_file(path, cache)[0]
+        return files.digest_file(path, cache)[0] if os.path.isfile(path) else ""  # a pipe would make us wait
     except OSError:
         return ""
 

@@ -8,44 +8,18 @@ that hold no model.  What measures time or the machine is left out.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
+from autotrack.reproduce import outputs
+from autotrack.reproduce.differences import TIMES, Difference, Tally, of_names
 from autotrack.store import NotFound, Store
 from autotrack.store.present import presented
 
 if TYPE_CHECKING:
     from autotrack.reproduce.plan import Plan
-
-TIMES = re.compile(
-    r"(^|[._/ -])((\w*_)?(times?|runtime|seconds?|secs?|duration|elapsed|latency|throughput|fps|it/s|memory|timestamp)"
-    r"|(?<!\w)speed|\w*per_sec|time_(per|for|to|elapsed|taken)_?\w*)$|^(time|timing|perf|profiler?|throughput|system)[./]",
-    re.IGNORECASE,
-)
-"""Names of what measures time or the machine: by their last word, or by their first part."""
-_CLOCK = re.compile(
-    r"\d+(\.\d+)?\s*(s|secs?|seconds?|ms|us|µs|min|minutes?|h|hours?|it/s|s/it|fps|[KMGT]i?B)\b"
-    r"|\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?([.,]\d+)?|\b\d+:\d\d(:\d\d)?([.,]\d+)?\b",
-)
-"""What in a line tells the time, or how long something took."""
-_ARRAYS = (".npy", ".npz", ".safetensors", ".parquet")
-"""Files that hold nothing but what was computed."""
-
-
-class Difference(NamedTuple):
-    """Something that is not as it was.  `what`: `exit`, `run`, `param`, `data`, `rng`, `series`, `model`, `metric`,
-    `result`, `file`, `output`, or one of the plan's changes; `amount`: relative, of numbers; NaN where that is not
-    known, as of weights by their digests."""
-
-    what: str
-    name: str
-    before: Any
-    now: Any
-    step: int | None = None
-    amount: float = math.inf
 
 
 class Verdict(NamedTuple):
@@ -60,12 +34,14 @@ class Verdict(NamedTuple):
 
 def verdict(store: Store, made: Plan, again: Store, code: int, tolerance: float) -> Verdict:
     """Compare what was recorded of a plan's runs with what is in another store, of the job that exited with `code`."""
-    compared: dict[str, int] = {}
+    compared = Tally()
     found = list(_differences(store, made, again, code, compared))
-    real = [one for one in found if one.what not in _STARTS]
+    if compared.timings:
+        made.notes.append(f"taken for timings by their names, and not compared: {outputs.some(compared.timings)}")
+    real = [one for one in found if one.what not in _STARTS or (one.what == "rng" and compared.unfounded)]
     if not real:
         return Verdict("bitwise", None, found, compared)
-    if all(one.what in _AROUND for one in real):  # the runs came to the same
+    if all(one.what in _AROUND for one in real) and not compared.by_chance:  # the runs came to the same
         found = [*real, *(one for one in found if one.what in _STARTS)]
     causes = [Difference(what, text, None, None) for what, text in made.changes]
     order = [*causes, *found]
@@ -85,77 +61,110 @@ def _is_rounding(real: Sequence[Difference], found: Sequence[Difference], tolera
 _STARTS = frozenset({"rng", "param"})
 """What a run begins with: where all that came of it is the same, it made no difference."""
 
-_COMES = frozenset({"data", "metric"})
-"""What comes of a run: it is another one where there is more of that."""
 _AROUND = frozenset({"exit", "run", "file", "output"})
 """What is not of a run that is in both."""
 
 
-def _differences(store: Store, made: Plan, again: Store, code: int, compared: dict[str, int]) -> Iterator[Difference]:
+def _differences(store: Store, made: Plan, again: Store, code: int, compared: Tally) -> Iterator[Difference]:
     try:
         launched = made.job.get("launch") is not None  # then the launcher may have a job, too
         of = again.last_job(name=made.job["name"]) if launched else again.last_job(parents=True)
         job: dict[str, Any] | None = again.job(of)
     except NotFound:
         job = None
-    before = (made.job["exit"] or {}).get("code")
     compared["exit"] = 1
+    if launched and job is not None:  # what a launcher exits with is its own
+        code = (job["job"]["exit"] or {}).get("code", code)
+    ends = list(_ends(made, job, code))
+    failed = code != 0 and bool(ends)  # which is why the rest is not there
+    yield from ends if failed else []
     found = job["runs"] if job is not None else []
     others = [run for run in found if run["parent"] is None]
     all_before = [run for run in store.job(made.job["id"])["runs"] if run["parent"] is None]
-    pairs = []
+    pairs = _pairs(store, all_before, again, others)
     for run in made.runs:
-        alike = [one["id"] for one in all_before if _kind(one) == _kind(run)]
-        now = [one for one in others if _kind(one) == _kind(run)]
-        at = alike.index(run["id"])
-        if at >= len(now):
+        if run["id"] not in pairs:
             yield Difference("run", str(run["name"]), "recorded", "did not come to be")
         else:
-            pairs.append((run["id"], now[at]["id"]))
-    for first, second in pairs:
-        yield from _of_run(store, first, again, second, compared)
-    if job is not None and (not pairs or len(made.runs) == len(all_before)):
-        yield from _files(made, made.job["files"], job["job"]["files"], compared, models=bool(pairs))
-    if not pairs and not made.runs and job is not None:
-        compared["output"] = 1
-        texts = [_printed(one, made) for one in (made.job["console"], job["job"]["console"])]
-        if texts[0] != texts[1]:
-            yield Difference("output", "what it printed", *_first_lines(*texts))
-    if launched and job is not None:  # what a launcher exits with is its own
-        code = (job["job"]["exit"] or {}).get("code", code)
-    if before != code and before is not None:
-        yield Difference("exit", "exit code", before, code)
-    raised, raises = _failure(made.job), _failure(job["job"] if job is not None else {})
-    if before == code and raised != raises:
-        yield Difference("exit", "exception", raised, raises)
+            yield from _of_run(store, run["id"], again, pairs[run["id"]], compared)
+    whole = len(made.runs) == len(all_before)
+    for run in others if whole else ():
+        if run["id"] not in pairs.values():
+            yield Difference("run", str(run["name"]), None, "came to be besides")
+    if job is not None and (whole or not pairs):
+        own = {file["path"] for run in made.runs for file in store.run(run["id"])["artifacts"] if file["model"]}
+        yield from outputs.written(store, made, made.job["files"], job["job"]["files"], own, compared)
+    if job is not None:
+        yield from outputs.printed(made, made.job["console"], job["job"]["console"], compared)
+    yield from [] if failed else ends
     if job is None and not made.runs and (made.job["files"] or made.job["console"]):
         yield Difference("run", "the program", "recorded", "left nothing that could be compared")
+
+
+def _ends(made: Plan, job: Mapping[str, Any] | None, code: int) -> Iterator[Difference]:
+    """How the program has ended."""
+    before = (made.job["exit"] or {}).get("code")
+    raised, raises = _failure(made.job), _failure(job["job"] if job is not None else {})
+    if before != code and before is not None:
+        yield Difference("exit", "exit code", before, f"{code}, {raises}" if raises else code)
+    elif before == code and raised != raises:
+        yield Difference("exit", "exception", raised, raises)
 
 
 def _kind(run: Mapping[str, Any]) -> tuple[Any, ...]:
     return run["name"], run["framework"], run["kind"]
 
 
-def _of_run(store: Store, first: str, again: Store, second: str, compared: dict[str, int]) -> Iterator[Difference]:
+def _pairs(
+    store: Store, before: Sequence[Mapping[str, Any]], again: Store, now: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Which run of now is which of before: of those of a kind one that has begun with the same, in their order: threads
+    may begin them in another one."""
+    pairs: dict[str, str] = {}
+    for kind in dict.fromkeys(map(_kind, before)):
+        firsts = [run["id"] for run in before if _kind(run) == kind]
+        seconds = [run["id"] for run in now if _kind(run) == kind]
+        if len(firsts) > 1:
+            begun = [(store, id) for id in firsts], [(again, id) for id in seconds]
+            keys = [{id: (_params(run), _data(run)) for s, id in part for run in [s.run(id)]} for part in begun]
+            for first in firsts:
+                same = next((id for id in seconds if keys[1][id] == keys[0][first]), None)
+                if same is not None:
+                    pairs[first] = same
+                    seconds.remove(same)
+        pairs |= zip([id for id in firsts if id not in pairs], seconds, strict=False)
+    return pairs
+
+
+def _of_run(store: Store, first: str, again: Store, second: str, compared: Tally) -> Iterator[Difference]:
     before, now = store.run(first), again.run(second)
-    yield from _of_names("param", _params(before), _params(now), compared)
+    count = _outcomes(compared)
+    yield from of_names("param", _params(before), _params(now), compared)
     states = {name: found["state"] for name, found in now["generators"].items()}
     drawn, imported = _states(before)
-    yield from _of_names("rng", drawn, states, compared)
-    yield from _of_names("data", _data(before), _data(now), compared)
+    chance = list(of_names("rng", drawn, states, compared))
+    yield from chance
+    yield from of_names("data", _data(before), _data(now), compared)
     yield from _series(store, first, again, second, compared)
     models = [(run["model"] or {}).get("id") for run in (before, now)]
     if models[0] is not None and models[1] is not None:
-        yield from _of_names("model", {"weights": models[0]}, {"weights": models[1]}, compared)
+        yield from of_names("model", {"weights": models[0]}, {"weights": models[1]}, compared)
     yield from _checkpoints(before["artifacts"], now["artifacts"], compared)
-    yield from _of_names("result", before["summary"], now["summary"], compared)
+    yield from of_names("result", before["summary"], now["summary"], compared)
     trials = [s.trials(id) for s, id in ((store, first), (again, second))]
     for number, trial in enumerate(trials[0]):  # in the order in which they began
         other = trials[1][number] if number < len(trials[1]) else None
         metrics = (trial["metrics"], other["metrics"] if other is not None else {})
-        for one in _of_names("metric", *metrics, compared):
+        for one in of_names("metric", *metrics, compared):
             yield one._replace(name=f"{one.name} of trial {number}")
-    yield from _of_names("rng", imported, states, compared)
+    yield from of_names("rng", imported, states, compared)
+    compared.by_chance = compared.by_chance or bool(chance)
+    compared.unfounded = compared.unfounded or (bool(chance) and _outcomes(compared) == count)
+
+
+def _outcomes(compared: Tally) -> int:
+    """How much was compared of what shows whether a training was the same."""
+    return sum(compared.get(what, 0) for what in ("points", "model", "checkpoint", "metric"))
 
 
 def _params(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,38 +193,13 @@ def _data(run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_names(
-    what: str, before: Mapping[str, Any], now: Mapping[str, Any], compared: dict[str, int]
-) -> Iterator[Difference]:
-    for name, value in before.items():
-        if what in ("metric", "result") and TIMES.search(name):
-            continue
-        compared[what] = compared.get(what, 0) + 1
-        other = now.get(name)
-        if other is None and what == "result":  # some are left out where the machine is slow
-            continue
-        if value != other:
-            yield Difference(what, name, value, other, amount=math.nan if what == "model" else _relative(value, other))
-    for name, value in now.items():
-        if what in _COMES and name not in before and not TIMES.search(name):
-            yield Difference(what, name, None, value)
-
-
-def _relative(before: Any, now: Any) -> float:
-    """How far two numbers are apart, of the larger one; infinite for what is none."""
-    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (before, now))
-    if not numbers:
-        return math.inf
-    largest = max(abs(before), abs(now))
-    return abs(before - now) / largest if largest else 0.0
-
-
-def _series(store: Store, first: str, again: Store, second: str, compared: dict[str, int]) -> Iterator[Difference]:
+def _series(store: Store, first: str, again: Store, second: str, compared: Tally) -> Iterator[Difference]:
     """The first point of each series that differs, in the order of time."""
     before, now = _points(store, first), _points(again, second)
     found = []
     for name, (steps, times, values) in before.items():
         if TIMES.search(name):
+            compared.timings[name] = None
             continue
         compared["series"] = compared.get("series", 0) + 1
         compared["points"] = compared.get("points", 0) + len(values)
@@ -264,7 +248,7 @@ def _largest(before: Any, now: Any) -> float:
 
 
 def _checkpoints(
-    before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], compared: dict[str, int]
+    before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], compared: Tally
 ) -> Iterator[Difference]:
     """The weights in the files that the run wrote, in their order."""
     models = [[file for file in files if file["mode"] == "written" and file["model"]] for files in (before, now)]
@@ -278,51 +262,7 @@ def _checkpoints(
         yield Difference("model", missing, "written", "not written")
 
 
-def _files(
-    made: Plan,
-    before: Sequence[Mapping[str, Any]],
-    now: Sequence[Mapping[str, Any]],
-    compared: dict[str, int],
-    *,
-    models: bool,
-) -> Iterator[Difference]:
-    """The files that the job wrote and that hold no model; where there are `models` to compare, those that hold nothing
-    but results: a log may hold the time."""
-    held = {file["path"] for file in before if file["model"]}
-    written = {file["path"]: file for file in now if file["mode"] == "written" and file["path"] not in held}
-    unlike: list[str] = []
-    for path, digest in {file["path"]: file["digest"] for file in before if file["mode"] == "written"}.items():
-        other = written.get(made.places.seen(path)) or written.get(path)
-        if models and not path.endswith(_ARRAYS):
-            if other is not None and other["digest"] != digest and None not in (other["digest"], digest):
-                unlike.append(path.rpartition("/")[2])
-            continue
-        compared["file"] = compared.get("file", 0) + 1
-        if other is None or other["digest"] != digest:
-            amount = math.nan if other is not None and path.endswith(_ARRAYS) else math.inf
-            now_it_is = other["digest"] if other is not None else None
-            yield Difference("file", path.rpartition("/")[2], digest, now_it_is, amount=amount)
-    if unlike:
-        names = ", ".join(unlike[:5]) + (f" and {len(unlike) - 5} more" if len(unlike) > 5 else "")
-        made.notes.append(f"not as before, and not compared, for they may tell the time: {names}")
-
-
 def _failure(job: Mapping[str, Any]) -> str | None:
     """The exception that a program ended with."""
     failure = (job.get("exit") or {}).get("failure")
     return f"{failure['type']}: {failure['message']}" if failure else None
-
-
-def _printed(parts: Sequence[Mapping[str, Any]], made: Plan) -> str:
-    """What was printed, without what tells the time; paths in the fresh folder as they were."""
-    text = "".join(part["text"] for part in parts if part["stream"] == "stdout")
-    for part in made.places.parts:
-        text = text.replace(part.fresh, part.old)
-    return _CLOCK.sub("#", text)
-
-
-def _first_lines(before: str, now: str) -> tuple[str, str]:
-    for one, other in zip(before.splitlines(), now.splitlines(), strict=False):
-        if one != other:
-            return one, other
-    return f"{len(before.splitlines())} lines", f"{len(now.splitlines())} lines"

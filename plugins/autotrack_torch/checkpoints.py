@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -32,13 +33,14 @@ WAITING = 100
 
 
 class _File(NamedTuple):
-    """A file that was read or written before there was a training that it may belong to."""
+    """A file that was read, or written before there was a training that it may belong to: it is one of the next."""
 
     path: str
     mode: str
     number: int | None
     storages: dict[int, Any]
     """Where in memory is what was written, each with a weak reference: the place may be another's later."""
+    when: float
 
 
 _waiting: list[_File] = []
@@ -69,7 +71,7 @@ def _written(path: str, target: Any, obj: Any, at: int | None) -> None:
     if training is None:
         number = artifact(path, "written", kind=kind, model=identity, file=target)
         if state:
-            _wait(_File(path, "written", number, _storages(state)))
+            _wait(_File(path, "written", number, _storages(state), time.time()))
             _compare_later(state, path, number, at)
         return
     step = training.steps if at is None else at
@@ -90,11 +92,8 @@ def filled(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
 
 def read_unseen(path: str) -> None:
     """A library has read a model from a file, in whatever way."""
-    training = trainings.in_thread().training
-    strand = training.strand if training is not None else None
-    number = artifact(path, "read", kind="checkpoint", model=model_in, strand=strand)
-    if training is None:
-        _wait(_File(path, "read", number, {}))
+    number = artifact(path, "read", kind="checkpoint", model=model_in)
+    _wait(_File(path, "read", number, {}, time.time()))
 
 
 def _read(target: Any, content: Any) -> None:
@@ -105,11 +104,8 @@ def _read(target: Any, content: Any) -> None:
         state = state_in(content)
     if not state:
         return
-    training = trainings.in_thread().training
-    strand = training.strand if training is not None else None
-    number = artifact(path, "read", kind="checkpoint", model=_identity(content, state, path), strand=strand)
-    if training is None:
-        _wait(_File(path, "read", number, {}))
+    number = artifact(path, "read", kind="checkpoint", model=_identity(content, state, path))
+    _wait(_File(path, "read", number, {}, time.time()))
 
 
 def _identity(obj: Any, state: Mapping[str, Any], path: str) -> str | Callable[[str], str | None] | None:
@@ -139,7 +135,8 @@ def begun(training: Training) -> None:
         step = None if file.mode == "read" else 0
         alive = {place for place, storage in file.storages.items() if not storage.expired()}
         if file.number is not None and (file.mode == "read" or not own.isdisjoint(alive)):
-            artifact(file.path, file.mode, kind="checkpoint", strand=training.strand, step=step, number=file.number)
+            told = partial(artifact, file.path, file.mode, kind="checkpoint", number=file.number, when=file.when)
+            told(strand=training.strand, step=step)
     _waiting.clear()
 
 

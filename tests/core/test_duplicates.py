@@ -141,3 +141,14 @@ def test_a_generator_from_which_nothing_is_drawn_may_stand_anywhere(tmp_path: Pa
     one = key(tmp_path, source)
     assert one is not None
     assert key(tmp_path, source) == one
+
+
+def test_settings_that_the_program_finds_out(tmp_path: Path) -> None:
+    """They are in no file that it opens."""
+    source = "import os\n\ncount = len(os.listdir('data'))\nname = f'run-{os.getpid():08}'\n" + FIT
+    (tmp_path / "data").mkdir()
+    one = key(tmp_path, source)
+    assert one is not None
+    assert key(tmp_path, source) == one
+    (tmp_path / "data" / "more").touch()
+    assert key(tmp_path, source) not in (one, None)

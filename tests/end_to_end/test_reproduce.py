@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,7 @@ def test_a_loss_that_differs_from_some_step_on(cli: CommandLine) -> None:
 
 def test_within_a_tolerance(cli: CommandLine) -> None:
     source = "import os, autotrack\nfor step in range(5):\n"
-    source += "    autotrack.log({'loss': 1.0 + step + float(os.environ['EPS'])}, step=step)\n"
+    source += "    autotrack.log({'loss': 1.0 + step + float(os.environ['E' 'PS'])}, step=step)\n"
     laid_out(cli.folder, source)
     cli("run", "train.py", env={"EPS": "0"})
     found = reproduced(cli, env={"EPS": "1e-9"})
@@ -238,7 +239,7 @@ def test_within_a_tolerance(cli: CommandLine) -> None:
 )
 def test_weights_that_differ_by_little(cli: CommandLine, before: str, verdict: str, code: int) -> None:
     """By how much is not in their digests: it shows in what came of them, if anything did."""
-    source = TORCH.replace(before, "net[0].weight.data *= 1 + float(os.environ['EPS'])\n" + before)
+    source = TORCH.replace(before, "net[0].weight.data *= 1 + float(os.environ['E' 'PS'])\n" + before)
     laid_out(cli.folder, "import os\n" + source)
     cli("run", "train.py", env={"EPS": "0"})
     found = reproduced(cli, code=code, env={"EPS": "1e-6"})
@@ -254,7 +255,7 @@ def test_threads_are_as_they_were(cli: CommandLine) -> None:
 
 
 def test_a_parameter_that_comes_from_elsewhere(cli: CommandLine) -> None:
-    laid_out(cli.folder, "import os\n" + SKLEARN.replace("n_estimators=10", "n_estimators=int(os.environ['TREES'])"))
+    laid_out(cli.folder, "import os\n" + SKLEARN.replace("n_estimators=10", "n_estimators=int(os.environ['TR' 'EES'])"))
     cli("run", "train.py", env={"TREES": "10"})
     first = reproduced(cli, code=3, env={"TREES": "11"})["first"]
     assert (first["what"], first["name"], first["before"], first["now"]) == ("param", "n_estimators", 10, 11)
@@ -278,7 +279,7 @@ def test_a_run_that_does_not_come_to_be(cli: CommandLine) -> None:
 
 def test_a_program_that_only_prepares_data(cli: CommandLine) -> None:
     source = "import os\ntext = open('data.csv').read()\n"
-    source += "open('out.csv', 'w').write(text.upper() + os.environ.get('MORE', ''))\n"
+    source += "open('out.csv', 'w').write(text.upper() + os.environ.get('MO' 'RE', ''))\n"
     laid_out(cli.folder, source)
     cli("run", "train.py")
     job = cli("trace", "out.csv").stdout.splitlines()[1].split("\t")[3]
@@ -370,6 +371,10 @@ WRITERS = {
     "many files": "[open(os.path.join(OUTSIDE, f'{n}.txt'), 'w').write('1') for n in range(60)]",
     "a new file": "open(os.path.join(OUTSIDE, 'new', str(os.getpid())), 'w').write('1')",
     "a file by rename": "open(OUTSIDE + '/x', 'w').write('1'); os.replace(OUTSIDE + '/x', OUTSIDE + '/out.txt')",
+    "a folder at the place of a file": "open(OUTSIDE + '/out.txt', 'w').write('1')\n"
+    "if os.environ.get('AGA' 'IN'): os.remove(OUTSIDE + '/out.txt'); os.mkdir(OUTSIDE + '/out.txt')",
+    "what it reads and removes": "open(OUTSIDE + '/name').read(); os.remove(OUTSIDE + '/name')",
+    "a large file that it reads and removes": "open(OUTSIDE + '/large').read(1); os.remove(OUTSIDE + '/large')",
     "other processes": "subprocess.run(['sh', '-c', f'echo 1 > {HERE}/out.txt'])",
 }
 
@@ -378,11 +383,14 @@ WRITERS = {
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_is_there_stays(cli: CommandLine, name: str, view: str) -> None:
     here, outside = cli.folder, beside(cli)
+    cli.env["TMPDIR"] = "/nowhere"  # else what lies in pytest's folders is temporary
     (outside / "new").mkdir(parents=True)
     source = f"import os, subprocess\nHERE, OUTSIDE = {str(here)!r}, {str(outside)!r}\n"
     (here / "train.py").write_text(source + WRITERS[name] + "\n" + TELLS)
     for path in (here / "out.txt", here / "read.txt", outside / "out.txt", outside / "name", outside / "5.txt"):
         path.write_text("then")
+    with open(outside / "large", "wb") as file:
+        file.truncate(65 << 20)
     os.link(outside / "name", outside / "other name")
     (here / "link.txt").symlink_to(outside / "out.txt")
     (here / "linked").symlink_to(outside)
@@ -390,14 +398,49 @@ def test_what_is_there_stays(cli: CommandLine, name: str, view: str) -> None:
     git(here, "add", "-A")
     cli("run", "train.py")
     for path in (here / "out.txt", outside / "out.txt", outside / "name", outside / "5.txt"):
-        path.write_text("precious")
+        path.write_text("then" if "removes" in name else "precious")
+    with open(outside / "large", "wb") as file:
+        file.truncate(65 << 20)
     before = tree(cli.folder), tree(outside)
     if view == "--no-own-view" and name in ("other processes", "a new file"):
         pytest.skip("what is not on record can't be put aside")
-    found = reproduced(cli, view, code=None)
+    found = reproduced(cli, view, code=None, env={"AGAIN": "1"})
     assert (tree(cli.folder), tree(outside)) == before
     assert found["verdict"] in ("bitwise", "diverged")
     assert found["exit"] == 0
+
+
+@pytest.fixture
+def not_temporary() -> Iterator[Path]:
+    """A folder that lies elsewhere than those for temporary files, in which anything may write."""
+    with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
+        if folder.startswith(("/tmp/", "/var/tmp/", "/dev/shm/")):
+            pytest.skip("the user's home is a temporary folder")
+        yield Path(folder)
+
+
+UNCOVERED = {
+    "the fresh folder in it": lambda cli, home: ["--out", str(home / "again")],
+    "a link": lambda cli, home: home.symlink_to(home.rename(f"{home}-real")),
+    "a name that mounts can't have": lambda cli, home: cli.env.update(HOME=str(home.rename(f"{home},x:y"))),
+    "none": lambda cli, home: cli.env.update(HOME=str(home / "none")),
+}
+
+
+@pytest.mark.parametrize("name", UNCOVERED)
+def test_a_home_that_can_not_be_covered(cli: CommandLine, name: str, not_temporary: Path) -> None:
+    """All else can only be read all the same."""
+    home, outside = Path(f"{cli.folder}-home"), not_temporary
+    home.mkdir()
+    cli.env |= {"HOME": str(home), "TMPDIR": "/nowhere"}
+    words = UNCOVERED[name](cli, home) or []
+    source = f"import os\nif os.environ.get('AGA' 'IN'): os.chmod({str(outside)!r}, 0o700)\n"
+    (cli.folder / "train.py").write_text(source + TELLS)
+    cli("run", "train.py")
+    before = outside.stat().st_mode
+    done = cli("reproduce", "@last", "--current-env", *words, code=1, env={"AGAIN": "1", "TMPDIR": "/tmp"})
+    assert "can only be read" in done.stderr
+    assert outside.stat().st_mode == before
 
 
 def test_what_is_written_beside_the_folder_of_the_program(cli: CommandLine, tmp_path: Path) -> None:
@@ -466,7 +509,7 @@ def test_processes_that_go_their_own_way(cli: CommandLine) -> None:
     source = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import signal, time\\n"
     source += "signal.signal(signal.SIGTERM, signal.SIG_IGN)\\ntime.sleep(1000)'], start_new_session=True)\n"
     (cli.folder / "train.py").write_text(
-        source + "print(child.pid)\nimport os\nif 'KEEP' not in os.environ: child.kill()\n" + TELLS
+        source + "print(child.pid)\nimport os\nif ('KE' 'EP') not in os.environ: child.kill()\n" + TELLS
     )
     cli("run", "train.py")
     place = Path(reproduced(cli, env={"KEEP": "1"}, code=None)["place"])
@@ -511,7 +554,7 @@ def test_a_reproduction_that_is_ended(cli: CommandLine, view: str, ending: str) 
     """What it had changed is put back, and no process of it goes on."""
     outside = Path(f"{cli.folder}-out.txt")
     source = f"import os, sys, subprocess, time\nopen({str(outside)!r}, 'w').write('1')\n" + TELLS
-    source += "if os.environ.get('HANG'):\n    child = subprocess.Popen(['sleep', '1000'])\n"
+    source += "if os.environ.get('HA' 'NG'):\n    child = subprocess.Popen(['sleep', '1000'])\n"
     source += "    print(child.pid, flush=True)\n    time.sleep(1000)\n"
     (cli.folder / "train.py").write_text(source)
     cli("run", "train.py")
@@ -540,8 +583,8 @@ def test_a_reproduction_that_is_ended(cli: CommandLine, view: str, ending: str) 
 def test_a_store_that_is_set(cli: CommandLine) -> None:
     """Of a whole team: what is run once more is not in it."""
     env = {"AUTOTRACK_STORE": f"sqlite:///{cli.folder}/team.db"}
-    (cli.folder / "train.py").write_text("import os\nif os.environ.get('LEAVE'): os._exit(0)\n" + SKLEARN)
-    laid_out(cli.folder, "import os\nif os.environ.get('LEAVE'): os._exit(0)\n" + SKLEARN)
+    (cli.folder / "train.py").write_text("import os\nif os.environ.get('LE' 'AVE'): os._exit(0)\n" + SKLEARN)
+    laid_out(cli.folder, "import os\nif os.environ.get('LE' 'AVE'): os._exit(0)\n" + SKLEARN)
     cli("run", "train.py", env=env)
     assert reproduced(cli, env=env)["verdict"] == "bitwise"
     first = reproduced(cli, code=3, env={**env, "LEAVE": "1"})["first"]
@@ -598,7 +641,7 @@ def test_its_own_earlier_output_is_not_there(cli: CommandLine) -> None:
 
 
 def test_another_exception(cli: CommandLine) -> None:
-    source = "import os\nif os.environ.get('OTHER'): raise KeyError('other')\n" + TELLS + "raise ValueError('one')\n"
+    source = "import os\nif os.environ.get('OT' 'HER'): raise KeyError('other')\n" + TELLS + "raise ValueError('one')\n"
     (cli.folder / "train.py").write_text(source)
     cli("run", "train.py", code=1)
     assert reproduced(cli)["verdict"] == "bitwise"
@@ -607,7 +650,9 @@ def test_another_exception(cli: CommandLine) -> None:
 
 
 def test_a_program_that_does_nothing_now(cli: CommandLine) -> None:
-    (cli.folder / "train.py").write_text("import os\nif not os.environ.get('SKIP'): open('out.txt', 'w').write('1')\n")
+    (cli.folder / "train.py").write_text(
+        "import os\nif not os.environ.get('SK' 'IP'): open('out.txt', 'w').write('1')\n"
+    )
     cli("run", "train.py")
     job = cli("trace", "out.txt").stdout.splitlines()[1].split("\t")[3]
     out = tempfile.mkdtemp(dir=cli.folder.parent)
@@ -631,7 +676,7 @@ def test_programs_that_it_starts(cli: CommandLine) -> None:
 def test_nested_runs(cli: CommandLine) -> None:
     source = "import os, autotrack\nwith autotrack.run('outer'):\n    for fold in range(3):\n"
     source += "        with autotrack.run('fold'):\n"
-    source += "            autotrack.log({'loss': fold + float(os.environ.get('MORE', 0))})\n"
+    source += "            autotrack.log({'loss': fold + float(os.environ.get('MO' 'RE', 0))})\n"
     (cli.folder / "train.py").write_text(source)
     cli("run", "train.py")
     assert reproduced(cli)["verdict"] == "bitwise"
@@ -641,6 +686,107 @@ def test_nested_runs(cli: CommandLine) -> None:
         out = tempfile.mkdtemp(dir=cli.folder.parent)
         words = ("reproduce", reference, "--current-env", "--out", out)
         assert cli(*words, code=3, env={"MORE": "1"}).stdout.splitlines()[-1].startswith("diverged"), reference
+
+
+BESIDE = {
+    "numbers in a table": ("open('p.csv', 'w').write(f'id,p\\n1,{0.5 + n}\\n')", "diverged", "file"),
+    "a little": ("open('p.json', 'w').write(json.dumps({'p': [0.5 + n * 1e-9]}))", "within tolerance", "file"),
+    "times in a table": ("open('p.csv', 'w').write(f'fit_time,p\\n{n},0.5\\n')", "bitwise", None),
+    "words in a table": ("open('p.csv', 'w').write(f'id,p\\nrun-{n},0.5\\n')", "bitwise", None),
+    "a log": ("open('p.log', 'w').write(f'started {n}')", "bitwise", None),
+    "a name with a number": ("open(f'p-{10 + n}.npy', 'wb').write(b'1')", "bitwise", None),
+    "another array": ("open('p.npy', 'wb').write(b'%d' % n)", "diverged", "file"),
+    "nothing": ("n or open('p.log', 'w').write('1')", "diverged", "file"),
+    "one more run": ("if n: autotrack.run('more').__enter__(); autotrack.log({'loss': 1.0})", "diverged", "run"),
+    "a time by its name": ("autotrack.log({'mae_duration': 1.0 + n})", "bitwise", None),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_else_it_does(cli: CommandLine, name: str) -> None:
+    line, verdict, what = BESIDE[name]
+    source = f"import json, os\nn = int(os.environ.get('AGA' 'IN', '0'))\n{TELLS}{line}\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    assert reproduced(cli)["verdict"] == "bitwise"
+    found = reproduced(cli, code=3 if verdict == "diverged" else 0, env={"AGAIN": "1"})
+    assert (found["verdict"], (found["first"] or {}).get("what")) == (verdict, what)
+    told = {"a log": "p.log", "words in a table": "p.csv", "a time by its name": "mae_duration"}.get(name, "")
+    assert any(told in note for note in found["notes"])
+
+
+def test_chance_of_which_nothing_comes_that_could_be_compared(cli: CommandLine) -> None:
+    source = "import numpy as np\nfrom sklearn.ensemble import IsolationForest\nX = np.arange(100.0).reshape(50, 2)\n"
+    source += "print(IsolationForest(n_estimators=5).fit(X).score_samples(X)[:2])\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py", env={"AUTOTRACK_KEEP_MODEL_SECONDS": "0"})
+    first = reproduced(cli, code=3, env={"AUTOTRACK_KEEP_MODEL_SECONDS": "0"})["first"]
+    assert (first["what"], first["name"]) == ("rng", "numpy")
+
+
+def test_runs_of_threads(cli: CommandLine) -> None:
+    source = "import numpy as np, os, threading\nfrom sklearn.linear_model import Ridge\nX = np.eye(4)\n"
+    source += "order = [1.0, 2.0, 3.0][:: -1 if os.environ.get('AGA' 'IN') else 1]\n"
+    source += "for alpha in order:\n    one = threading.Thread(target=lambda: Ridge(alpha=alpha).fit(X, X[0]))\n"
+    source += "    one.start()\n    one.join()\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    job = cli.json("show", "@last")["job"]["id"]
+    for env in ({}, {"AGAIN": "1"}):
+        out = tempfile.mkdtemp(dir=cli.folder.parent)
+        shown = cli("reproduce", job, "--current-env", "--out", out, env=env).stdout
+        assert shown.splitlines()[-1] == "bitwise", shown
+
+
+def test_a_model_that_is_only_converted(cli: CommandLine) -> None:
+    """By a program that trains nothing."""
+    source = "import os, torch\nweights = torch.arange(3.0) + int(os.environ.get('AGA' 'IN', '0'))\n"
+    (cli.folder / "train.py").write_text(source + "torch.save({'weight': weights}, 'm.pt')\nopen('in', 'w')\n")
+    cli("run", "train.py")
+    job = cli("trace", "m.pt").stdout.splitlines()[1].split("\t")[3]
+    for env, code in (({}, 0), ({"AGAIN": "1"}, 3)):
+        out = tempfile.mkdtemp(dir=cli.folder.parent)
+        cli("reproduce", job, "--current-env", "--out", out, code=code, env=env)
+
+
+def test_variables_that_the_code_reads(cli: CommandLine) -> None:
+    source = "import os, autotrack\nscale, more = (float(os.environ.get(name, 1)) for name in ('SCALE', 'MORE'))\n"
+    source += "os.environ.get('SCALE'), os.environ.get('MORE')\nautotrack.log({'loss': scale * more})\n"
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py", env={"SCALE": "2"})
+    assert cli.json("show", "@last")["job"]["environment"]["variables"]["SCALE"] == "2"
+    found = reproduced(cli, env={"SCALE": "3", "MORE": "3"})
+    assert found["verdict"] == "bitwise"
+    assert any("MORE" in note for note in found["notes"])
+
+
+def test_standard_input_that_is_not_there(cli: CommandLine) -> None:
+    (cli.folder / "train.py").write_text("import sys\nprint(sum(map(int, sys.stdin)))\n" + TELLS)
+    cli("run", "train.py", input="1\n2\n")
+    assert "output" in [one["what"] for one in reproduced(cli, code=3)["differences"]]
+
+
+def test_code_elsewhere_that_has_changed(cli: CommandLine) -> None:
+    """The program finds it as it was."""
+    beside(cli).mkdir()
+    (beside(cli) / "elsewhere.py").write_text("value = 1.0\n")
+    source = f"import sys\nsys.path.insert(0, {str(beside(cli))!r})\nimport autotrack, elsewhere\n"
+    (cli.folder / "train.py").write_text(source + "autotrack.log({'loss': elsewhere.value})\n")
+    cli("run", "train.py")
+    (beside(cli) / "elsewhere.py").write_text("value = 2.0\n")
+    assert reproduced(cli)["verdict"] == "bitwise"
+    assert (beside(cli) / "elsewhere.py").read_text() == "value = 2.0\n"
+    assert reproduced(cli, "--no-own-view", code=3)["first"]["what"] == "code"
+
+
+def test_an_input_that_is_a_pipe_now(cli: CommandLine) -> None:
+    (cli.folder / "train.py").write_text("open('in.txt').read()\n" + TELLS)
+    (cli.folder / "in.txt").write_text("1")
+    cli("run", "train.py")
+    (cli.folder / "in.txt").unlink()
+    os.mkfifo(cli.folder / "in.txt")
+    shown = cli("reproduce", "@last", "--current-env", "--dry-run").stdout
+    assert "in.txt: changed" in shown
 
 
 def test_times_are_not_compared(cli: CommandLine) -> None:
@@ -659,7 +805,7 @@ def test_times_are_not_compared(cli: CommandLine) -> None:
     [("epoch_time", True), ("it/s", True), ("time/epoch", True), ("time_mae", False), ("speed_rmse", False)],
 )
 def test_names_of_times(name: str, measures: bool) -> None:
-    from autotrack.reproduce.verdict import TIMES
+    from autotrack.reproduce.differences import TIMES
 
     assert bool(TIMES.search(name)) == measures
 

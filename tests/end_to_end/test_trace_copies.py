@@ -179,6 +179,112 @@ model.score(test[["a"]], test["y"])
     assert [name for _, relation, name in tree(cli, "m.joblib") if relation == "read"] == ["train.csv"]
 
 
+def test_what_native_code_has_written_is_whole_by_then(cli: CommandLine) -> None:
+    source = """
+import joblib, pandas
+frames = [pandas.DataFrame({"a": [number]}) for number in range(2)]
+for number, frame in enumerate(frames):
+    joblib.dump(frame, f"in{number}.joblib")
+"""
+    later = """
+import joblib, json
+for number in range(2):
+    frame = joblib.load(f"in{number}.joblib")
+    json.dump(frame["a"].tolist(), open(f"out{number}.json", "w"))
+    frame.to_parquet(f"out{number}.parquet")
+"""
+    record(cli, source, later)
+    for name in ("out0.json", "out0.parquet"):
+        assert [name for _, relation, name in tree(cli, name) if relation == "read"] == ["in0.joblib"], name
+
+
+def test_a_folder_that_is_renamed(cli: CommandLine) -> None:
+    """As whoever writes checkpoints does that must be whole."""
+    source = """
+import json, os, numpy, pandas
+os.makedirs("tmp-1/deep")
+json.dump({}, open("tmp-1/config.json", "w"))
+numpy.save("tmp-1/deep/w.npy", numpy.arange(3))
+pandas.DataFrame({"a": [1]}).to_parquet("tmp-1/p.parquet")
+os.rename("tmp-1", "step-1")
+"""
+    record(cli, source)
+    for name in ("config.json", "deep/w.npy", "p.parquet"):
+        assert origins(tree(cli, f"step-1/{name}"))[1:] == [(1, "written by", "p0.py")]
+
+
+def test_what_a_program_made_of_its_model(cli: CommandLine) -> None:
+    """It is written by no run, but after one."""
+    (cli.folder / "x.csv").write_text("a,y\\n1,0\\n2,1\\n3,1\\n".replace("\\n", chr(10)))
+    source = """
+import pandas
+from sklearn.linear_model import LogisticRegression
+open("before.txt", "w").write("1")
+data = pandas.read_csv("x.csv")
+model = LogisticRegression().fit(data[["a"]], data["y"])
+pandas.Series(model.predict(data[["a"]])).to_csv("predicted.csv")
+"""
+    record(cli, source)
+    found = tree(cli, "predicted.csv")
+    assert (2, "after", "LogisticRegression") in found
+    assert "trained on" in [relation for _, relation, _ in found]
+    assert "after" not in [relation for _, relation, _ in tree(cli, "before.txt")]
+    assert "predicted.csv" in [name for _, _, name in tree(cli, "x.csv", "--down")]
+
+
+def test_what_several_trainings_have_read(cli: CommandLine) -> None:
+    made = """
+import torch
+for number in range(2):
+    torch.save({"x": torch.full((4, 2), float(number))}, f"in{number}.pt")
+"""
+    source = """
+import torch
+def train(number):
+    x = torch.load(f"in{number}.pt")["x"]
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for step in range(2):
+        optimizer.zero_grad()
+        net(x).sum().backward()
+        optimizer.step()
+    torch.save(net.state_dict(), f"out{number}.pt")
+train(0)
+train(1)
+"""
+    record(cli, made, source)
+    read = [[name for _, relation, name in tree(cli, f"out{n}.pt") if relation == "read"] for n in range(2)]
+    assert read == [["in0.pt"], ["in0.pt", "in1.pt"]]
+    down = [[name for _, relation, name in tree(cli, f"in{n}.pt", "--down") if relation == "wrote"] for n in range(2)]
+    assert down == [["out0.pt", "out1.pt"], ["out1.pt"]]
+
+
+def test_what_a_training_had_written_before_it_read(cli: CommandLine) -> None:
+    (cli.folder / "late.txt").write_text("2")
+    source = """
+import torch
+net = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for epoch in range(3):
+    scale = float(open("late.txt").read()) if epoch == 2 else 1.0
+    optimizer.zero_grad()
+    (net(torch.ones(4, 2)) * scale).sum().backward()
+    optimizer.step()
+    torch.save(net.state_dict(), f"{epoch}.pt")
+"""
+    record(cli, source)
+    assert [name for _, relation, name in tree(cli, "late.txt", "--down") if relation == "wrote"] == ["2.pt"]
+
+
+def test_copies_of_one_file_do_not_come_of_another(cli: CommandLine) -> None:
+    for name in ("a.txt", "b.txt"):
+        (cli.folder / name).write_text(name)
+    copies = "import shutil\nfor name in 'ab': shutil.copy(name + '.txt', name + '2.txt')"
+    record(cli, copies, "open('used.txt', 'w').write(open('b2.txt').read() + '1')")
+    assert {name for _, _, name in tree(cli, "a.txt", "--down")} == {"a.txt", "p0.py"} | {"a2.txt"}
+    assert "used.txt" in {name for _, _, name in tree(cli, "b.txt", "--down")}
+
+
 def test_the_same_content_of_two_programs(cli: CommandLine) -> None:
     for name in ("kim", "lee"):
         (cli.folder / name).mkdir()

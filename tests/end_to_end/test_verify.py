@@ -205,6 +205,18 @@ def test_edits_by_people(folder: Folder) -> None:
     assert paths(folder) == {str(other)}
 
 
+def test_a_stray_file_among_edits(folder: Folder) -> None:
+    """As tools leave that keep folders the same: it is told of as long as it is there."""
+    (path,) = files(folder.edits, "*.jsonl")
+    other = path.with_name(f"{path.stem} (copy).jsonl")
+    shutil.copy(path, other)
+    with open_store(folder) as store:
+        store.refresh()
+    assert paths(folder) == {str(other)}
+    other.unlink()
+    assert found(folder) == []
+
+
 def test_whole_jobs(folder: Folder) -> None:
     first, second = jobs_of(folder)
     shutil.rmtree(folder.job(first))

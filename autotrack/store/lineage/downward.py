@@ -106,13 +106,28 @@ class _Downward:
                 first.setdefault((file.job, file.run), file)
         for file in self._nodes.limited(list(first.values())):
             node, told = self._nodes.seen(file), {"path": presented(file.path), "time": file.time}
-            run = self._nodes.run(file.run) if file.run is not None else None
+            began = self._nodes.first_use(file) if file.run is not None else None
+            run = self._nodes.run(file.run) if file.run is not None and began is None else None
             makers = {edge["to"] for edge in self._found.origins(node, "generated")}
             since_then = [about for about in self._runs_since(file.job, file.at) if about["id"] not in makers]
+            since_then = [about for about in since_then if began is None or about["started"] >= began]
             users = [run] if run is not None else since_then
             for user in [about["id"] for about in users] + ([] if run is not None else [self._nodes.job(file.job)]):
                 self._found.join("used", user, node, **told)
                 self.later(user, file.at)
+            if not self._users:
+                self._copies(file)
+
+    def _copies(self, read: File) -> None:
+        """What the job of a reader has written of the same content."""
+        same = "files.job = ? AND files.digest || '' = ? AND files.mode = 'written' ORDER BY files.time"
+        for file in self._nodes.files(same, (read.job, read.digest)) if read.digest is not None else ():
+            if file.at.not_before(read.at):
+                self._written(file, self._nodes.activity(file))
+
+    def _comes_of(self, file: File, node: str, since: Moment) -> bool:
+        """Whether a file that a run or job has written may be of what it had by then: a copy is of its source alone."""
+        return node in self._found.target or (file.at.not_before(since) and self._nodes.copied(file) is None)
 
     def _runs_since(self, job: str, moment: Moment) -> list[Node]:
         """The runs of a job that may have used what it read at this moment."""
@@ -129,7 +144,8 @@ class _Downward:
         for file in self._nodes.files(
             "strands.run = ? AND files.mode = 'written' ORDER BY files.time", (about["run"],)
         ):
-            self._written(file, node)
+            if self._comes_of(file, node, since):
+                self._written(file, node)
         if about["model"] and about["type"] != "evaluation":
             model = self._nodes.model(about["model"])
             self._found.join("generated", model, node)
@@ -140,7 +156,7 @@ class _Downward:
         """What it wrote after that moment, and no run of it did."""
         sql = "files.job = ? AND files.mode = 'written' AND strands.run IS NULL ORDER BY files.time"
         for file in self._nodes.limited(self._nodes.files(sql, (about["job"],))):
-            if file.at.not_before(since):
+            if self._comes_of(file, about["id"], since):
                 self._written(file, about["id"])
         if about["id"] in self._found.target:
             for run in self._runs_since(about["job"], _ALWAYS):

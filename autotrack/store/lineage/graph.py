@@ -21,6 +21,7 @@ KINDS = {
     "derived": "a file holds the same model as another one, or what lay at its path before went into it",
     "holds": "a file has a model in it",
     "resumed": "a run went on from the model of another one",
+    "followed": "a job had begun a run by the time in question: what it did then may have come of that",
     "part_of": "a run belongs to a job, or to the search that made it; a file, to a folder that was met as one",
     "started_by": "a job was started by another one",
     "by": "a job was run by a person",

@@ -282,6 +282,20 @@ class Nodes:
         found = self.files(sql, (*values, mode, since.time, before.time, digest, path))
         return list({(file.job, file.path): file for file in reversed(self.limited(found))}.values())
 
+    def copied(self, file: File) -> File | None:
+        """What a job had read of the same content before it wrote it."""
+        # By the index of jobs: there may be many more who have read this content.
+        same = "files.job = ? AND files.digest || '' = ? AND files.mode = 'read' AND files.time <= ?"
+        values = (file.job, file.digest, file.moment + SKEW)
+        rows = self.files(f"{same} ORDER BY files.time DESC", values)
+        return next((read for read in rows if file.at.not_before(read.at)), None)
+
+    def first_use(self, file: File) -> float | None:
+        """When the run began that a file is filed under which was read before: it was there for later runs, too.  None
+        for one that was read in the midst of a run."""
+        row = self.database.row("SELECT started FROM runs WHERE id = ?", (file.run,))
+        return row[0] if row is not None and file.moment <= row[0] else None
+
     def segment_of(self, run: str) -> tuple[str, str] | None:
         """By whose clock the times of a run are."""
         row = self.database.row("SELECT job, segment FROM strands WHERE strand = ?", (run,))

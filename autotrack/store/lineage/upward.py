@@ -79,7 +79,7 @@ class _Upward:
             same = f"files.digest = ? AND {_WRITTEN}{' AND files.path = ?' if digest == EMPTY else ''}"
             written = [digest, path] if digest == EMPTY else [digest]
             maker = self._nodes.last(same, written, before, path=path, but=but)
-            source = self._copied(maker) if maker is not None else None
+            source = self._nodes.copied(maker) if maker is not None else None
             if maker is None or source is None:
                 break
             but.append(maker)
@@ -92,14 +92,6 @@ class _Upward:
         for copy, read in copies:
             self._copy(node, copy, read, maker)
         return maker
-
-    def _copied(self, file: File) -> File | None:
-        """What a job had read of the same content before it wrote it."""
-        # By the index of jobs: there may be many more who have read this content.
-        same = "files.job = ? AND files.digest || '' = ? AND files.mode = 'read' AND files.time <= ?"
-        values = (file.job, file.digest, file.moment + SKEW)
-        rows = self._nodes.files(f"{same} ORDER BY files.time DESC", values)
-        return next((read for read in rows if file.at.not_before(read.at)), None)
 
     def _copy(self, node: str, copy: File, read: File, maker: File | None) -> None:
         copier = self._nodes.activity(copy)
@@ -115,7 +107,12 @@ class _Upward:
         values = (maker.digest, maker.path, maker.job, before.time)
         places: dict[str, File] = {}
         for file in self._nodes.limited(self._nodes.files(f"{sql} ORDER BY files.time DESC", values)):
-            if len(places) < OTHERS and file.job not in jobs and file.path not in places and self._copied(file) is None:
+            if (
+                len(places) < OTHERS
+                and file.job not in jobs
+                and file.path not in places
+                and self._nodes.copied(file) is None
+            ):
                 places[file.path] = file
         for file in places.values():
             other = self._nodes.activity(file)
@@ -192,7 +189,12 @@ class _Upward:
         self._resumed(about, Moment(about["started"], clock))
 
     def _job(self, about: Node, before: Moment) -> None:
+        """What it had read by then, and the runs that it had begun: what it writes besides may be of their models."""
         self._reads(about["job"], about["id"], (before,), None)
+        sql = "job = ? AND parent IS NULL AND started <= ? ORDER BY started, id"
+        for run in self._nodes.limited(self._nodes.runs(sql, (about["job"], before.time))):
+            self._found.join("followed", about["id"], run["id"])
+            self.later(run["id"], before)
 
     def _uses_model(self, node: str, identity: str, before: Moment, **told: Any) -> None:
         model = self._nodes.model(identity)
@@ -200,9 +202,9 @@ class _Upward:
         self.later(model, before)
 
     def _reads(self, job: str, node: str, before: tuple[Moment, ...], run: str | None) -> None:
-        """What a job had read by then; where a run asks, but for what other runs read."""
+        """What a job had read by then; where a run asks, but for what others read in the midst of their own."""
         rows = self._nodes.files("files.job = ? AND files.mode = 'read' ORDER BY files.time", (job,))
-        own = [file for file in rows if run is None or file.run in (None, run)]
+        own = [file for file in rows if run is None or file.run in (None, run) or self._served(file, node)]
         by_then = [file for file in own if all(moment.not_before(file.at) for moment in before)]
         unknown = {file.path: file for file in by_then if file.digest is None}  # the last that was read at its place
         by_then = [file for file in by_then if file.digest is not None or unknown[file.path] is file]
@@ -210,6 +212,11 @@ class _Upward:
             used = self._nodes.seen(file)
             self._found.join("used", node, used, path=presented(file.path), time=file.time)
             self.later(used, file.at, file.path)
+
+    def _served(self, file: File, node: str) -> bool:
+        """Whether a file that is filed under another run was there for this one."""
+        first = self._nodes.first_use(file)
+        return first is not None and first <= self._found.nodes[node]["started"]
 
     def _resumed(self, about: Node, started: Moment) -> None:
         """Which run's model this one went on from: its parameters say so; or it read the model of an earlier run of the
