@@ -262,7 +262,7 @@ def test_a_parameter_that_comes_from_elsewhere(cli: CommandLine) -> None:
 
 
 def test_a_program_that_fails_now(cli: CommandLine) -> None:
-    source = SKLEARN + "import os\nif os.environ.get('FAIL'): raise ValueError('now')\n"
+    source = SKLEARN + "import os\nif os.environ.get('FA' 'IL'): raise ValueError('now')\n"
     laid_out(cli.folder, source)
     cli("run", "train.py")
     first = reproduced(cli, code=3, env={"FAIL": "1"})["first"]
@@ -270,7 +270,7 @@ def test_a_program_that_fails_now(cli: CommandLine) -> None:
 
 
 def test_a_run_that_does_not_come_to_be(cli: CommandLine) -> None:
-    source = "import os\nif os.environ.get('FAIL'): raise SystemExit(0)\n" + SKLEARN
+    source = "import os\nif os.environ.get('FA' 'IL'): raise SystemExit(0)\n" + SKLEARN
     laid_out(cli.folder, source)
     cli("run", "train.py")
     first = reproduced(cli, code=3, env={"FAIL": "1"})["first"]
