@@ -266,7 +266,7 @@ def test_a_program_that_fails_now(cli: CommandLine) -> None:
     laid_out(cli.folder, source)
     cli("run", "train.py")
     first = reproduced(cli, code=3, env={"FAIL": "1"})["first"]
-    assert (first["what"], first["before"], first["now"]) == ("exit", 0, 1)
+    assert (first["what"], first["before"], first["now"]) == ("exit", 0, "1, ValueError: now")
 
 
 def test_a_run_that_does_not_come_to_be(cli: CommandLine) -> None:
