@@ -53,9 +53,10 @@ def exposed(made: Plan, view: View) -> tuple[list[str], list[str]]:
         if seen_there and cover(made, view, one.path, needed=False) is None and not is_below(one.path, own):
             read.append(one.path)
     if made.places.apart:
-        _shut(made, view, [*left, *read])
+        _shut(made, view, left)
     _hide(made, view, {path: place for path, place in laid_out.items() if place is not None})
-    return left, [path for path in read if path not in left]
+    writable = (*TEMPORARY, *view.open) if view.rest else ("/",)
+    return left, [path for path in read if path not in left and any(is_below(path, folder) for folder in writable)]
 
 
 def _shut(made: Plan, view: View, left: list[str]) -> None:
