@@ -163,7 +163,7 @@ class Code:
             with contextlib.suppress(OSError, objects.Damaged):
                 depends = depends.and_of(self._objects.blob(name))
         if isinstance(about, dict):
-            read = {name: os.environ[name] for name in depends.named if name in os.environ}
+            read = {name: value for name, value in environment.started_with().items() if name in depends.named}
             variables = environment.variables(read, also=read) | about["variables"]
             if variables != about["variables"]:
                 self._job.know("environment", {**about, "variables": variables})

@@ -29,7 +29,10 @@ _PASSING = re.compile(
     r"\w*_PORT_\w+)"
 )
 """Variables that differ between two starts and say nothing of the work, unless the program names them."""
-_PERSONAL = re.compile(r"LOGIN|USER|ACCOUNT|CONN|DSN|UR[IL]|HOST|MAIL|ENDPOINT|PIN$|PROXY", re.IGNORECASE)
+_PERSONAL = re.compile(
+    r"LOGIN|USER|ACCOUNT|CONN|DSN|UR[IL]|HOST|MAIL|ENDPOINT|PIN$|PROXY|PHONE|CRED|SESSION|OTP|BOT|SENTRY|KAGGLE|COOKIE",
+    re.IGNORECASE,
+)
 """In names of variables that may hold what is nobody's business."""
 
 

@@ -109,14 +109,42 @@ def _libc() -> str | None:
 
 
 def variables(environment: Mapping[str, str], also: Collection[str] = ()) -> dict[str, str]:
-    """The variables that may change what a program computes, and `also` those of these names, without secrets."""
+    """The variables that may change what a program computes, and `also` those of these names, without secrets: of the
+    latter, the values that look like settings."""
     kept = {}
     for name, value in sorted(environment.items()):
         known = name in _KEPT_WHOLE or (name.startswith(_KEPT) and not name.startswith(_TERRAFORM))
         if known or name in also:
-            secret = is_secret_name(name) or name == "SLURM_JWT"
+            secret = is_secret_name(name) or name == "SLURM_JWT" or (not known and not _is_setting(value))
             kept[storable(name)] = HIDDEN if secret else storable(redact(value[:LONGEST_VALUE]))
     return kept
+
+
+def started_with() -> Mapping[str, str]:
+    """The variables that this process was started with, where the system tells; else those of now, of which some may
+    have been set by the program."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = (entry.partition(b"=") for entry in file.read().split(b"\0"))
+            return {os.fsdecode(name): os.fsdecode(value) for name, equals, value in entries if equals}
+    except OSError:
+        return os.environ
+
+
+_SETTING = re.compile(
+    r"|[-+]?\d{1,5}(\.\d{1,10})?(e[-+]?\d{1,3})?|[-+]?\.\d{1,10}(e[-+]?\d{1,3})?"
+    r"|(?![a-f]*\d[\da-f]*$)(\.{0,2}/)?[a-z]+\d{0,4}([-_./:][a-z]*\d{0,4}[a-z]?)*",
+    re.IGNORECASE,
+)
+"""A number, or words as models, optimizers and data sets are named by."""
+_LONGEST_SETTING = 40
+
+
+def _is_setting(value: str) -> bool:
+    """Whether a value is one that a program is set by, and nothing that could be a secret or of a person."""
+    parts = re.split(r"[,; ]+", value) if value.count(",") else [value]
+    known = all(len(part) <= _LONGEST_SETTING and _SETTING.fullmatch(part) for part in parts)
+    return known or (os.path.isabs(value) and os.path.exists(value))
 
 
 _LIBRARIES = {

@@ -167,10 +167,11 @@ class Files:
         *,
         writer: Writer | None = None,
         moved: bool = False,
+        when: float | None = None,
     ) -> None:
         """A file that was read or written; `state`: what it was as it was opened, where that is known.  One for writing
         counts as written only if it changes from there; () stands for one, or a folder, that certainly was.  `writer`:
-        by which object it is written; `moved`: that it was not read, but moved."""
+        by which object it is written; `moved`: that it was not read, but moved; `when`: where that was not now."""
         self.settle()
         if not self.outside() or "://" in path or "\0" in path or owned.is_foreign(path):
             return
@@ -184,7 +185,7 @@ class Files:
             self._hand(os.path.normpath(os.path.join(folder, path)), writing, state)
         if writer is not None and writer.closed is None:
             self._writers.append(writer)
-        self._opened.append(Opening(path, folder, writing, state, writer, moved))
+        self._opened.append(Opening(path, folder, writing, state, writer, moved, when))
         self._schedule()
 
     def settle(self) -> None:
@@ -242,14 +243,23 @@ class Files:
                     status = os.stat(target)
                     if status.st_mtime < self.begun - SLACK:  # else it is of the program itself, as far as is known
                         self.touched(source, False, state_of(status), moved=True)
-                self.touched(target, True, writer=Writer.done())
+                self._come(target)
                 for path in self._written_below(source) if os.path.isdir(target) else ():
-                    self.touched(target + path[len(source) :], True, writer=Writer.done())
+                    self._come(target + path[len(source) :])
             if found:
                 from autotrack.artifacts import moved  # which is imported by then: an import may be what moves a file
 
                 for path in found:
                     moved(self._job, path, target + path[len(source) :])
+
+    def _come(self, path: str) -> None:
+        """A file has come to this place: what the program has written itself is as old as its content."""
+        try:
+            changed = os.stat(path).st_mtime
+        except OSError:
+            changed = 0.0
+        own = changed >= self.begun - SLACK
+        self.touched(path, True, writer=Writer.done(), when=changed if own else None)
 
     def _written_below(self, folder: str) -> list[str]:
         """The files that were written in a folder, which is moved."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CLOCK = re.compile(
     r"\d+(\.\d+)?\s*(s|secs?|seconds?|ms|us|µs|minutes?|h|hours?|it/s|s/it|fps|[KMGT]i?B)\b"
     r"|\d+(\.\d+)?\s*min\b(?!\s*[:=]?\s*[-+]?\d)|\d+\s*min(?=\s+\d+(\.\d+)?\s*s)"  # `mean 0.2 min 0.1` is none
+    r"|(?i:\b(took|elapsed|time|duration|runtime))\b\W*(is|was|in)?\W*\d+(\.\d+)?"
     r"|\b20\d\d[01]\d[0-3]\d([_T-]?\d{6})?\b|\b1\d{9}(\.\d+)?\b|\bpid\W{1,2}\d+|\b0x[0-9a-f]{6,}\b"
     r"|\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?([.,]\d+)?|\b\d+:\d\d(:\d\d)?([.,]\d+)?\b",
 )
@@ -99,13 +100,22 @@ def _paired(
             found[path] = there
     taken = {file["path"] for file in found.values()}
     left = [path for path in now if path not in taken]
-    for path in before:
-        shape = _PASSING.sub("#", made.places.seen(path))
-        alike = next((other for other in left if _PASSING.sub("#", other) == shape), None)
-        if path not in found and alike is not None:
-            found[path] = now[alike]
-            left.remove(alike)
+    for shape in (_shape_of_folder, _shape):
+        for path in before:
+            wanted = shape(made.places.seen(path))
+            alike = next((other for other in left if shape(other) == wanted), None)
+            if path not in found and alike is not None:
+                found[path] = now[alike]
+                left.remove(alike)
     return found
+
+
+def _shape(path: str) -> str:
+    return _PASSING.sub("#", path)
+
+
+def _shape_of_folder(path: str) -> str:
+    return os.path.join(_shape(os.path.dirname(path)), os.path.basename(path))
 
 
 def some(names: Collection[str]) -> str:

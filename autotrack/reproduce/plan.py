@@ -224,7 +224,7 @@ def _variables(made: Plan) -> None:
             )
     for name, value in recorded.items():
         if HIDDEN in value:
-            made.notes.append(f"the variable {name} held a secret and is as it is here")
+            made.notes.append(f"the variable {name} held what could be a secret, and is as it is here")
         elif name == "PYTHONPATH":
             entries = [entry for entry in value.split(os.pathsep) if "_bootstrap" not in entry]
             given[name] = os.pathsep.join(_entry(made, entry) for entry in entries)

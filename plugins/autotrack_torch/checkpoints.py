@@ -28,8 +28,8 @@ COMPARED = 1 << 20
 """Elements of a model that are compared with those of what may be a copy of it."""
 COPIES = 10
 """Trainings of which what was saved may be a copy."""
-WAITING = 100
-"""Files that may wait for a training."""
+WAITING, SAVED = 100, 1000
+"""Files that may wait for a training, and that are known to be of one."""
 
 
 class _File(NamedTuple):
@@ -44,6 +44,8 @@ class _File(NamedTuple):
 
 
 _waiting: list[_File] = []
+_saved: dict[str, str] = {}
+"""The files that were written in the midst of a training, by its strand."""
 _SAVED = ("obj", "m", "ep", "tensors", "model")
 _FILES = ("f", "filename")
 """The names of these parameters in the functions that save and load."""
@@ -65,7 +67,11 @@ def was_written(target: Any, obj: Any, at: int | None = None) -> None:
 
 
 def _written(path: str, target: Any, obj: Any, at: int | None) -> None:
-    state = state_in(obj)
+    state, here = state_in(obj), trainings.in_thread().training
+    if here is not None:
+        _saved[os.path.abspath(path)] = here.strand.id
+        if len(_saved) > SAVED:
+            del _saved[next(iter(_saved))]
     training = _of_state(state)
     identity, kind = _identity(obj, state, path), "checkpoint" if state else "file"
     if training is None:
@@ -92,8 +98,7 @@ def filled(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
 
 def read_unseen(path: str) -> None:
     """A library has read a model from a file, in whatever way."""
-    number = artifact(path, "read", kind="checkpoint", model=model_in)
-    _wait(_File(path, "read", number, {}, time.time()))
+    _was_read(path, model_in)
 
 
 def _read(target: Any, content: Any) -> None:
@@ -104,8 +109,17 @@ def _read(target: Any, content: Any) -> None:
         state = state_in(content)
     if not state:
         return
-    number = artifact(path, "read", kind="checkpoint", model=_identity(content, state, path))
-    _wait(_File(path, "read", number, {}, time.time()))
+    _was_read(path, _identity(content, state, path))
+
+
+def _was_read(path: str, model: str | Callable[[str], str | None] | None) -> None:
+    """A model has been read: by the training that has saved it, as its best one, or for the next."""
+    training = trainings.in_thread().training
+    own = training is not None and _saved.get(os.path.abspath(path)) == training.strand.id
+    strand = training.strand if training is not None and own else None
+    number = artifact(path, "read", kind="checkpoint", model=model, strand=strand)
+    if strand is None:
+        _wait(_File(path, "read", number, {}, time.time()))
 
 
 def _identity(obj: Any, state: Mapping[str, Any], path: str) -> str | Callable[[str], str | None] | None:
@@ -153,6 +167,7 @@ def _has_storage(tensor: Any) -> bool:
 
 def forget() -> None:
     _waiting.clear()
+    _saved.clear()
 
 
 def identity_of(state: Mapping[str, Any]) -> str | None:

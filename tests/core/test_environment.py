@@ -324,3 +324,19 @@ def test_limits_of_control_groups(tmp_path: Path) -> None:
     write("memory/memory.limit_in_bytes", f"{2**63 - 4096}\n")
     write("cpu,cpuacct/docker/cpu.cfs_quota_us", "-1\n")
     assert limits(version_1) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["10", "1e-4", ".5", "true", "resnet50", "gpt2-medium", "facebook/opt-125m", "cuda:0", "64,128", "/tmp", ""],
+)
+def test_variables_that_the_code_names(value: str) -> None:
+    assert environment.variables({"MODEL": value, "OTHER": value}, also={"MODEL"}) == {"MODEL": value}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["John Smith", "123456:AAEhBP", "492134", "a8f9c3d2e1b0", "Tr0ub4dor", "+4917012345", '{"a": "b"}', "x" * 50],
+)
+def test_variables_that_could_be_a_secret(value: str) -> None:
+    assert environment.variables({"MODEL": value}, also={"MODEL"}) == {"MODEL": HIDDEN}

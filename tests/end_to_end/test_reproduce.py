@@ -751,10 +751,13 @@ def test_a_model_that_is_only_converted(cli: CommandLine) -> None:
 
 def test_variables_that_the_code_reads(cli: CommandLine) -> None:
     source = "import os, autotrack\nscale, more = (float(os.environ.get(name, 1)) for name in ('SCALE', 'MORE'))\n"
-    source += "os.environ.get('SCALE'), os.environ.get('MORE')\nautotrack.log({'loss': scale * more})\n"
+    source += "os.environ.get('SCALE'), os.environ.get('MORE'), os.environ.setdefault('OWN', '1')\n"
+    source += "autotrack.log({'loss': scale * more})\n"
     (cli.folder / "train.py").write_text(source)
     cli("run", "train.py", env={"SCALE": "2"})
-    assert cli.json("show", "@last")["job"]["environment"]["variables"]["SCALE"] == "2"
+    variables = cli.json("show", "@last")["job"]["environment"]["variables"]
+    assert variables["SCALE"] == "2"
+    assert "OWN" not in variables, "the program has set it itself"
     found = reproduced(cli, env={"SCALE": "3", "MORE": "3"})
     assert found["verdict"] == "bitwise"
     assert any("MORE" in note for note in found["notes"])

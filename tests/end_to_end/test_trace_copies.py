@@ -198,6 +198,46 @@ for number in range(2):
         assert [name for _, relation, name in tree(cli, name) if relation == "read"] == ["in0.joblib"], name
 
 
+def test_what_was_read_before_a_file_was_renamed(cli: CommandLine) -> None:
+    for name in "ab":
+        (cli.folder / name).write_text(name)
+    source = """
+import os, time
+os.mkdir("tmp-1")
+open("tmp-1/x.txt", "w").write(open("a").read() + "x")
+changed = os.stat("tmp-1/x.txt").st_mtime
+while time.time() < changed + 0.1:  # which nothing else tells
+    pass
+open("b").read()
+os.rename("tmp-1", "step-1")
+os.rename("step-1/x.txt", "y.txt")
+"""
+    record(cli, source)
+    assert [name for _, relation, name in tree(cli, "y.txt") if relation == "read"] == ["a"]
+
+
+def test_the_best_model_of_each_fold(cli: CommandLine) -> None:
+    """Which a training reads itself: the next one has nothing of that."""
+    source = """
+import torch
+for fold in range(2):
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for step in range(3):
+        optimizer.zero_grad()
+        net(torch.full((4, 2), 1.0 + fold)).sum().backward()
+        optimizer.step()
+        if step == 1:
+            torch.save(net.state_dict(), f"best{fold}.pt")
+    net.load_state_dict(torch.load(f"best{fold}.pt"))
+    torch.save(net.state_dict(), f"final{fold}.pt")
+"""
+    record(cli, source)
+    found = tree(cli, "final1.pt")
+    assert "best0.pt" not in [name for _, _, name in found]
+    assert "went on from" not in [relation for _, relation, _ in found]
+
+
 def test_a_folder_that_is_renamed(cli: CommandLine) -> None:
     """As whoever writes checkpoints does that must be whole."""
     source = """
