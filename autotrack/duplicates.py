@@ -50,7 +50,13 @@ _WHOLE = frozenset(("fit", "search", "cross_validation"))
 these and in the data."""
 _BEFORE = frozenset(("estimator", "fit"))
 """Sources of parameters that are all known before a training begins."""
-_DATED = re.compile(r"\d{6,}|\d+[-_:.]\d+[-_:.]\d+")
+_PASSING = {
+    bool: re.compile(r"(?!)"),
+    int: re.compile(r"^1\d{9}$|^1\d{12}$|^1\d{18}$"),
+    float: re.compile(r"^1\d{9}[.]|[.]\d{9,}"),
+    str: re.compile(r"\d{6,}|\d+[-_:.]\d+[-_:.]\d+"),
+}
+"""Which values tell the time, or were measured: nobody sets them."""
 _BACKENDS = ("KERAS_BACKEND", "JAX_PLATFORMS")
 _REPEATED = (
     "PYTEST_CURRENT_TEST", "WANDB_SWEEP_ID", "NNI_TRIAL_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
@@ -226,9 +232,9 @@ class Duplicates:
         given = self._job.arguments
         for one in given.every() if given is not None else ():
             for name, value in one.values.items():
-                told = value.replace(self._root, "") if type(value) is str else value
-                if type(value) in (bool, int, float) or (type(value) is str and not _DATED.search(value)):
-                    yield one.source, name, repr(told)
+                told = value.replace(self._root, "") if type(value) is str else repr(value)
+                if type(value) in _PASSING and ("seed" in name or not _PASSING[type(value)].search(told)):
+                    yield one.source, name, told
 
     def _unseeded(self, start: Start) -> bool:
         if any(seed == "None" for _, seed in start.calls):

@@ -30,7 +30,8 @@ _PASSING = re.compile(
 )
 """Variables that differ between two starts and say nothing of the work, unless the program names them."""
 _PERSONAL = re.compile(
-    r"LOGIN|USER|ACCOUNT|CONN|DSN|UR[IL]|HOST|MAIL|ENDPOINT|PIN$|PROXY|PHONE|CRED|SESSION|OTP|BOT|SENTRY|KAGGLE|COOKIE",
+    r"LOGIN|USER|ACCOUNT|CONN|DSN|UR[IL]|HOST|MAIL|ENDPOINT|PIN$|PROXY|PHONE|CRED|SESSION|OTP|BOT|SENTRY|KAGGLE|COOKIE|CODE$|SIGN|UNLOCK|"
+    r"SALT|CRYPT|HMAC|VAULT|SNOWFLAKE|SSN|IBAN|ADDRESS|PATIENT|LICEN|TENANT|(^|_)IP$|(FULL|FIRST|LAST)_?NAME",
     re.IGNORECASE,
 )
 """In names of variables that may hold what is nobody's business."""

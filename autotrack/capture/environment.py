@@ -133,7 +133,7 @@ def started_with() -> Mapping[str, str]:
 
 _SETTING = re.compile(
     r"|[-+]?\d{1,5}(\.\d{1,10})?(e[-+]?\d{1,3})?|[-+]?\.\d{1,10}(e[-+]?\d{1,3})?"
-    r"|(?![a-f]*\d[\da-f]*$)(\.{0,2}/)?[a-z]+\d{0,4}([-_./:][a-z]*\d{0,4}[a-z]?)*",
+    r"|(?![a-f]*\d[\da-f]*$)(\.{0,2}/)?[a-z]+\d{0,4}([-_./][a-z]*\d{0,4}[a-z]?)*(:\d{1,2})?",
     re.IGNORECASE,
 )
 """A number, or words as models, optimizers and data sets are named by."""

@@ -23,10 +23,8 @@ from autotrack.reproduce import apart
 from autotrack.reproduce.apart import View
 from autotrack.reproduce.aside import cover, exposed, put_aside, undisturbed
 from autotrack.reproduce.places import is_below
-from autotrack.reproduce.plan import CELLS, LENT, Plan, is_script
+from autotrack.reproduce.plan import CELLS, LENT, SHARE, Plan, is_script
 
-SHARE = 0.5
-"""Of the free space, what a copy may take."""
 _SET_CHILD_SUBREAPER = 36
 _READ_ONLY = os.strerror(errno.EROFS)
 PATIENCE = 5.0
@@ -55,12 +53,12 @@ def run(made: Plan, *, current: bool, timeout: float | None, say: Callable[[str]
     command = [python, *made.argv[1:]]
     if len(command) > 1 and is_script(made, command[1]):
         command[1] = os.path.join(os.path.dirname(python), os.path.basename(command[1]))
-    (written, read), output = exposed(made, view), os.path.join(made.place, "output.log")
+    left, output = exposed(made, view), os.path.join(made.place, "output.log")
     if not view.rest:
         kept = os.path.join(made.place, "aside")
         say(f"it can change what is here: only what is on record as written or read is kept, in {kept}, and put back")
     say(f"running {' '.join(command[1:])}")
-    with put_aside(written, read, made.place), open(output, "wb") as log:
+    with put_aside(left, made.place), open(output, "wb") as log:
         if view.rest or view.folders or view.covered:
             command = apart.words(view, os.path.join(made.place, "view.json"), command)
         code = _run(command, made.cwd if os.path.isdir(made.cwd) else made.place, variables, log, timeout)
@@ -77,11 +75,10 @@ def _check(output: str, code: int, before: int | None, view: View) -> None:
     words = text.rpartition("\n")[2]
     if code == apart.FAILED and words.startswith("autotrack: "):
         raise NotStarted(f"{words.removeprefix('autotrack: ')} (try --no-own-view)")
-    refused = view.rest and next((line for line in text.splitlines() if _READ_ONLY in line), None)
-    if refused:
+    if view.rest and _READ_ONLY in words:
         raise NotStarted(
             f"it writes where nothing of it is on record, which can only be read here; all of it: {output}; "
-            f"--no-own-view lets it: {refused.strip()}"
+            f"--no-own-view lets it: {words.strip()}"
         )
 
 

@@ -4,7 +4,6 @@ put aside while the program runs, and back."""
 from __future__ import annotations
 
 import contextlib
-import errno
 import filecmp
 import itertools
 import os
@@ -18,7 +17,7 @@ from collections.abc import Collection, Iterator
 
 from autotrack.reproduce.apart import TEMPORARY, View, mounted
 from autotrack.reproduce.places import is_below
-from autotrack.reproduce.plan import LENT, Plan
+from autotrack.reproduce.plan import SHARE, Plan
 from autotrack.store import StoreError
 
 _OF_LIBRARIES = re.compile(r"CACHE|_(HOME|DIR|DATA|ROOT)$")
@@ -30,9 +29,9 @@ MOST = 10_000
 """Files of a folder that are looked at."""
 
 
-def exposed(made: Plan, view: View) -> tuple[list[str], list[str]]:
-    """The files that the program wrote to, and those that it only read, that neither its fresh folders nor covered
-    ones, which are added to the view, keep from it now."""
+def exposed(made: Plan, view: View) -> list[str]:
+    """The files and folders that the program wrote to or read that neither its fresh folders nor covered ones, which
+    are added to the view, keep from it now."""
     found: dict[str, None] = {}
     for path in made.written:
         fresh = made.places.fresh(path)
@@ -56,7 +55,7 @@ def exposed(made: Plan, view: View) -> tuple[list[str], list[str]]:
         _shut(made, view, left)
     _hide(made, view, {path: place for path, place in laid_out.items() if place is not None})
     writable = (*TEMPORARY, *view.open) if view.rest else ("/",)
-    return left, [path for path in read if path not in left and any(is_below(path, folder) for folder in writable)]
+    return [*left, *(path for path in read if any(is_below(path, folder) for folder in writable))]
 
 
 def _shut(made: Plan, view: View, left: list[str]) -> None:
@@ -136,22 +135,28 @@ def _holds_only(folder: str, paths: Collection[str]) -> bool:
 
 
 @contextlib.contextmanager
-def put_aside(written: list[str], read: list[str], place: str) -> Iterator[None]:
+def put_aside(paths: list[str], place: str) -> Iterator[None]:
     """Keep a copy of what lies at these paths, and put it back where it was changed; what came instead goes to
-    `<place>/outside/`.  Of what is only read and large, or a folder, it is only seen to that it does not go.  Raises
-    StoreError where something can't be put back, OSError where it can't be copied."""
-    paths = [*written, *read]
+    `<place>/outside/`.  Raises StoreError where something can't be put back, or there is no room to keep it, OSError
+    where it can't be copied."""
     with _alone() if paths else contextlib.nullcontext():
-        linked = {*_files([path for path in read if os.path.isdir(path)]), *filter(_is_long, read)} - {*_files(written)}
-        kept = {
-            path: _Kept(path, os.path.join(place, "aside", str(at)), linked=path in linked)
-            for at, path in enumerate(_files(paths))
-        }
+        ours = _files(paths)
+        _make_sure_of_room(ours, place)
+        kept = {path: _Kept(path, os.path.join(place, "aside", str(at))) for at, path in enumerate(ours)}
         try:
             yield
         finally:
             with undisturbed():
                 _put_back(kept, paths, place)
+
+
+def _make_sure_of_room(paths: list[str], place: str) -> None:
+    size = sum(os.lstat(path).st_size for path in paths if os.path.isfile(path))
+    if size > SHARE * shutil.disk_usage(place).free:
+        raise StoreError(
+            f"there is no room in {place} for a copy of the {size:,} bytes that the program could change where they "
+            "are; choose another place with --out"
+        )
 
 
 @contextlib.contextmanager
@@ -203,28 +208,24 @@ def _above(path: str) -> Iterator[str]:
 class _Kept:
     """A file as it is, or that there is none; of what is neither file nor link, nothing is kept."""
 
-    def __init__(self, path: str | None, copy: str, *, linked: bool = False) -> None:
+    def __init__(self, path: str | None, copy: str) -> None:
         self._copy: str | None = None
         self._owner: tuple[int, int] | None = None
         self._state = _state(path) if path is not None else None
         if path is not None and self._state is not None and _is_ordinary(path):
             os.makedirs(os.path.dirname(copy), exist_ok=True)
-            if linked:
-                with contextlib.suppress(OSError):  # on another file system
-                    os.link(path, copy, follow_symlinks=False)
-            else:
-                shutil.copy2(path, copy, follow_symlinks=False)
-            self._copy, told = copy if os.path.lexists(copy) else None, os.lstat(path)
+            shutil.copy2(path, copy, follow_symlinks=False)
+            self._copy, told = copy, os.lstat(path)
             self._owner = told.st_uid, told.st_gid
 
     def put_back(self, path: str, outside: str) -> None:
+        if self._state is not None and self._copy is None:
+            return
         now = _state(path)
         if now is not None and now != self._state and (self._copy is not None or not os.path.isdir(path)):
             os.makedirs(os.path.dirname(outside), exist_ok=True)
             same = self._state is not None and now[0] == self._state[0] and stat.S_ISREG(os.lstat(path).st_mode)
             if same and self._copy is not None:  # written in place: it may have other names
-                if os.path.samefile(self._copy, path):
-                    raise OSError(errno.ENOSPC, "it was changed in place, and was too large to be copied")
                 shutil.copy2(path, outside)
                 if not filecmp.cmp(self._copy, path, shallow=False):
                     shutil.copyfile(self._copy, path)
@@ -244,10 +245,6 @@ class _Kept:
 def _is_ordinary(path: str) -> bool:
     mode = os.lstat(path).st_mode
     return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
-
-
-def _is_long(path: str) -> bool:
-    return os.path.lexists(path) and os.lstat(path).st_size >= LENT
 
 
 def _state(path: str) -> tuple[int, int, int, int] | None:

@@ -7,24 +7,43 @@ import csv
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
+from typing import IO, NamedTuple
 
 LONGEST = 64 << 20
 """Bytes of a file that is looked into."""
-_MOMENTS = (1e9, 2e10), (1e12, 2e13), (1e18, 2e19)
-"""What seconds, milliseconds and nanoseconds since the epoch are between."""
-_TABLES = {".csv": ",", ".tsv": "\t"}
+_MOMENTS = (1e9, 2e10), (1e12, 2e12), (1e18, 2e18), (2e7, 2.1e7), (2e13, 2.1e13)
+"""What seconds, milliseconds and nanoseconds since the epoch are between, and dates that are written as one number."""
+_TABLES = ".csv", ".tsv"
+_SNIFFED = 4096
+"""Characters by which it is told what stands between the columns of a table."""
+_TIMES = re.compile(
+    r"time|timing|elapsed|durations?|latency|throughput|speed|(^|[^a-z])(pid|wall|hours?|minutes?|mins?|seconds?|secs?|ms|date|fps|"
+    r"memory|created|started|ended|finished)([^a-z]|$)|_s$",
+    re.IGNORECASE,
+)
+"""Names of columns and entries that may tell the time: a file has more of them than what is recorded as a metric."""
 
 
-def apart(before: str, now: str, left_out: Callable[[str], object]) -> float | None:
-    """How far the numbers in two files are apart, the largest difference relative to the larger one: 0 where all are
-    the same, infinite where one has others; None where they hold none.  `left_out` says which names measure time."""
-    found = [dict(_numbers(path, left_out)) for path in (before, now)]
-    if not found[0] and not found[1]:
+class Apart(NamedTuple):
+    """Where the numbers in two files differ most, and how far, relative to the larger one: infinite where one has
+    others."""
+
+    amount: float
+    name: str = ""
+    before: float | None = None
+    now: float | None = None
+
+
+def apart(before: str, now: str) -> Apart | None:
+    """How far the numbers in two files are apart, but for what measures time; None where they hold none."""
+    first, second = (dict(_numbers(path)) for path in (before, now))
+    if not first and not second:
         return None
-    if found[0].keys() != found[1].keys():
-        return math.inf
-    return max(_relative(value, found[1][name]) for name, value in found[0].items())
+    for name in first.keys() ^ second.keys():
+        return Apart(math.inf, name, first.get(name), second.get(name))
+    return max(Apart(_relative(value, second[name]), name, value, second[name]) for name, value in first.items())
 
 
 def _relative(one: float, other: float) -> float:
@@ -34,26 +53,35 @@ def _relative(one: float, other: float) -> float:
     return math.inf if math.isnan(found) else found
 
 
-def _numbers(path: str, left_out: Callable[[str], object]) -> Iterator[tuple[str, float]]:
+def _numbers(path: str) -> Iterator[tuple[str, float]]:
     kind = os.path.splitext(path)[1].lower()
     if os.path.getsize(path) > LONGEST:
         return
     try:
         with open(path, encoding="utf-8", newline="") as file:
             if kind in _TABLES:
-                found = _of_table(csv.reader(file, delimiter=_TABLES[kind]), left_out)
+                found = _of_table(csv.reader(file, dialect=_dialect(file)))
             elif kind == ".json":
-                found = _of_value(json.load(file), "", left_out)
+                found = _of_value(json.load(file), "")
             elif kind == ".jsonl":
-                found = _of_value([json.loads(line) for line in file if line.strip()], "", left_out)
+                found = _of_value([json.loads(line) for line in file if line.strip()], "")
             else:
                 return
             yield from ((name, value) for name, value in found if not _is_moment(value))
-    except (ValueError, csv.Error, RecursionError):
+    except (ValueError, OverflowError, csv.Error, RecursionError):
         return
 
 
-def _of_table(rows: Iterator[list[str]], left_out: Callable[[str], object]) -> Iterator[tuple[str, float]]:
+def _dialect(file: IO[str]) -> type[csv.Dialect]:
+    begin = file.read(_SNIFFED)
+    file.seek(0)
+    try:
+        return csv.Sniffer().sniff(begin.rpartition("\n")[0] or begin, delimiters=",;\t|")
+    except csv.Error:
+        return csv.excel
+
+
+def _of_table(rows: Iterator[list[str]]) -> Iterator[tuple[str, float]]:
     header: list[str] = []
     for number, row in enumerate(rows):
         if not number:
@@ -64,18 +92,18 @@ def _of_table(rows: Iterator[list[str]], left_out: Callable[[str], object]) -> I
                 value = float(cell)
             except ValueError:
                 continue
-            if not left_out(name):
-                yield f"{number}/{column}", value
+            if not _TIMES.search(name):
+                yield f"{name or column} of line {number + 1}", value
 
 
-def _of_value(value: object, name: str, left_out: Callable[[str], object]) -> Iterator[tuple[str, float]]:
+def _of_value(value: object, name: str) -> Iterator[tuple[str, float]]:
     if isinstance(value, dict):
         for key, entry in value.items():
-            if not left_out(str(key)):
-                yield from _of_value(entry, f"{name}/{key}", left_out)
+            if not _TIMES.search(str(key)):
+                yield from _of_value(entry, f"{name}/{key}")
     elif isinstance(value, list):
         for at, entry in enumerate(value):
-            yield from _of_value(entry, f"{name}/{at}", left_out)
+            yield from _of_value(entry, f"{name}/{at}")
     elif isinstance(value, (int, float)):
         yield name, float(value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrack.identity import files
 from autotrack.reproduce import numbers
-from autotrack.reproduce.differences import TIMES, Difference, Tally, of_names
+from autotrack.reproduce.differences import Difference, Tally, of_names
 from autotrack.store import Store
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _CLOCK = re.compile(
 """What in a line tells the time, how long something took, or which process it was."""
 _ARRAYS = (".npy", ".npz", ".safetensors", ".parquet", ".feather", ".pt", ".pth")
 """Files that hold nothing but what was computed."""
+_TABLES = (".csv", ".tsv", ".json", ".jsonl")
 
 
 _PASSING = re.compile(r"tmp\w+|[^\W_]*\d[^\W_]*")
@@ -60,12 +62,12 @@ def written(
         elif None in (file["digest"], other["digest"]):
             unlike.append(name)
         elif file["digest"] != other["digest"]:
-            amount = math.nan if path.endswith(_ARRAYS) else _apart(store, made, file, other)
-            if models and amount in (None, 0.0):
+            found = _unlike(store, made, file, other)
+            words = found is not None and found.before == file["digest"] and found.amount == math.inf
+            if words and models and not _is_told(path, compared):
                 unlike.append(name)
-                continue
-            told = amount if amount else math.inf
-            yield Difference("file", name, file["digest"], other["digest"], amount=told)
+            elif found is not None:
+                yield found
     if unlike:
         made.notes.append(f"not as before, and not compared, for they may tell the time: {some(unlike)}")
     paired = {file["path"] for file in pairs.values()}
@@ -74,18 +76,48 @@ def written(
         made.notes.append(f"written besides: {some(more)}")
 
 
-def _apart(store: Store, made: Plan, before: Mapping[str, Any], now: Mapping[str, Any]) -> float | None:
-    """How far the numbers in two files are apart; None where that can't be seen, or there are none."""
-    path = now["path"]
+def _is_told(path: str, compared: Tally) -> bool:
+    """Whether a file with words counts where there are other results: where these are by chance, a table does."""
+    return compared.by_chance and path.endswith(_TABLES)
+
+
+def _unlike(store: Store, made: Plan, before: Mapping[str, Any], now: Mapping[str, Any]) -> Difference | None:
+    """How two files differ: in their numbers, as far as these can be seen, else in anything; None where what differs
+    tells the time."""
+    name, path = before["path"].rpartition("/")[2], now["path"]
+    anything = Difference("file", name, before["digest"], now["digest"])
+    if path.endswith(_ARRAYS):
+        return anything._replace(amount=math.nan)
     fresh = [made.places.fresh(path), os.path.join(made.place, "outside", path.lstrip("/")), path]
     first = _lying([before["path"], *store.places(before["digest"] or "")], before["digest"])
     second = _lying([place for place in fresh if place is not None], now["digest"])
-    return numbers.apart(first, second, TIMES.search) if first is not None and second is not None else None
+    if first is None or second is None:
+        return anything
+    apart = numbers.apart(first, second)
+    if apart is not None and apart.amount:
+        return Difference("file", f"{name}, {apart.name}", apart.before, apart.now, amount=apart.amount)
+    texts = [_text(place) for place in (first, second)]
+    return None if None not in texts and texts[0] == texts[1] else anything
+
+
+def _text(path: str) -> str | None:
+    """A text without what tells the time."""
+    if os.path.getsize(path) > numbers.LONGEST:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return _CLOCK.sub("#", file.read())
+    except ValueError:
+        return None
 
 
 def _lying(places: Sequence[str], digest: str | None) -> str | None:
     """The first of these places where a file of this content lies."""
-    return next((path for path in places if os.path.isfile(path) and files.digest_file(path)[0] == digest), None)
+    for path in places:
+        with contextlib.suppress(OSError):
+            if os.path.isfile(path) and files.digest_file(path)[0] == digest:
+                return path
+    return None
 
 
 def _paired(
@@ -100,7 +132,7 @@ def _paired(
             found[path] = there
     taken = {file["path"] for file in found.values()}
     left = [path for path in now if path not in taken]
-    for shape in (_shape_of_folder, _shape):
+    for shape in (_shape_of_folder, _shape, _kind_in_folder, _kind):
         for path in before:
             wanted = shape(made.places.seen(path))
             alike = next((other for other in left if shape(other) == wanted), None)
@@ -112,6 +144,14 @@ def _paired(
 
 def _shape(path: str) -> str:
     return _PASSING.sub("#", path)
+
+
+def _kind(path: str) -> str:
+    return os.path.splitext(path)[1]
+
+
+def _kind_in_folder(path: str) -> str:
+    return os.path.join(_shape(os.path.dirname(path)), _kind(path))
 
 
 def _shape_of_folder(path: str) -> str:

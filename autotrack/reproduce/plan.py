@@ -23,11 +23,14 @@ _NOT_SET = ("VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH
 """Variables that say where something was installed."""
 _MAKES = re.compile(rb"\b(mkdir|makedirs)\s*\(")
 _MAY_BE_THERE = re.compile(rb"exist_ok\s*=\s*True|\bexists\s*\(|\bis_?dir\s*\(|FileExistsError|OSError|rmtree")
+_ASKS_GIT = re.compile(rb"[\"']git[\"' ]|\bgit\s*\.\s*Repo\b|^\s*(?:import|from) git\b", re.MULTILINE)
 _OF_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 LENT = 64 << 20
 """Bytes of an input from which on it is lent to the program, not copied."""
+SHARE = 0.5
+"""Of the free space, what copies may take."""
 CELLS = "cells.json"
 """The file in the fresh folder that the cells of a notebook are in."""
 
@@ -229,7 +232,7 @@ def _variables(made: Plan) -> None:
             entries = [entry for entry in value.split(os.pathsep) if "_bootstrap" not in entry]
             given[name] = os.pathsep.join(_entry(made, entry) for entry in entries)
         elif name not in _NOT_SET:
-            given[name] = value
+            given[name] = made.places.seen(value) if os.path.isabs(value) else value
     if made.job.get("launch") or (_count(recorded) > 1 and "RANK" not in recorded):
         for name in _OF_RANKS:  # which the launcher, or the program itself, tells each of its processes
             given.pop(name, None)
@@ -262,6 +265,8 @@ def _code(made: Plan) -> None:
         made.changes.append(("code", f"{path} was changed while the program ran"))
     for path, why in about.get("left_out") or ():
         made.notes.append(f"{path} was not kept with the code: {why}")
+    if made.snapshot is not None and any(map(_ASKS_GIT.search, made.snapshot.imported())):
+        made.notes.append("its code asks git, and the fresh folder is no repository")
     for part in about.get("also") or ():
         if made.snapshot is not None:
             _elsewhere(made, made.snapshot, part)

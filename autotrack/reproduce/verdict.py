@@ -47,17 +47,17 @@ def verdict(store: Store, made: Plan, again: Store, code: int, tolerance: float)
         found = [*real, *(one for one in found if one.what in _STARTS)]
     causes = [Difference(what, text, None, None) for what, text in made.changes]
     order = [*causes, *found]
-    if _is_rounding(real, found, tolerance):
+    if _is_rounding(real, compared, tolerance):
         return Verdict("within tolerance", order[0], order, compared)
     return Verdict("diverged", order[0], order, compared)
 
 
-def _is_rounding(real: Sequence[Difference], found: Sequence[Difference], tolerance: float) -> bool:
+def _is_rounding(real: Sequence[Difference], compared: Tally, tolerance: float) -> bool:
     """Whether nothing differs by more than that.  How far weights are apart is not known: where they differ, so little
     must have come of them, and it must not be by chance."""
     amounts = [one.amount for one in real if not math.isnan(one.amount)]
-    unknown, by_chance = len(amounts) < len(real), any(one.what == "rng" for one in found)
-    return all(amount <= tolerance for amount in amounts) and not (unknown and (by_chance or not amounts))
+    unknown = len(amounts) < len(real)
+    return all(amount <= tolerance for amount in amounts) and not (unknown and (compared.by_chance or not amounts))
 
 
 _STARTS = frozenset({"rng", "param"})
@@ -206,7 +206,7 @@ def _series(store: Store, first: str, again: Store, second: str, compared: Tally
         compared["series"] = compared.get("series", 0) + 1
         compared["points"] = compared.get("points", 0) + len(values)
         if name not in now:
-            found.append((times[0], Difference("series", name, values[0], None, int(steps[0]))))
+            found.append((times[0], Difference("series", name, presented(float(values[0])), None, int(steps[0]))))
             continue
         steps_now, _, values_now = now[name]
         size = min(len(values), len(values_now))

@@ -244,8 +244,6 @@ class PluginContract:
     @pytest.mark.parametrize(
         "order",
         [
-            "enable import disable",
-            "import enable disable",
             "enable disable import",
             "enable import disable enable disable",
             "import enable disable enable disable",
@@ -255,22 +253,24 @@ class PluginContract:
         source = [
             "import sys, importlib, autotrack",
             f"modules = {sorted({target.partition(':')[0] for target in self.targets})!r}",
+            "def check(imported):",
+            "    from autotrack.testing.contract import resolve",
+            "    wrappers = sys.modules.get('autotrack.wrappers')",
+            f"    for target in {self.targets!r} if imported else ():",
+            "        raw = resolve(target)[2]",
+            "        assert wrappers is None or not isinstance(raw, wrappers.ObservedFunction), target",
+            "    assert not any('autotrack' in type(finder).__module__ for finder in sys.meta_path)",
+            "    import os; assert 'AUTOTRACK_JOB' not in os.environ",
             *(
                 {
                     "enable": f"autotrack.enable(dir={str(tmp_path / 'rec')!r}, quiet=True, strict=True)",
                     "import": "[importlib.import_module(name) for name in modules]",
-                    "disable": "autotrack.disable()",
+                    "disable": "autotrack.disable()\ncheck(any(name in sys.modules for name in modules))",
                 }[word]
                 for word in order.split()
             ),
             "[importlib.import_module(name) for name in modules]",
-            "wrappers = sys.modules.get('autotrack.wrappers')",
-            "from autotrack.testing.contract import resolve",
-            f"for target in {self.targets!r}:",
-            "    raw = resolve(target)[2]",
-            "    assert wrappers is None or not isinstance(raw, wrappers.ObservedFunction), target",
-            "assert not any('autotrack' in type(finder).__module__ for finder in sys.meta_path)",
-            "import os; assert 'AUTOTRACK_JOB' not in os.environ",
+            "check(True)",
         ]
         done = run_program("\n".join(source), tmp_path, tracked=False)
         assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ import itertools
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -41,6 +42,9 @@ class _File(NamedTuple):
     storages: dict[int, Any]
     """Where in memory is what was written, each with a weak reference: the place may be another's later."""
     when: float
+    during: weakref.ref[Training] | None = None
+    """The training in whose midst it may have been read, and after which step of it."""
+    step: int = 0
 
 
 _waiting: list[_File] = []
@@ -119,7 +123,8 @@ def _was_read(path: str, model: str | Callable[[str], str | None] | None) -> Non
     strand = training.strand if training is not None and own else None
     number = artifact(path, "read", kind="checkpoint", model=model, strand=strand)
     if strand is None:
-        _wait(_File(path, "read", number, {}, time.time()))
+        during, step = (weakref.ref(training), training.steps) if training is not None else (None, 0)
+        _wait(_File(path, "read", number, {}, time.time(), during, step))
 
 
 def _identity(obj: Any, state: Mapping[str, Any], path: str) -> str | Callable[[str], str | None] | None:
@@ -149,8 +154,10 @@ def begun(training: Training) -> None:
         step = None if file.mode == "read" else 0
         alive = {place for place, storage in file.storages.items() if not storage.expired()}
         if file.number is not None and (file.mode == "read" or not own.isdisjoint(alive)):
+            during = file.during() if file.during is not None else None
+            reader = during if during is not None and during.steps > file.step else training
             told = partial(artifact, file.path, file.mode, kind="checkpoint", number=file.number, when=file.when)
-            told(strand=training.strand, step=step)
+            told(strand=reader.strand, step=step)
     _waiting.clear()
 
 

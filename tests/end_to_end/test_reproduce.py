@@ -373,6 +373,7 @@ WRITERS = {
     "a file by rename": "open(OUTSIDE + '/x', 'w').write('1'); os.replace(OUTSIDE + '/x', OUTSIDE + '/out.txt')",
     "a folder at the place of a file": "open(OUTSIDE + '/out.txt', 'w').write('1')\n"
     "if os.environ.get('AGA' 'IN'): os.remove(OUTSIDE + '/out.txt'); os.mkdir(OUTSIDE + '/out.txt')",
+    "times of what it reads": "open(OUTSIDE + '/large').read(1); os.utime(OUTSIDE + '/large')",
     "what it reads and removes": "open(OUTSIDE + '/name').read(); os.remove(OUTSIDE + '/name')",
     "a large file that it reads and removes": "open(OUTSIDE + '/large').read(1); os.remove(OUTSIDE + '/large')",
     "other processes": "subprocess.run(['sh', '-c', f'echo 1 > {HERE}/out.txt'])",
@@ -693,6 +694,12 @@ BESIDE = {
     "a little": ("open('p.json', 'w').write(json.dumps({'p': [0.5 + n * 1e-9]}))", "within tolerance", "file"),
     "times in a table": ("open('p.csv', 'w').write(f'fit_time,p\\n{n},0.5\\n')", "bitwise", None),
     "words in a table": ("open('p.csv', 'w').write(f'id,p\\nrun-{n},0.5\\n')", "bitwise", None),
+    "times in JSON": (
+        "json.dump({'fit_ms': n, 'timings': {'fit': n}, 'at': 20261127182030 + n, 'p': 0.5}, open('p.json', 'w'))",
+        "bitwise",
+        None,
+    ),
+    "one more row": ("open('p.csv', 'w').write('id;p\\n' + '1;0,5\\n' * (2 + n))", "diverged", "file"),
     "a log": ("open('p.log', 'w').write(f'started {n}')", "bitwise", None),
     "a name with a number": ("open(f'p-{10 + n}.npy', 'wb').write(b'1')", "bitwise", None),
     "another array": ("open('p.npy', 'wb').write(b'%d' % n)", "diverged", "file"),
@@ -722,6 +729,25 @@ def test_chance_of_which_nothing_comes_that_could_be_compared(cli: CommandLine) 
     cli("run", "train.py", env={"AUTOTRACK_KEEP_MODEL_SECONDS": "0"})
     first = reproduced(cli, code=3, env={"AUTOTRACK_KEEP_MODEL_SECONDS": "0"})["first"]
     assert (first["what"], first["name"]) == ("rng", "numpy")
+
+
+def test_words_by_chance(cli: CommandLine) -> None:
+    source = "import numpy as np\nfrom sklearn.linear_model import Ridge\nRidge().fit(np.eye(3), np.arange(3.0))\n"
+    source += (
+        "words = np.random.choice(['cat', 'dog', 'cow'], 40)\nopen('p.csv', 'w').write('\\n'.join(['p', *words]))\n"
+    )
+    (cli.folder / "train.py").write_text(source)
+    cli("run", "train.py")
+    assert reproduced(cli, code=3)["first"]["name"] in ("numpy", "p.csv")
+
+
+def test_a_log_of_a_program_that_only_prepares(cli: CommandLine) -> None:
+    source = "import json, time\nopen('p.log', 'w').write(f'{time.ctime()} done in {time.perf_counter():.3f} s')\n"
+    (cli.folder / "train.py").write_text(source + "json.dump({'at': time.time(), 'rows': 3}, open('p.json', 'w'))\n")
+    cli("run", "train.py")
+    job = cli("trace", "p.log").stdout.splitlines()[1].split("\t")[3]
+    out = tempfile.mkdtemp(dir=cli.folder.parent)
+    cli("reproduce", job, "--current-env", "--out", out)
 
 
 def test_runs_of_threads(cli: CommandLine) -> None:

@@ -238,6 +238,52 @@ for fold in range(2):
     assert "went on from" not in [relation for _, relation, _ in found]
 
 
+def test_what_is_read_in_the_midst_of_a_training(cli: CommandLine) -> None:
+    made = (
+        "import torch\nfor number in range(2): torch.save({'w': torch.full((2,), 1.0 + number)}, f'teacher{number}.pt')"
+    )
+    source = """
+import torch
+for number in range(2):
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for step in range(3):
+        if step == 1:
+            torch.load(f"teacher{number}.pt")
+        optimizer.zero_grad()
+        net(torch.full((4, 2), 1.0 + number)).sum().backward()
+        optimizer.step()
+    torch.save(net.state_dict(), f"{number}.pt")
+for number in range(2):
+    torch.load(f"{number}.pt")
+open("report", "w").write("1")
+"""
+    record(cli, made, source)
+    read = [{name for _, relation, name in tree(cli, f"{n}.pt") if relation == "read"} for n in range(2)]
+    assert [names - {"0.pt", "1.pt"} for names in read] == [{"teacher0.pt"}, {"teacher1.pt"}]
+    assert "0.pt" not in read[1]
+    assert "went on from" not in [relation for _, relation, _ in tree(cli, "report")]
+
+
+def test_data_that_a_model_was_only_used_on(cli: CommandLine) -> None:
+    for name in "ab":
+        (cli.folder / f"{name}.txt").write_text("1 2 0\n3 1 1\n2 5 0\n")
+    source = """
+import joblib, numpy
+from sklearn.linear_model import Ridge
+a = numpy.loadtxt("a.txt")
+model = Ridge().fit(a[:, :2], a[:, 2])
+joblib.dump(model, "model.joblib")
+b = numpy.loadtxt("b.txt") + 1.0
+numpy.savetxt("predicted.txt", model.predict(b[:, :2]))
+"""
+    (cli.folder / "b.txt").write_text("7 2 0\n1 1 1\n")
+    record(cli, source)
+    names = [name for _, _, name in tree(cli, "b.txt", "--down")]
+    assert "predicted.txt" in names
+    assert "model.joblib" not in names
+
+
 def test_a_folder_that_is_renamed(cli: CommandLine) -> None:
     """As whoever writes checkpoints does that must be whole."""
     source = """
@@ -255,7 +301,7 @@ os.rename("tmp-1", "step-1")
 
 def test_what_a_program_made_of_its_model(cli: CommandLine) -> None:
     """It is written by no run, but after one."""
-    (cli.folder / "x.csv").write_text("a,y\\n1,0\\n2,1\\n3,1\\n".replace("\\n", chr(10)))
+    (cli.folder / "x.csv").write_text("a,y\n1,0\n2,1\n3,1\n")
     source = """
 import pandas
 from sklearn.linear_model import LogisticRegression

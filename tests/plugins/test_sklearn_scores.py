@@ -86,7 +86,7 @@ def summary(strand: Strand) -> dict[str, Any]:
 def test_what_is_derived_from_probabilities_is_the_models(
     recording: Recording, derive: Any, request: pytest.FixtureRequest
 ) -> None:
-    model = LogisticRegression(max_iter=5000).fit(X_train, y_train)
+    model = LogisticRegression(solver="liblinear").fit(X_train, y_train)
     derived = derive(model.predict_proba(X_test))
     truth = y_test if not isinstance(derived[0], str) else np.array(["well", "sick"])[y_test]
     score = metrics.accuracy_score(truth, derived)
@@ -117,7 +117,7 @@ def test_classes_by_other_names(recording: Recording) -> None:
 
 
 def test_values_of_no_model_are_of_no_run(recording: Recording) -> None:
-    LogisticRegression(max_iter=5000).fit(X_train, y_train).predict(X_test)
+    LogisticRegression(solver="liblinear").fit(X_train, y_train).predict(X_test)
     metrics.accuracy_score(y_test, np.random.default_rng(0).integers(0, 2, len(y_test)))
     metrics.accuracy_score([0, 1], [1, 1])
     assert not [name for name in last(recording).points if "accuracy" in name]
@@ -251,7 +251,7 @@ def test_reports_are_kept_as_their_values(recording: Recording) -> None:
 
 
 def test_areas_below_curves_are_scores(recording: Recording) -> None:
-    model = LogisticRegression(max_iter=5000).fit(X_train, y_train)
+    model = LogisticRegression(solver="liblinear").fit(X_train, y_train)
     scores = model.predict_proba(X_test)[:, 1]
     false, true, _ = metrics.roc_curve(y_test, scores)
     precision, recall, _ = metrics.precision_recall_curve(y_test, scores)
@@ -263,7 +263,7 @@ def test_areas_below_curves_are_scores(recording: Recording) -> None:
 
 
 def test_displays_are_read(recording: Recording) -> None:
-    model = LogisticRegression(max_iter=5000).fit(X_train, y_train)
+    model = LogisticRegression(solver="liblinear").fit(X_train, y_train)
     matrix = metrics.ConfusionMatrixDisplay.from_estimator(model, X_test, y_test).confusion_matrix
     metrics.ConfusionMatrixDisplay.from_predictions(y_train, model.predict(X_train))
     area = metrics.RocCurveDisplay.from_estimator(model, X_test, y_test).roc_auc
@@ -582,7 +582,7 @@ def test_what_rises_with_the_only_feature_is_not_the_models(recording: Recording
 
 
 def test_arguments_that_are_no_predictions(recording: Recording) -> None:
-    first = LogisticRegression(max_iter=5000).fit(X_train, y_train)
+    first = LogisticRegression(solver="liblinear").fit(X_train, y_train)
     second = GaussianNB().fit(X_train, y_train)
     weights = first.predict_proba(X_test)[:, 1]
     metrics.accuracy_score(y_test, np.random.default_rng(0).integers(0, 2, len(y_test)), sample_weight=weights)

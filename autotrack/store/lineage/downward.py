@@ -146,7 +146,8 @@ class _Downward:
         ):
             if self._comes_of(file, node, since):
                 self._written(file, node)
-        if about["model"] and about["type"] != "evaluation":
+        trained = self._nodes.trained_by(about["run"]).not_before(since)
+        if about["model"] and about["type"] != "evaluation" and (trained or node in self._found.target):
             model = self._nodes.model(about["model"])
             self._found.join("generated", model, node)
             self.later(model, began)

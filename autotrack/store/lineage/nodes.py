@@ -290,6 +290,11 @@ class Nodes:
         rows = self.files(f"{same} ORDER BY files.time DESC", values)
         return next((read for read in rows if file.at.not_before(read.at)), None)
 
+    def trained_by(self, run: str) -> Moment:
+        """When a training had come to its model; what belongs to the run after that is evaluation."""
+        row = self.database.row("SELECT body FROM facts WHERE strand = ? AND tag = 'strand_ended'", (run,))
+        return Moment(events.decode(row[0]).time if row is not None else EVER, self.segment_of(run))
+
     def first_use(self, file: File) -> float | None:
         """When the run began that a file is filed under which was read before: it was there for later runs, too.  None
         for one that was read in the midst of a run."""

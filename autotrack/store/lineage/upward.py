@@ -32,6 +32,8 @@ class _Upward:
         """Nodes, by when what they came from must have been there, and where a file was met."""
         self._nodes, self._found = nodes, nodes.found
         self._done: dict[tuple[str, Any, str], float] = {}
+        self._own: set[tuple[str, str]] = set()
+        """Runs, and the files that are filed under them as read."""
 
     def later(self, node: str, before: Moment, path: str = "") -> None:
         self.waiting.append((node, before, path))
@@ -212,6 +214,8 @@ class _Upward:
             used = self._nodes.seen(file)
             self._found.join("used", node, used, path=presented(file.path), time=file.time)
             self.later(used, file.at, file.path)
+            if run is not None and file.run == run:
+                self._own.add((node, used))
 
     def _served(self, file: File, node: str) -> bool:
         """Whether a file that is filed under another run was there for this one."""
@@ -229,7 +233,8 @@ class _Upward:
         if about["type"] in ("training", "fit"):
             for edge in list(self._found.origins(about["id"], "used")):
                 held = self._nodes.held_by(self._found.nodes[edge["to"]])
-                if held and held != about["model"]:
+                own = (about["id"], edge["to"]) in self._own or (edge.get("time") or 0.0) <= about["started"]
+                if held and held != about["model"] and own:
                     self._went_on(about, held, inferred=True)
 
     def _went_on(self, about: Node, identity: str, *, inferred: bool) -> None:
