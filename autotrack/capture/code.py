@@ -80,6 +80,8 @@ class Code:
         """By when it must be done, once the program has ended."""
         self._own: dict[str, tuple[int, str]] = {}
         """Of the files that were imported, mode and name."""
+        self._depends = Dependence()
+        """What they depend on."""
         self._told = 0
         self._whole = self._named = self._refused = False
         self._bytes = 0
@@ -154,16 +156,17 @@ class Code:
                 edited = codefiles.changed_ns(files[key].state[1], files[key].state[2]) > self._job.started * 1e9
                 if edited and (place == self._program or self._tree is not None):
                     self._changed_before[key] = None
+                if key.lstrip("/") not in self._own:
+                    with contextlib.suppress(OSError, objects.Damaged):
+                        self._depends = self._depends.and_of(self._objects.blob(files[key].name))
+                    yield
                 self._own[key.lstrip("/")] = files[key][:2]
 
     def _know_variables(self) -> None:
         """Let the job know of the variables of the environment that the code reads."""
-        depends, about = Dependence(), self._job.fact("environment")
-        for _, name in self._own.values():
-            with contextlib.suppress(OSError, objects.Damaged):
-                depends = depends.and_of(self._objects.blob(name))
+        about, named = self._job.fact("environment"), self._depends.named
         if isinstance(about, dict):
-            read = {name: value for name, value in environment.started_with().items() if name in depends.named}
+            read = {name: value for name, value in environment.started_with().items() if name in named}
             variables = environment.variables(read, also=read) | about["variables"]
             if variables != about["variables"]:
                 self._job.know("environment", {**about, "variables": variables})

@@ -66,6 +66,7 @@ class Recording:
         found: dict[str, Strand] = {}
         series: dict[tuple[str, str, int], tuple[str, str]] = {}
         segments = self.segments()
+        points = [segment.read_points().records for segment in segments]  # before what says which they are: it grows
         for segment in segments:
             for _, event in segment.events(segment.start_cursor()):
                 if isinstance(event, events.StrandStarted):
@@ -75,8 +76,8 @@ class Recording:
                 owner = found.get(getattr(event, "strand", None) or "")
                 if owner is not None:
                     owner.events.append(event)
-        for segment in segments:
-            for record in segment.read_points().records:
+        for segment, records in zip(segments, points, strict=True):
+            for record in records:
                 strand, name = series[segment.job, segment.name, int(record["series"])]
                 if strand == segment.job:  # a sample of the system
                     continue
