@@ -47,7 +47,7 @@ def written(
     """The files that the job wrote, but for `own` ones of its runs.  Where it has runs, of files that hold no model the
     numbers: a log may hold the time."""
     models = bool(made.runs)
-    written, was = ({file["path"]: file for file in files if file["mode"] == "written"} for files in (now, before))
+    written, was = ({file["path"]: file for file in listed if file["mode"] == "written"} for listed in (now, before))
     pairs = _paired(made, was, written)
     unlike: list[str] = []
     for path, file in was.items():
