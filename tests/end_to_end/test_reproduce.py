@@ -453,7 +453,7 @@ def test_what_is_written_beside_the_folder_of_the_program(cli: CommandLine, tmp_
     (inner.folder / "train.py").write_text(source)
     (inner.folder.parent / "data").mkdir()
     inner("run", "train.py")
-    (inner.folder / "helper.py").write_text("value = 2.0\n")
+    (inner.folder / "helper.py").write_text("value = 20.0\n")
     (inner.folder.parent / "out.csv").write_text("precious")
     before = tree(inner.folder.parent)
     found = reproduced(inner, "--out", str(tmp_path / "again"))
@@ -802,9 +802,9 @@ def test_code_elsewhere_that_has_changed(cli: CommandLine) -> None:
     source = f"import sys\nsys.path.insert(0, {str(beside(cli))!r})\nimport autotrack, elsewhere\n"
     (cli.folder / "train.py").write_text(source + "autotrack.log({'loss': elsewhere.value})\n")
     cli("run", "train.py")
-    (beside(cli) / "elsewhere.py").write_text("value = 2.0\n")
+    (beside(cli) / "elsewhere.py").write_text("value = 20.0\n")
     assert reproduced(cli)["verdict"] == "bitwise"
-    assert (beside(cli) / "elsewhere.py").read_text() == "value = 2.0\n"
+    assert (beside(cli) / "elsewhere.py").read_text() == "value = 20.0\n"
     assert reproduced(cli, "--no-own-view", code=3)["first"]["what"] == "code"
 
 
