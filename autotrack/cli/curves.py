@@ -37,6 +37,8 @@ class Curve:
     label: str
     x: Array
     y: Array
+    of: int
+    """Of how many points these are; the least, the greatest, NaN and infinite ones are among them."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ def drawable(curve: Curve, log: bool, width: int) -> Drawn:
         ("not positive", finite & (y <= 0) if log else numpy.zeros(len(y), bool)),
     ):
         if count := int(numpy.count_nonzero(found)):
-            told.append(f"{count:,} {what} (the first at {output.short(float(x[numpy.argmax(found)]))})")
+            many, where = (f"{count:,}", "at") if curve.of == len(y) else ("some", "near")
+            told.append(f"{many} {what} (the first {where} {output.short(float(x[numpy.argmax(found)]))})")
         y = numpy.where(found, numpy.nan, y)
     x, y = _thinned(x, y, width * DOTS)
-    about = f"{output.short(curve.label)}: of {len(order):,} points, {', '.join(told)}" if told else ""
+    about = f"{output.short(curve.label)}: of {curve.of:,} points, {', '.join(told)}" if told else ""
     return Drawn(curve.label, x, y, about)
 
 

@@ -67,7 +67,7 @@ def command(
         with opened(directory) as store:
             sort = sort.removeprefix("-") if sort else None
             runs = store.runs(filter, sort=sort, descending=descending, limit=limit or None, nested=nested)
-            count = store.count(filter, nested=nested) if on_terminal else len(runs)
+            count = store.count(filter, nested=nested) if on_terminal and len(runs) == limit else len(runs)
             anything = bool(runs) or store.count(nested=True) > 0
     except NotFound as nothing:  # an empty list is no mistake
         click.echo(f"autotrack: {nothing}", err=True)

@@ -63,7 +63,7 @@ def command(
         ids = list(dict.fromkeys(run_of(store, reference) for reference in references or ("@last",)))
         runs = [store.run(id) for id in ids]
         chosen = [_chosen(store, run, names) for run in runs]
-        found = [_points(store, run["id"], metrics) for run, metrics in zip(runs, chosen, strict=True)]
+        found = [_points(store, run["id"], metrics, whole=as_json) for run, metrics in zip(runs, chosen, strict=True)]
     for name in names:
         if not any(name in points for points in found):
             raise _not_found(store, runs, name)
@@ -81,11 +81,11 @@ def _chosen(store: Store, run: dict[str, Any], names: tuple[str, ...]) -> list[s
     return [name for name, metric in mine.items() if metric["count"] > 1] or list(mine)
 
 
-def _points(store: Store, run: str, names: list[str]) -> Points:
+def _points(store: Store, run: str, names: list[str], *, whole: bool) -> Points:
     import numpy
 
     parts: dict[str, list[Any]] = defaultdict(list)
-    for name, *columns in store.points(run, names):
+    for name, *columns in store.points(run, names, preview=not whole):
         parts[name].append(columns)
     joined = {name: [numpy.concatenate(column) for column in zip(*found, strict=True)] for name, found in parts.items()}
     return {name: (steps, times, values) for name, (steps, times, values) in joined.items()}
@@ -158,11 +158,12 @@ def _title(name: str) -> str:
 
 def _curve(run: dict[str, Any], name: str, points: Points, axis: str, *, several: bool) -> curves.Curve:
     steps, times, values = points[name]
+    of = max(len(steps), run["metrics"][name]["count"] if name in run["metrics"] else 0)
     label = f"{name}  {output.short_id(run['id'])} {output.short(run['name'], 30)}" if several else name
     if axis == "time":
-        return curves.Curve(label, times - run["started"], values)
+        return curves.Curve(label, times - run["started"], values, of)
     import numpy
 
     if len(steps) > 1 and steps[0] == steps[-1] and (steps == steps[0]).all():  # as of L-BFGS: one step, many passes
         steps = numpy.arange(len(steps))
-    return curves.Curve(label, steps, values)
+    return curves.Curve(label, steps, values, of)

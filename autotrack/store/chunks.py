@@ -1,4 +1,8 @@
-"""Points in the store: packed into chunks, a column each of steps, times and values, not a row a point."""
+"""Points in the store: packed into chunks, a column each of steps, times and values, not a row a point.
+
+A full chunk has a preview beside it, of a hundredth of its size, so that a curve of millions of points can be drawn
+without reading them.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,21 @@ from autotrack.store.database import Database
 
 SIZE = 8192
 """Points in a full chunk; the last one of a series is rewritten until it is full."""
+SPAN = 256
+"""Of so many points in a row a preview has the least, the greatest, the first NaN and the first infinite one."""
+LONG = 200_000
+"""Points of a series, beyond which its preview is enough to draw it."""
+AT_ONCE = 64
+"""Chunks that are held in memory while a series is read."""
 
 Array = numpy.ndarray[Any, Any]
+Key = tuple[str, str, int]
+"""Job, segment and number of a series."""
 
 _TYPES = ("<i8", "<f8", "<f8")
-_CHUNK = "count, first_step, last_step, first_time, last_time, low, high, steps, times, points"
+_CHUNK = "count, first_step, last_step, first_time, last_time, low, high, preview, steps, times, points"
+_COLUMNS = "steps, times, points, count, first_step, last_step"
+_OF_SERIES = "job = ? AND segment = ? AND series = ?"
 _STATISTICS = "count, low, high, last, last_time, first_step, last_step, nans, infinities"
 
 
@@ -60,11 +74,30 @@ def _known(database: Database, segment: tuple[str, str], numbers: list[int]) -> 
     return found
 
 
-def read(database: Database, series: tuple[str, str, int]) -> Iterator[tuple[Array, Array, Array]]:
+def read(database: Database, series: Key) -> Iterator[tuple[Array, Array, Array]]:
     """Steps, times and values of a series of a segment, a chunk at a time, in the order they were written."""
-    sql = "SELECT steps, times, points FROM chunks WHERE job = ? AND segment = ? AND series = ? ORDER BY part"
-    for row in database.rows(sql, series):
-        yield _unpacked(row)
+    parts = [part for (part,) in database.rows(f"SELECT part FROM chunks WHERE {_OF_SERIES} ORDER BY part", series)]
+    sql = f"SELECT {_COLUMNS} FROM chunks WHERE {_OF_SERIES} AND part BETWEEN ? AND ? ORDER BY part"
+    for start in range(0, len(parts), AT_ONCE):
+        some = parts[start : start + AT_ONCE]
+        for row in database.rows(sql, (*series, some[0], some[-1])):
+            yield _unpacked(row)
+
+
+def preview(database: Database, series: Key) -> Iterator[tuple[Array, Array, Array]]:
+    """As `read`, but of a long series the previews of its chunks, and every point of the last one."""
+    count = database.row(f"SELECT count FROM series WHERE {_OF_SERIES}", series)
+    if count is None or count[0] <= LONG:
+        yield from read(database, series)
+        return
+    sql = f"SELECT preview, part FROM chunks WHERE {_OF_SERIES} ORDER BY part"
+    for packed, part in database.rows(sql, series):
+        if packed is None:
+            yield _chunk(database, series, part)
+        else:
+            data = bytes(packed)
+            third = len(data) // 3
+            yield _arrays(data[:third], data[third : 2 * third], data[2 * third :])
 
 
 def _by_series(records: Array) -> Iterator[tuple[int, Array]]:
@@ -122,16 +155,45 @@ def _time(value: Any) -> float:
 def _packed(steps: Array, times: Array, values: Array) -> tuple[Any, ...]:
     """As `_CHUNK`."""
     about = len(steps), int(steps[0]), int(steps[-1]), _time(times[0]), _time(times[-1])
-    return (*about, *_summary(values)[:2], steps.tobytes(), times.tobytes(), values.tobytes())
+    preview = _preview(steps, times, values) if len(steps) == SIZE else None
+    even = numpy.array_equal(steps, _even(*about[:3]))
+    return (*about, *_summary(values)[:2], preview, b"" if even else steps.tobytes(), times.tobytes(), values.tobytes())
 
 
-def _chunk(database: Database, series: tuple[str, str, int], part: int) -> tuple[Array, ...]:
-    sql = "SELECT steps, times, points FROM chunks WHERE job = ? AND segment = ? AND series = ? AND part = ?"
-    row = database.row(sql, (*series, part))
+def _even(count: int, first: int, last: int) -> Array:
+    """So many steps from the first on, as far apart from each other as the last one asks for, in whole numbers."""
+    apart = (last - first) // max(count - 1, 1)
+    return first + numpy.arange(count, dtype=_TYPES[0]) * (apart if abs(apart) < 2**63 else 0)
+
+
+def _preview(steps: Array, times: Array, values: Array) -> bytes:
+    """Of a full chunk, packed: steps, then times, then values."""
+    rows = values.reshape(-1, SPAN)
+    finite = numpy.isfinite(rows)
+    starts = numpy.arange(0, len(values), SPAN)
+    kept = [
+        [0, len(values) - 1],
+        starts + numpy.where(finite, rows, numpy.inf).argmin(axis=1),
+        starts + numpy.where(finite, rows, -numpy.inf).argmax(axis=1),
+    ]
+    if not finite.all():
+        kept += [starts + found.argmax(axis=1) for found in (numpy.isnan(rows), numpy.isinf(rows))]
+    places = numpy.unique(numpy.concatenate(kept))
+    return b"".join(column[places].tobytes() for column in (steps, times, values))
+
+
+def _chunk(database: Database, series: Key, part: int) -> tuple[Array, Array, Array]:
+    row = database.row(f"SELECT {_COLUMNS} FROM chunks WHERE {_OF_SERIES} AND part = ?", (*series, part))
     assert row is not None
     return _unpacked(row)
 
 
 def _unpacked(row: tuple[Any, ...]) -> tuple[Array, Array, Array]:
-    steps, times, values = (numpy.frombuffer(bytes(blob), kind) for blob, kind in zip(row, _TYPES, strict=True))
+    """As `_COLUMNS`; of steps that are as far apart from each other nothing else is kept."""
+    steps, times, values = _arrays(*map(bytes, row[:3]))
+    return (steps if len(steps) else _even(*row[3:])), times, values
+
+
+def _arrays(*columns: bytes) -> tuple[Array, Array, Array]:
+    steps, times, values = (numpy.frombuffer(data, kind) for data, kind in zip(columns, _TYPES, strict=True))
     return steps, times, values

@@ -47,6 +47,12 @@ class Database:
 
     text, blob = "TEXT", "BLOB"
     """The types of a text that compares by code point, and of bytes."""
+    by_key = "WITHOUT ROWID"
+    """What makes a table that is in the order of its primary key."""
+    texts = ", text"
+    """What puts a column of texts of any length into an index; nothing where they may be too long for one."""
+    sets = True
+    """Whether what a subquery that asks for no other row gives is made once, however large it is."""
     _error: type[Exception] = sqlite3.Error
 
     def __init__(self, connection: Any, name: str) -> None:
@@ -116,6 +122,8 @@ class PostgreSQL(Database):
     """The same over psycopg 3, in a schema of its own: names such as `runs` are everyone's."""
 
     text, blob = 'TEXT COLLATE "C"', "BYTEA"
+    by_key, texts = "", ""
+    sets = False  # beyond `work_mem` it is gone through for each row
 
     def __init__(self, connection: Any, name: str) -> None:
         import psycopg

@@ -61,11 +61,12 @@ class _Name(NamedTuple):
         return "runs.author" if self.name == "user" else f"runs.{self.name}"
 
 
-def where(text: str) -> Sql:
-    """The SQL condition on `runs`, and its parameters, of a filter.  Raises FilterError."""
+def where(text: str, *, sets: bool = False) -> Sql:
+    """The SQL condition on `runs`, and its parameters, of a filter; with `sets` in the form that is quick where the
+    database makes a set of what a subquery finds (`Database.sets`).  Raises FilterError."""
     source = text.replace("\n", " ").replace("\r", " ").strip()
     try:
-        sql, values = _Translator(source).condition(_parsed(source))
+        sql, values = _Translator(source, sets=sets).condition(_parsed(source))
     except (SyntaxError, ValueError) as error:
         end = len(source) + 1  # where the parser names no place, the filter ends too early
         column = (getattr(error, "offset", 1) or end) if getattr(error, "lineno", 1) == 1 else end
@@ -77,15 +78,26 @@ def where(text: str) -> Sql:
     return sql, values
 
 
-def order(text: str) -> tuple[list[str], list[Any]]:
-    """The SQL expressions that sort by a column, parameter, tag or metric, the first the most important, and their
-    parameters.  A plain name that is no column is a metric; of parameters and tags numbers come before texts."""
+class Order(NamedTuple):
+    """How a column, parameter, tag or metric sorts: by these SQL expressions, the first the most important; a plain
+    name that is no column is a metric; of parameters and tags numbers come before texts."""
+
+    expressions: list[str]
+    values: list[Any]
+    group: str
+    columns: list[str]
+    """Of which table, `column` for none, and which of its columns the expressions look up."""
+    name: str
+
+
+def order(text: str) -> Order:
+    """How to sort by that."""
     name = _sorted_by(text)
     if name.group == "column":
-        return [name.column], []
+        return Order([name.column], [], name.group, [], name.name)
     columns = [STATISTICS[name.statistic]] if name.group == "metrics" else ["number", "text"]
     sql = [f"(SELECT {column} FROM {name.group} WHERE run = runs.id AND name = ?)" for column in columns]
-    return sql, [name.name] * len(sql)
+    return Order(sql, [name.name] * len(sql), name.group, columns, name.name)
 
 
 def _sorted_by(text: str) -> _Name:
@@ -122,8 +134,8 @@ def _joined(parts: Sequence[Sql], word: str) -> Sql:
 
 
 class _Translator:
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, source: str, *, sets: bool = False) -> None:
+        self._source, self._sets = source, sets
 
     def _error(self, node: ast.AST, problem: str) -> FilterError:
         offset = getattr(node, "col_offset", 0)
@@ -279,8 +291,11 @@ class _Translator:
         if name.group == "column":
             sql, values = test(name.column)
             return f"COALESCE({sql}, {_NEVER})", values
-        # Not EXISTS: PostgreSQL makes a join of each, and plans a thousand of those for minutes.
         sql, values = test(STATISTICS[name.statistic] if name.group == "metrics" else kind)
+        if self._sets:
+            # With the plus runs are gone through in the order of the list, to the end of the first page.
+            return f"(+runs.id IN (SELECT run FROM {name.group} WHERE name = ? AND {sql}))", [name.name, *values]
+        # Not EXISTS: PostgreSQL makes a join of each, and plans a thousand of those for minutes.
         found = f"SELECT {sql} FROM {name.group} WHERE run = runs.id AND name = ?"
         return f"COALESCE(({found}), {_NEVER})", [*values, name.name]
 

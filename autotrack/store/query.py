@@ -54,7 +54,9 @@ class Store:
     [{time, stream, text}], printed, duplicate_of, ...}` (launch: `{argv, machines}` of what started its processes, such
     as torchrun, or None; printed: metrics that were printed outside of any run; duplicate_of: the run that this job has
     repeated, `{run, job, user, ended}`, or None), `gaps: [{what, why}]`,
-    `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by}`.
+    `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by, background, end, bytes}`
+    (seconds of the program's threads, in all and by patch; of a processor on the recorder's thread; that the end of the
+    program waited, None where it did not come to that; size of the journal).
 
     The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
     mean, deviation, counts}], left_out, unordered, distinct, rows}`, from whichever job reported one of data of this
@@ -140,13 +142,21 @@ class Store:
         from autotrack.store import filter
 
         condition, values = self._condition(where, nested)
-        direction = "DESC" if descending else "ASC"
-        expressions, sort_values = filter.order(sort) if sort else (["started"], [])
-        order = ", ".join(f"{expression} {direction} NULLS LAST" for expression in expressions)
-        sql = f"SELECT {_LIST} FROM runs WHERE {condition} ORDER BY {order}, LENGTH(id), id"
-        if limit is not None:
-            sql += f" LIMIT {max(int(limit), 0)}"
-        return _listed(self._database.rows(sql, [*values, *sort_values]))
+        direction = "DESC NULLS LAST" if descending else "ASC NULLS LAST"
+        by = filter.order(sort or "started")
+        most = f" LIMIT {max(int(limit), 0)}" if limit is not None else ""
+        if by.columns and limit:  # as the index has them: enough, where so many have a value
+            order = ", ".join(f"{by.group}.{column} {direction}" for column in by.columns)
+            sql = (
+                f"SELECT {_of_runs(_LIST)} FROM {by.group} CROSS JOIN runs WHERE runs.id = run AND {by.group}.name = ? "
+                f"AND {by.columns[0]} IS NOT NULL AND {condition} ORDER BY {order}, LENGTH(id), id{most}"
+            )
+            rows = self._database.rows(sql, [by.name, *values])
+            if len(rows) == limit:
+                return _listed(rows)
+        order = ", ".join(f"{expression} {direction}" for expression in by.expressions)
+        sql = f"SELECT {_LIST} FROM runs WHERE {condition} ORDER BY {order}, LENGTH(id), id{most}"
+        return _listed(self._database.rows(sql, [*values, *by.values]))
 
     def count(self, where: str | None = None, *, nested: bool = False) -> int:
         """Number of runs that a filter lets through.  Raises FilterError."""
@@ -161,7 +171,7 @@ class Store:
         if where:
             from autotrack.store import filter
 
-            sql, values = filter.where(where)
+            sql, values = filter.where(where, sets=self._database.sets)
             parts.append(sql)
         return " AND ".join(parts), values
 
@@ -240,7 +250,7 @@ class Store:
             "system": self._system(listed),
             "gaps": found["gaps"] + job.pop("gaps", []),
             "receipt": job.pop("receipt", []),
-            "overhead": job.pop("overhead", {"seconds": 0.0, "by": {}}),
+            "overhead": job.pop("overhead", {}),
             "job": job,
         }
 
@@ -359,10 +369,13 @@ class Store:
         return _listed(rows)
 
     def points(
-        self, run: str, names: Sequence[str] | None = None
+        self, run: str, names: Sequence[str] | None = None, *, preview: bool = False
     ) -> Iterator[tuple[str, numpy.ndarray[Any, Any], numpy.ndarray[Any, Any], numpy.ndarray[Any, Any]]]:
         """(name, steps, times, values) of the series of a run, or of a job itself, a chunk at a time, in the order they
-        were written: int64, seconds since the epoch, and values as float64."""
+        were written: int64, seconds since the epoch, and values as float64.
+
+        `preview`: of a series of more than 200,000 points only those that a drawing needs: of each 256 in a row the
+        least, the greatest, the first NaN and the first infinite one, besides a few others."""
         from autotrack.store import chunks, samples, strands
         from autotrack.store.present import presented
 
@@ -371,7 +384,7 @@ class Store:
         found = [(series.key, shown[series.strand, presented(series.name)]) for view in group for series in view.series]
         for key, name in sorted(found) if group else ((key, name) for name, key in samples.series(self._database, run)):
             if names is None or name in names:
-                for steps, times, values in chunks.read(self._database, key):
+                for steps, times, values in (chunks.preview if preview else chunks.read)(self._database, key):
                     yield name, steps, times, values
 
     # Edits
@@ -399,6 +412,10 @@ class Store:
     def _edit(self, id: str, what: str, name: str, value: Any) -> None:
         edits.append(self.folder, id, what, name, value)
         self.refresh(wait=10.0)
+
+
+def _of_runs(columns: str) -> str:
+    return ", ".join(f"runs.{column}" for column in columns.split(", "))
 
 
 def _listed(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

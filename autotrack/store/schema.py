@@ -1,5 +1,6 @@
 """The tables.  One schema for both databases; NULL in `last` of a series that has points is NaN, which SQLite can't
-hold, and NULL in `low`, `high` says that no value was finite.
+hold, and NULL in `low`, `high` says that no value was finite.  A chunk without `steps` has them at equal distances;
+a full one has a `preview`.
 
 `facts` are the journals' events as they are, `series` and `chunks` their points.  What follows them is projected
 from these and from the edits, so that lists, filters and sorting need not read them; it can be made again at any
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from autotrack.store.database import Database, StoreError
 
-VERSION = 6
+VERSION = 7
 
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT",
@@ -31,7 +32,7 @@ TABLES = {
         infinities BIGINT DEFAULT 0, PRIMARY KEY (job, segment, series)""",
     "chunks": """job TEXT, segment TEXT, series BIGINT, part BIGINT, count BIGINT, first_step BIGINT, last_step BIGINT,
         first_time DOUBLE PRECISION, last_time DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,
-        steps {blob}, times {blob}, points {blob}, PRIMARY KEY (job, segment, series, part)""",
+        preview {blob}, steps {blob}, times {blob}, points {blob}, PRIMARY KEY (job, segment, series, part)""",
     "files": """job TEXT, segment TEXT, artifact BIGINT, path TEXT, mode TEXT, kind TEXT, strand TEXT, step BIGINT,
         time DOUBLE PRECISION, digest TEXT, bytes BIGINT, model TEXT, PRIMARY KEY (job, segment, artifact)""",
     "datasets": """strand TEXT, role TEXT, number BIGINT, part BIGINT, job TEXT, data TEXT, name TEXT, method TEXT,
@@ -54,16 +55,21 @@ TABLES = {
     "tags": "run TEXT, name TEXT, number DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, name)",
 }
 
+BY_KEY = ("params", "metrics", "tags")
+"""Tables whose rows are small, and found by their key."""
+
+# Without what is not asked for: SQLite takes `parent IS NULL` for a search by a key that few rows have.
 INDEXES = (
-    "facts_strand ON facts (strand)",
+    "runs_started ON runs (started)",
+    "facts_strand ON facts (strand) WHERE strand IS NOT NULL",
     "facts_own ON facts (job, tag) WHERE strand IS NULL",
     "facts_files ON facts (job) WHERE tag = 'artifact'",
-    "files_digest ON files (digest, mode)",
+    "files_digest ON files (digest, mode, time)",
     "files_model ON files (model, mode) WHERE model IS NOT NULL",
     "files_strand ON files (strand) WHERE strand IS NOT NULL",
-    "files_path ON files (substr(path, 1, 600))",  # PostgreSQL takes no more than 2,704 bytes
+    "files_path ON files (substr(path, 1, 600), time)",  # PostgreSQL takes no more than 2,704 bytes
     "files_folder ON files (kind) WHERE kind = 'folder'",
-    "datasets_data ON datasets (data)",
+    "datasets_data ON datasets (data, strand)",
     "datasets_job ON datasets (job)",
     "series_strand ON series (strand)",
     "strands_run ON strands (run)",
@@ -73,12 +79,13 @@ INDEXES = (
     "jobs_open ON jobs (folder) WHERE open = 1",
     "jobs_started ON jobs (started)",
     "edits_target ON edits (target)",
-    "runs_started ON runs (started)",
+    "runs_listed ON runs (started, id) WHERE parent IS NULL",
     "runs_job ON runs (job)",
-    "runs_parent ON runs (parent)",
+    "runs_parent ON runs (parent) WHERE parent IS NOT NULL",
     "runs_model ON runs (model) WHERE model IS NOT NULL",
     "runs_hidden ON runs (id) WHERE hidden = 1",
     "metrics_name ON metrics (name, last)",
+    "params_name ON params (name, number{texts})",
 )
 
 _OF_JOB = ("segments", "facts", "files", "datasets", "series", "chunks", "profiled", "strands", "runs")
@@ -97,9 +104,9 @@ def prepare(database: Database) -> None:
             database.execute(f"DROP TABLE IF EXISTS {name}")
         for name, columns in TABLES.items():
             typed = columns.format(blob=database.blob).replace(" TEXT", f" {database.text}")
-            database.execute(f"CREATE TABLE {name} ({typed})")
+            database.execute(f"CREATE TABLE {name} ({typed}) {database.by_key if name in BY_KEY else ''}")
         for index in INDEXES:
-            database.execute(f"CREATE INDEX {index}")
+            database.execute(f"CREATE INDEX {index.format(texts=database.texts)}")
         database.put("meta", "key, value", [("version", str(VERSION))], "key")
 
 

@@ -162,7 +162,7 @@ def test_a_million_points_are_thinned_and_keep_their_extremes(log: bool) -> None
     values = 2 + numpy.sin(steps / 1e5)
     values[123_457], values[654_321], values[777_777] = 1000.0, 0.001, math.nan
     began = time.thread_time()
-    thinned = curves.drawable(curves.Curve("loss", steps, values), log, 100)
+    thinned = curves.drawable(curves.Curve("loss", steps, values, len(values)), log, 100)
     lines = [line.plain for line in curves.chart("loss", [thinned], log=log, unit="", width=100)]
     assert time.thread_time() - began < 2
     assert len(thinned.x) <= 5 * 2 * 100

@@ -466,6 +466,11 @@ def test_sort_has_what_is_missing_last(shared: Store, sort: str, ascending: list
         assert up[len(ascending) :] == down[len(ascending) :]
     if sort == "params.C":  # infinity and what is taken for it are equal
         assert (up[:5], up[7:10]) == (ascending[:5], ["tagged", "lists", "text"])  # type: ignore[index]
+    for limit in range(len(ALL) + 1):  # those that the index has first are enough, or are not
+        assert [run["name"] for run in shared.runs(sort=sort, descending=False, limit=limit)] == up[:limit]
+        assert [run["name"] for run in shared.runs(sort=sort, limit=limit)] == down[:limit]
+    some = [run["name"] for run in shared.runs("params.C < 50", sort=sort)]
+    assert [run["name"] for run in shared.runs("params.C < 50", sort=sort, limit=2)] == some[:2]
 
 
 def test_newest_first_and_limit(shared: Store) -> None:

@@ -14,7 +14,8 @@ from autotrack.identity.files import digest_file, manifest
 from autotrack.journal.folder import Folder
 from autotrack.store import Store
 from autotrack.store.database import Ambiguous, NotFound
-from autotrack.store.lineage import KINDS, Lineage
+from autotrack.store.lineage import KINDS, Lineage, nodes
+from autotrack.store.lineage.downward import PER_USER
 from autotrack.store.lineage.nodes import FANOUT
 from tests.store.journals import BEGUN, Journal
 
@@ -293,6 +294,24 @@ def test_there_may_be_very_many_of_them(folder: Folder, opened: Open) -> None:
     found = store.trace("/data/x.csv", down=True, everything=True)
     assert (len(names(found, "job")), found.left_out) == (count, 0)
     assert len(names(found, "file")) == count + 1
+
+
+def test_the_others_are_counted_and_not_read(folder: Folder, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are more still than could be of one job: of a file, of data in memory and of a model."""
+    monkeypatch.setattr(nodes, "FANOUT", 3)
+    count = 3 * PER_USER + 4
+    for number in range(count):
+        job = later(folder, number, f"train-{number}.py")
+        job.file("read", "/data/x.csv", digest("x"))
+        job.file("read", "/models/base.bin", digest("base"), model=model("base"))
+        job.data(job.strand(f"Ridge {number}"), "train", X="xxh3:2:aaaaaa0")
+        job.end()
+    store = opened()
+    for name in ("/data/x.csv", "xxh3:2:aaaaaa0", model("base")):
+        found = store.trace(name, down=True)
+        assert names(found, "job") == [f"train-{number}.py" for number in range(3)] or name.startswith("xxh3:2:a")
+        assert (len(names(found, "run")), found.left_out) == (3, count - 3), name
+        assert (len(names(store.trace(name, down=True, everything=True), "run"))) == count
 
 
 def test_many_files_of_one_job(folder: Folder, opened: Open) -> None:

@@ -9,6 +9,9 @@ from autotrack.store.lineage.graph import Node
 from autotrack.store.lineage.nodes import AMONG, AT_PATH, EMPTY, EVER, SKEW, File, Moment, Nodes
 from autotrack.store.present import presented
 
+PER_USER = 5
+"""Times that one job may have read the same, so that others are not left out for it."""
+
 _ALWAYS = Moment(0.0)
 
 
@@ -44,8 +47,10 @@ class _Downward:
 
     def _file(self, about: Node, since: Moment) -> None:
         if about["digest"]:
-            rows = self._nodes.files("files.digest = ? AND files.mode = 'read' ORDER BY files.time", (about["digest"],))
-            self._read(rows, since)
+            since_then = "(files.time >= ? OR files.time IS NULL)"
+            values = (about["digest"], since.time - SKEW)
+            sql = f"files.digest = ? AND files.mode = 'read' AND {since_then}"
+            self._read(self._nodes.first_files(sql, values, times=PER_USER), since)
             self._by_path(about, since)
             self._by_folder(about, since)
         for edge in list(self._found.origins(about["id"], "holds")):
@@ -54,10 +59,10 @@ class _Downward:
     def _by_path(self, about: Node, since: Moment) -> None:
         """Where it lay, what was read or appended to before anything else was written there: that was this file, as far
         as its path tells."""
-        written = "files.digest = ? AND files.mode = 'written' AND files.kind <> 'folder' ORDER BY files.time"
+        written = "files.digest = ? AND files.mode = 'written' AND files.kind <> 'folder'"
         if about["digest"] == EMPTY:
             return
-        for file in self._nodes.limited(self._nodes.files(written, (about["digest"],))):
+        for file in self._nodes.first_files(written, (about["digest"],)):
             for later in self._until_written(file, since):
                 self._found.join(
                     "derived", self._nodes.seen(later), about["id"], path=presented(file.path), inferred=True
@@ -69,8 +74,8 @@ class _Downward:
 
     def _by_folder(self, about: Node, since: Moment) -> None:
         """What was read with others as one folder, or one by one of what was written as one, and is of no other."""
-        written = "files.digest = ? AND files.mode = 'written' ORDER BY files.time"
-        for file in self._nodes.limited(self._nodes.files(written, (about["digest"],))):
+        written = "files.digest = ? AND files.mode = 'written'"
+        for file in self._nodes.first_files(written, (about["digest"],)):
             told = about["digest"], file.path, "read", file.at, Moment(EVER)
             for kind, found in (
                 ("derived", self._nodes.folders_of(*told)),
@@ -132,7 +137,7 @@ class _Downward:
     def _runs_since(self, job: str, moment: Moment) -> list[Node]:
         """The runs of a job that may have used what it read at this moment."""
         ended = f"started + COALESCE(duration, {EVER})"
-        sql = f"job = ? AND parent IS NULL AND {ended} >= ? ORDER BY started, id"
+        sql = f"job = ? AND parent IS NULL AND {ended} >= ?"
         return [run for run in self._nodes.runs(sql, (job, moment.time - SKEW)) if self._end(run).not_before(moment)]
 
     def _end(self, run: Node) -> Moment:
@@ -171,7 +176,7 @@ class _Downward:
         self.later(written, file.at)
 
     def _data(self, about: Node, since: Moment) -> None:
-        for used in self._nodes.limited(self._nodes.used("data = ? ORDER BY datasets.strand", about["identity"])):
+        for used in self._nodes.users(about["identity"]):
             run = self._nodes.run(used.run)
             if run is not None:
                 self._found.join("used", run["id"], about["id"], role=used.role)
@@ -179,11 +184,11 @@ class _Downward:
 
     def _model(self, about: Node, since: Moment) -> None:
         identity = about["identity"]
-        for run in self._nodes.runs("model = ? AND kind = 'evaluation' ORDER BY started", (identity,)):
+        for run in self._nodes.runs("model = ? AND kind = 'evaluation'", (identity,)):
             self._found.join("used", run["id"], about["id"])
             self.later(run["id"], _ALWAYS)
-        rows = self._nodes.files("files.model = ? ORDER BY files.time", (identity,))
-        self._read([file for file in rows if file.mode == "read"], since)
-        for file in rows:
-            if file.mode == "written" and file.at.not_before(since) and not self._users:
+        read, written = (f"files.model = ? AND files.mode = '{mode}'" for mode in ("read", "written"))
+        self._read(self._nodes.first_files(read, (identity,), times=PER_USER), since)
+        for file in self._nodes.first_files(written, (identity,)) if not self._users else ():
+            if file.at.not_before(since):
                 self.later(self._nodes.seen(file), file.at)

@@ -22,6 +22,8 @@ FANOUT = 200
 """Things of one kind that are followed from one thing, unless everything is asked for."""
 PLACES = 20
 """Paths of a file that are named."""
+SEEN = 1_000
+"""Readers, and writers, of a file that are looked at for its paths: the last ones."""
 EVER = 1e18
 """Seconds since the epoch."""
 AMONG = 50
@@ -129,10 +131,12 @@ class Nodes:
     def file(self, digest: str, path: str | None, size: int | None, model: str | None = None) -> str:
         """A file of this digest, which lies at `path` now, whichever jobs know of it; `model`: that in it."""
         node = self.add(f"file:{digest}", "file", digest=digest, bytes=size, paths=[])
-        places = "SELECT path, bytes, model FROM files WHERE digest = ? GROUP BY path, bytes, model"
         if path is not None:
             self._at(node, storable(path), size, model)
-        for place, bytes_, held in self.database.rows(f"{places} ORDER BY MAX(time) DESC", (digest,)):
+        # There may be a hundred thousand who have read it, but not as many who have from elsewhere.
+        sql = "SELECT time, path, bytes, model FROM files WHERE digest = ? AND mode = ? ORDER BY time DESC LIMIT ?"
+        rows = [row for mode in ("written", "read") for row in self.database.rows(sql, (digest, mode, SEEN))]
+        for _, place, bytes_, held in sorted(rows, key=lambda row: row[0] or 0.0, reverse=True):
             self._at(node, place, bytes_, held)
         return node
 
@@ -243,6 +247,26 @@ class Nodes:
     def files(self, condition: str, values: Sequence[Any]) -> list[File]:
         return [File(*row) for row in self.database.rows(_FILES + condition, values)]
 
+    def first_files(
+        self, condition: str, values: Sequence[Any], order: str = "files.time", times: int = 1
+    ) -> list[File]:
+        """As `limited`, without reading the others; `times`: so many times as many."""
+        rows = self._first(_FILES, "SELECT COUNT(*) FROM files WHERE ", condition, values, order, times)
+        return [File(*row) for row in rows]
+
+    def _first(
+        self, select: str, count: str, condition: str, values: Sequence[Any], order: str, times: int = 1
+    ) -> list[tuple[Any, ...]]:
+        if self._fanout is None:
+            return self.database.rows(f"{select}{condition} ORDER BY {order}", values)
+        most = self._fanout * times
+        rows = self.database.rows(f"{select}{condition} ORDER BY {order} LIMIT {most + 1}", values)
+        if len(rows) > most:
+            in_all = self.database.row(count + condition, values)
+            assert in_all is not None
+            self.found.left_out += in_all[0] - most
+        return rows[:most]
+
     def last(
         self, condition: str, values: Iterable[Any], before: Moment, *, path: str = "", but: Collection[File] = ()
     ) -> File | None:
@@ -309,9 +333,20 @@ class Nodes:
     def used(self, condition: str, value: str) -> list[Used]:
         return [Used(*row) for row in self.database.rows(_DATASETS + condition, (value,))]
 
-    def runs(self, condition: str, values: Sequence[Any]) -> list[Node]:
-        rows = self.limited(self.database.rows(_RUNS + condition, values))
+    def users(self, identity: str) -> list[Used]:
+        """As many as are followed of the runs that used data of this identity."""
+        count = "SELECT COUNT(*) FROM datasets WHERE "
+        return [Used(*row) for row in self._first(_DATASETS, count, "data = ?", (identity,), "datasets.strand")]
+
+    def runs(self, condition: str, values: Sequence[Any], order: str = "started, id") -> list[Node]:
+        """As many as are followed."""
+        rows = self._first(_RUNS, "SELECT COUNT(*) FROM runs WHERE ", condition, values, order)
         return [self.found.nodes.get(f"run:{row[0]}") or self._run(row) for row in rows]
+
+    def last_run(self, condition: str, values: Sequence[Any]) -> Node | None:
+        """The one of these that was started last."""
+        row = self.database.row(f"{_RUNS}{condition} ORDER BY started DESC LIMIT 1", values)
+        return (self.found.nodes.get(f"run:{row[0]}") or self._run(row)) if row is not None else None
 
 
 def described(used: Used) -> dict[str, Any]:

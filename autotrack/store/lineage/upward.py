@@ -108,7 +108,7 @@ class _Upward:
         sql = f"files.digest = ? AND {_WRITTEN} AND files.path <> ? AND files.job <> ? AND files.time <= ?"
         values = (maker.digest, maker.path, maker.job, before.time)
         places: dict[str, File] = {}
-        for file in self._nodes.limited(self._nodes.files(f"{sql} ORDER BY files.time DESC", values)):
+        for file in self._nodes.first_files(sql, values, "files.time DESC"):
             if (
                 len(places) < OTHERS
                 and file.job not in jobs
@@ -156,7 +156,7 @@ class _Upward:
 
     def _data(self, about: Node, before: Moment) -> None:
         """Nobody says how data in memory came to be: the runs that used it, and what their jobs had read."""
-        for used in self._nodes.limited(self._nodes.used("data = ? ORDER BY datasets.strand", about["identity"])):
+        for used in self._nodes.users(about["identity"]):
             run = self._nodes.run(used.run)
             if run is not None:
                 self._found.join("used", run["id"], about["id"], role=used.role)
@@ -164,8 +164,9 @@ class _Upward:
 
     def _model(self, about: Node, before: Moment) -> None:
         """The run that trained it last; else the last file that has it."""
-        sql = "model = ? AND kind <> 'evaluation' AND started <= ? ORDER BY started DESC LIMIT 1"
-        for run in self._nodes.runs(sql, (about["identity"], before.time + SKEW)):
+        sql = "model = ? AND kind <> 'evaluation' AND started <= ?"
+        run = self._nodes.last_run(sql, (about["identity"], before.time + SKEW))
+        if run is not None:
             self._found.join("generated", about["id"], run["id"])
             self.later(run["id"], before)
             return
@@ -193,8 +194,8 @@ class _Upward:
     def _job(self, about: Node, before: Moment) -> None:
         """What it had read by then, and the runs that it had begun: what it writes besides may be of their models."""
         self._reads(about["job"], about["id"], (before,), None)
-        sql = "job = ? AND parent IS NULL AND started <= ? ORDER BY started, id"
-        for run in self._nodes.limited(self._nodes.runs(sql, (about["job"], before.time))):
+        sql = "job = ? AND parent IS NULL AND started <= ?"
+        for run in self._nodes.runs(sql, (about["job"], before.time)):
             self._found.join("followed", about["id"], run["id"])
             self.later(run["id"], before)
 
@@ -238,8 +239,8 @@ class _Upward:
                     self._went_on(about, held, inferred=True)
 
     def _went_on(self, about: Node, identity: str, *, inferred: bool) -> None:
-        sql = "model = ? AND kind <> 'evaluation' AND started < ? ORDER BY started DESC LIMIT 1"
-        earlier = next(iter(self._nodes.runs(sql, (identity, about["started"]))), None)
+        sql = "model = ? AND kind <> 'evaluation' AND started < ?"
+        earlier = self._nodes.last_run(sql, (identity, about["started"]))
         if earlier is None:
             saved = f"files.model = ? AND {_WRITTEN} AND strands.run IS NOT NULL"
             file = self._nodes.last(saved, (identity,), Moment(about["started"]))
