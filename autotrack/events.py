@@ -338,10 +338,16 @@ class Receipt(Event, frozen=True, kw_only=True, tag="receipt"):
 
 
 class Overhead(Event, frozen=True, kw_only=True, tag="overhead"):
-    """Seconds spent in observers on the user's threads; the last one of a segment wins."""
+    """Seconds that recording took so far; the last one of a segment wins."""
 
     seconds: float
+    """Of the user's threads, in all."""
     by: dict[str, float]
+    """The same by patch, or what else there is: `autotrack.enable`, `plugin of sklearn`."""
+    background: float = 0.0
+    """Of a processor, on the recorder's thread."""
+    bytes: int = 0
+    """Size of the journal of this process."""
 
 
 class Sealed(Event, frozen=True, kw_only=True, tag="sealed"):
@@ -356,6 +362,8 @@ class SegmentEnded(Event, frozen=True, kw_only=True, tag="segment_ended"):
     """The process closed its segment itself; `left` says what it could not finish in time."""
 
     left: tuple[str, ...] = ()
+    seconds: float | None = None
+    """How long the end of the program waited for that."""
 
 
 AnyEvent = (

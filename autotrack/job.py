@@ -115,10 +115,16 @@ class Job:
         self.arguments: Arguments | None = None
         self.at_end: list[Callable[[], None]] = []
         """Called when the process ends, before the journal is closed."""
+        self.at_close: list[Callable[[], None]] = []
+        """Called after that, when the recorder has nothing left to do."""
         self.unfinished: dict[str, Strand] = {}
         """Strands that have begun in this process and not ended."""
         self.trainings: list[tuple[tuple[tuple[CodeType, int], ...], ref[Strand]]] = []
         """The last trainings that no single call makes, each with the calls that it began within."""
+        self.switched_off: list[str] = []
+        """Patches whose observers took too long, or failed time and again."""
+        self.ending = 0.0
+        """When the end of the program began, as `time.perf_counter` has it."""
         self.failures: dict[str, int] = {}
         """How often something of ours failed, by where."""
         self._facts: dict[str, object] = {}
@@ -342,6 +348,7 @@ class Job:
         """Close the job in this process.  Called once, when the interpreter ends or recording is disabled."""
         if self._ended or self.pid != os.getpid():
             return
+        self.ending = time.perf_counter()
         outcome = self._outcome(disabled)
         if self.files is not None:
             shield.contain("files", self.files.finish, not disabled)
@@ -410,6 +417,9 @@ class Job:
             count = f"{self.runs} run{'s' if self.runs > 1 else ''}"
             show = "autotrack ls" if self.runs > 1 else "autotrack show @last"
             shield.last_word(f"{count} recorded; see them with: {show}")
+        if self.switched_off:
+            count = f"{len(self.switched_off)} observer{'s' if len(self.switched_off) > 1 else ''}"
+            shield.last_word(f"{count} switched off, as of then something is missing: autotrack doctor")
         warning = self.leakage.last_word() if self.leakage is not None else None
         if warning is not None:
             shield.last_word(warning)

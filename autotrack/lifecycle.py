@@ -127,9 +127,13 @@ def close_segment(job: Job, outcome: Outcome) -> None:
     try:
         left = job.recorder.end(job.settings.exit_timeout) if job.recorder is not None else []
     finally:
+        for tell in job.at_close:
+            shield.contain("end", tell)
         if job.role == "main":
             job.report(events.JobEnded(time=time.time(), code=outcome.code, how=outcome.how, failure=failed))
-        job.report(events.SegmentEnded(time=time.time(), left=tuple(storable(secrets.redact(what)) for what in left)))
+        undone = tuple(storable(secrets.redact(what)) for what in left)
+        waited = time.perf_counter() - job.ending
+        job.report(events.SegmentEnded(time=time.time(), left=undone, seconds=waited))
 
 
 def failure(error: BaseException) -> events.Failure:

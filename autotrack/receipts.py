@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from autotrack import events
+from autotrack.capture.secrets import redact
 from autotrack.job import Job
 from autotrack.plugins import Registry
 
@@ -18,11 +19,16 @@ def report(job: Job, registry: Registry) -> None:
             receipt.attached,
             receipt.meter.fired,
             receipt.meter.failed,
-            receipt.meter.why or receipt.why,
+            redact(receipt.meter.why or receipt.why),
         )
         for receipt in receipts
         if receipt.expected or receipt.attached or receipt.meter.failed
     )
     job.report(events.Receipt(time=time.time(), frameworks=dict(registry.versions), patches=patches))
-    spent = {receipt.target: receipt.meter.seconds for receipt in receipts if receipt.meter.seconds}
-    job.report(events.Overhead(time=time.time(), seconds=sum(spent.values()), by=spent))
+    observers = {receipt.target: receipt.meter.seconds for receipt in receipts if receipt.meter.seconds}
+    spent = {**registry.spent, **observers}
+    background = job.recorder.seconds if job.recorder is not None else 0.0
+    size = job.segment.bytes() if job.segment is not None else 0
+    job.report(
+        events.Overhead(time=time.time(), seconds=sum(spent.values()), by=spent, background=background, bytes=size)
+    )

@@ -54,6 +54,8 @@ class Recorder:
         self._at: tuple[str, Task] | None = None
         """What it is doing."""
         self._due = time.monotonic() + PERIOD
+        self.seconds = 0.0
+        """Of a processor, that the thread took so far."""
         self._told = False
         self._sealer = Sealer(segment.points)
         self._receipts: list[Callable[[], None]] = []
@@ -101,7 +103,7 @@ class Recorder:
         self._timers.append(_Timer(seconds, act, time.monotonic() + first))
 
     def _loop(self) -> None:
-        self._task = f"/proc/self/task/{_thread.get_native_id()}"
+        self._task, before = f"/proc/self/task/{_thread.get_native_id()}", self.seconds
         context.here.inside = context.OURS  # what it opens is not the program's
         try:
             while not self._ends():
@@ -118,6 +120,7 @@ class Recorder:
                 if time.monotonic() >= self._due:
                     self._due = time.monotonic() + PERIOD
                     shield.contain("recorder", self._period)
+                self.seconds = before + time.thread_time()
         finally:
             self._stopped.set()
 

@@ -52,14 +52,13 @@ FAILED: Final = Failed()
 class Meter(Switch):
     """What one patch or hook did: calls, failures, seconds on the user's threads; and its switch."""
 
-    __slots__ = ("_row", "failed", "name", "seconds", "when_off", "why")
+    __slots__ = ("_row", "failed", "name", "seconds", "why")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.failed = 0
         self.seconds = 0.0
         self.why = ""
-        self.when_off: Callable[[Meter], None] | None = None
         self._row = 0
 
     def spent(self, seconds: float) -> None:
@@ -84,19 +83,26 @@ class Meter(Switch):
         if self.on:
             self.on = False
             self.why = why
-            if self.when_off is not None:
-                self.when_off(self)
+            if _State.switched is not None:
+                _State.switched(self.name, why)
 
 
 class _State:
     strict = False
     listener: Callable[[str, str], None] | None = None
+    switched: Callable[[str, str], None] | None = None
 
 
-def configure(*, strict: bool, listener: Callable[[str, str], None] | None) -> None:
-    """Set strict mode, and who is told (where, traceback text) of each failure."""
+def configure(
+    *,
+    strict: bool,
+    listener: Callable[[str, str], None] | None,
+    switched: Callable[[str, str], None] | None = None,
+) -> None:
+    """Set strict mode, who is told (where, traceback text) of each failure, and who (name, why) of each meter that is
+    switched off."""
     _State.strict = strict
-    _State.listener = listener
+    _State.listener, _State.switched = listener, switched
 
 
 def contain(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 
 from autotrack import context, notebook, plugins, settings, shield
 from autotrack.job import Job
@@ -60,8 +61,11 @@ def enable(
             shield.complain(f"Nothing is recorded: {error}")
         return
     if not chosen.disabled:
+        begun = time.perf_counter()
         shield.configure(strict=chosen.strict, listener=None)
         shield.contain("enable", _enable, chosen, how)
+        if _State.registry is not None:
+            _State.registry.spent["autotrack.enable"] = time.perf_counter() - begun
 
 
 def _folder() -> str:
@@ -80,8 +84,9 @@ def _enable(chosen: Settings, how: str) -> None:
             os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
     context.Current.job, context.Current.begun = job, None
     _State.registry = registry = plugins.Registry(chosen, plugins.discover(sys.path))
-    shield.configure(strict=chosen.strict, listener=_note_failure)
-    job.at_end.append(_report_receipt)
+    shield.configure(strict=chosen.strict, listener=_note_failure, switched=_note_switch)
+    job.at_close.append(_report_receipt)
+    job.at_opening.append(_report_receipts)
     if not process.serves_resources():
         _watch_console(job, registry)
     job.watch_exit()
@@ -186,8 +191,6 @@ def _note_failure(where: str, text: str) -> None:
         return
     noted = job.failures[where] = job.failures.get(where, 0) + 1
     if noted <= NOTED_FAILURES:
-        import time
-
         from autotrack import events
         from autotrack.capture.secrets import redact
         from autotrack.values import storable
@@ -197,12 +200,50 @@ def _note_failure(where: str, text: str) -> None:
         job.report(events.GapFound(time=time.time(), strand=None, what=storable(f"autotrack: {where}"), why=why))
 
 
+def _note_switch(name: str, why: str) -> None:
+    """What is switched off becomes a gap of the job, by way of the recorder, for this may be in the midst of a
+    training's step; and a word at the end of the program."""
+    job = context.Current.job
+    if job is not None:
+        job.switched_off.append(name)
+        if job.recorder is not None:
+            job.recorder.later("a gap", lambda: _report_switch(job, name, why))
+
+
+def _report_switch(job: Job, name: str, why: str) -> None:
+    from autotrack import events
+    from autotrack.capture.secrets import redact
+    from autotrack.values import storable
+
+    text = storable(redact(f"not observed any more, since it {why}"))
+    job.report(events.GapFound(time=time.time(), strand=None, what=storable(name), why=text))
+
+
 def _report_receipt() -> None:
     job, registry = context.Current.job, _State.registry
     if job is not None and registry is not None and job.segment is not None:
         from autotrack import receipts
 
         receipts.report(job, registry)
+
+
+FIRST_RECEIPT = 30.0
+"""Seconds after which the receipt is written for the first time; then after as long again, and so on: a program that
+is killed has one, and one that runs for weeks has few."""
+
+
+def _report_receipts(job: Job) -> None:
+    begun = due = time.monotonic()
+
+    def report() -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now - begun >= FIRST_RECEIPT and now >= due:
+            due = now + (now - begun)
+            _report_receipt()
+
+    if job.recorder is not None:
+        job.recorder.each_period(report)
 
 
 # By hand

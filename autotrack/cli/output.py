@@ -111,9 +111,11 @@ def printable(text: str) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration for people: 12 ms, 3.2 s, 4 min 10 s, 2 h 5 min."""
+    """A duration for people: 35 µs, 12 ms, 3.2 s, 4 min 10 s, 2 h 5 min."""
     if value is None:
         return ""
+    if 0 < value < 0.001:
+        return f"{value * 1e6:.2g} µs" if value < 0.0001 else f"{value * 1e6:.0f} µs"
     if value < 1:
         return f"{value * 1e3:.0f} ms"
     if value < 60:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autotrack.cli import completing, datasets, output, runtable, showrows, surroundings
+from autotrack.cli import completing, datasets, output, overhead, runtable, showrows, surroundings
 from autotrack.cli.opened import opened, reading
 from autotrack.ranks import is_of_another
 
@@ -26,8 +26,9 @@ ITEMS_SHOWN = 40
 @click.argument("reference", metavar="ID", default="@last", shell_complete=completing.runs)
 @click.option("--all", "everything", is_flag=True, help="Leave nothing out on a terminal.")
 @click.option("--console", is_flag=True, help="What the program printed, as it printed it; --all with times.")
+@click.option("--overhead", "costs", is_flag=True, help="What recording has taken: of which thread, by which patch.")
 @reading
-def command(reference: str, everything: bool, console: bool, as_json: bool, directory: str | None) -> None:
+def command(reference: str, everything: bool, console: bool, costs: bool, as_json: bool, directory: str | None) -> None:
     """Show a run or a job.
 
     ID is the beginning of an id, @last (which is meant when it is left out), @best:METRIC, or @best:-METRIC for the
@@ -42,6 +43,7 @@ def command(reference: str, everything: bool, console: bool, as_json: bool, dire
       autotrack show
       autotrack show @best:test/accuracy
       autotrack show @last --json
+      autotrack show @last --overhead
     """
     limit = None if everything else ITEMS_SHOWN
     trainers: dict[str, str] = {}
@@ -50,6 +52,9 @@ def command(reference: str, everything: bool, console: bool, as_json: bool, dire
         if console:
             found = store.run(id)["job"] if kind == "run" else store.job(id)["job"]
             print_console(found["console"], everything, as_json)
+            return
+        if costs:
+            overhead.show(store.run(id) if kind == "run" else store.job(id), as_json)
             return
         if output.on_terminal() and not as_json:
             print_run(store, id, limit) if kind == "run" else print_job(store, id, limit)

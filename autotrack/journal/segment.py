@@ -16,7 +16,7 @@ import threading
 from autotrack import events
 from autotrack.journal.file import OwnFile
 from autotrack.journal.folder import Folder, on_network
-from autotrack.journal.points import Points
+from autotrack.journal.points import RECORD, Points
 
 DIGEST_SIZE = 16
 ATTEMPTS = 100
@@ -143,6 +143,10 @@ class Segment:
     def next_series(self) -> int:
         """A number for a series of this segment; 0 stands for an empty slot."""
         return next(self._series)
+
+    def bytes(self) -> int:
+        """What has been written so far, points included."""
+        return self._length + (self.points.slots * RECORD.size if self.points.started else 0)
 
     def discard(self) -> None:
         """Take back a segment whose opening did not come to its end."""

@@ -163,7 +163,7 @@ def job(database: Database, id: str) -> dict[str, Any] | None:
         ],
         "receipt": _receipt(receipts),
         "frameworks": {name: version for receipt in receipts for name, version in receipt.frameworks.items()},
-        "overhead": _overhead(_latest(facts, events.Overhead)),
+        "overhead": _overhead(facts),
         "tags": {presented(e.name): presented(e.value) for _, e in facts if isinstance(e, events.Tagged)},
     }
 
@@ -234,12 +234,20 @@ def _receipt(receipts: Iterable[events.Receipt]) -> list[dict[str, Any]]:
     return list(total.values())
 
 
-def _overhead(overheads: Iterable[events.Overhead]) -> dict[str, Any]:
+def _overhead(facts: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     by: dict[str, float] = defaultdict(float)
+    overheads: list[events.Overhead] = _latest(facts, events.Overhead)
     for overhead in overheads:
         for name, seconds in overhead.by.items():
-            by[name] += seconds
-    return {"seconds": sum(by.values()), "by": dict(by)}
+            by[presented(name)] += seconds
+    ends = [event.seconds for event in _latest(facts, events.SegmentEnded) if event.seconds is not None]
+    return {
+        "seconds": sum(by.values()),
+        "by": dict(by),
+        "background": sum(overhead.background for overhead in overheads),
+        "end": max(ends, default=None),
+        "bytes": sum(overhead.bytes for overhead in overheads),
+    }
 
 
 def _digests(database: Database, job: str) -> Digests:

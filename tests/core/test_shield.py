@@ -152,8 +152,9 @@ def test_a_failing_observer_is_a_gap_until_it_is_switched_off(monkeypatch: pytes
             assert Ridge().fit(X, Y).coef_.shape == (2,)
     assert len(recording.strands()) == FAILURE_LIMIT
     gaps = [e for e in recording.events() if isinstance(e, events.GapFound) and e.strand is None]
-    assert len(gaps) == FAILURE_LIMIT
     assert all("Broken: call" in gap.why for gap in gaps)
+    assert [gap.what.startswith("autotrack: ") for gap in gaps] == [True] * FAILURE_LIMIT + [False]
+    assert "not observed any more, since it failed 5 times in a row" in gaps[-1].why
     receipt = [event for event in recording.events() if isinstance(event, events.Receipt)][-1]
     (fit,) = [entry for entry in receipt.patches if entry.patch == "sklearn.base:BaseEstimator.fit"]
     assert (fit.failed, fit.fired) == (FAILURE_LIMIT, FAILURE_LIMIT)

@@ -92,7 +92,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
     for fired in (1, 3):
         receipt = events.PatchReceipt(patch.patch, True, fired, 0)
         journal.add(events.Receipt, frameworks={"sklearn": "1.5"}, patches=(receipt,))
-    journal.add(events.Overhead, seconds=0.5, by={"observe": 0.5})
+    journal.add(events.Overhead, seconds=0.5, by={"observe": 0.5}, background=0.25, bytes=1000)
     journal.add(events.Tagged, strand=None, name="nightly", value=True)
     store = opened()
     journal.add(events.ArtifactDigested, artifact=1, digest="blake3:d", bytes=7)  # the recorder's, a little later
@@ -156,7 +156,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "generators": {},
         "system": {},
         "receipt": receipts,
-        "overhead": {"seconds": 0.5, "by": {"observe": 0.5}},
+        "overhead": {"seconds": 0.5, "by": {"observe": 0.5}, "background": 0.25, "end": None, "bytes": 1000},
     }  # fmt: skip
     of_job = store.job(journal.job)
     assert set(of_job) == {"job", "runs"}
