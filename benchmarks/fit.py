@@ -14,7 +14,7 @@ from autotrack import context
 from benchmarks.measure import Result, paired, seconds
 
 
-def run() -> Iterator[Result]:
+def run(rounds: int = 60) -> Iterator[Result]:
     from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
@@ -27,7 +27,9 @@ def run() -> Iterator[Result]:
         autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
         try:
             model = LogisticRegression(max_iter=4)
-            yield compare("fit: LogisticRegression on digits", lambda: model.fit(X, y), rounds=60, times=1, budget=3.0)
+            yield compare(
+                "fit: LogisticRegression on digits", lambda: model.fit(X, y), rounds=rounds, times=1, budget=3.0
+            )
             search = GridSearchCV(model, {"C": [0.1, 1.0, 10.0, 100.0]}, cv=3)
             found = compare("fit: GridSearchCV, 12 fits", lambda: search.fit(X, y), rounds=12, times=1, budget=None)
             yield replace(found, budget=round(5.0 + 0.02 * (found.untracked or 0.0), 2))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import autotrack
-from benchmarks.measure import Result, paired
+from benchmarks.measure import Clock, Result, paired
 
 WARM = 3_000
 """Steps before the first measurement."""
@@ -31,7 +31,7 @@ STEPS = 1_000_000
 LOOKS = 50
 
 
-def run() -> Iterator[Result]:
+def run(rounds: int = ROUNDS) -> Iterator[Result]:
     import torch
 
     torch.set_num_threads(1)
@@ -43,7 +43,7 @@ def run() -> Iterator[Result]:
             small.steps(WARM)
             time.sleep(1.0)  # the recorder has opened its files, and read the source
             observers = _Observers()
-            yield _cost("loop: a step of a perceptron", observers, small, BLOCK, ROUNDS, 5.0)
+            yield _cost("loop: a step of a perceptron", observers, small, BLOCK, rounds, 5.0)
             large = _Loop(512, 1024, rows=1024)
             large.steps(WARM // 100)
             yield _cost("loop: a step of about 20 ms", observers, large, SLOW_BLOCK, SLOW_ROUNDS, None)
@@ -83,14 +83,14 @@ class _Loop:
         from torch.nn.functional import mse_loss
 
         model, optimizer, x, y = self.model, self.optimizer, self.x, self.y
-        begun = time.perf_counter()
+        begun = Clock.now()
         for _ in range(count):
             optimizer.zero_grad()
             loss = mse_loss(model(x), y)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         self.wait()
-        return time.perf_counter() - begun
+        return Clock.now() - begun
 
 
 class _Observers:
