@@ -72,9 +72,9 @@ def _count(compiled: bool, program: Sequence[str]) -> dict[str, float]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOTRACK_", "VALGRIND_"))}
     env |= {"PYTHONHASHSEED": "0", "AUTOTRACK_EXTENSION": "1" if compiled else "0"}
     with tempfile.TemporaryDirectory() as folder:
-        words = ("valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={folder}/out")
-        # Threads apart: the first one is the program's.
-        words += (f"--dump-before={MARK}", "--separate-threads=yes", sys.executable, *program, folder)
+        words = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
+        words += [f"--dump-before={MARK}", "--separate-threads=yes"]  # the first thread is the program's
+        words += [sys.executable, *program, folder]
         done = subprocess.run(words, cwd=_ROOT, env=env, capture_output=True, text=True, timeout=240)
         if done.returncode:
             raise RuntimeError(f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")

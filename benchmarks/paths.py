@@ -72,7 +72,7 @@ def _repeat(call: Call, times: int) -> None:
 def _paths(folder: Path, plain: IO[str], watched: IO[str], by_hand: IO[str]) -> dict[str, Call]:
     plain_open = open
     real, sys.stdout = sys.stdout, watched
-    original, sys.__stdout__ = sys.__stdout__, watched  # as of a program that has left it alone
+    original, sys.__stdout__ = sys.__stdout__, watched  # type: ignore[assignment,misc] # of a program that leaves it alone
     shield.SHARE_FLOOR = math.inf  # else what takes fifty times as long in the counter is switched off
     autotrack.enable(dir=folder / ".autotrack", quiet=True, code=False)
     sys.stdout, sys.__stdout__ = real, original  # type: ignore[misc]
