@@ -35,7 +35,7 @@ COMMANDS = (
 
 def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        _record(Path(folder), JOBS)
+        record(Path(folder), JOBS)
         with open_store(Folder(os.path.join(folder, ".autotrack"))) as store:
             store.refresh()
         shutil.move(os.path.join(folder, "model.bin"), os.path.join(folder, "renamed.bin"))
@@ -44,7 +44,7 @@ def run() -> Iterator[Result]:
             yield command_line(name, command, folder, ROUNDS, budget)
 
 
-def _record(folder: Path, jobs: int) -> None:
+def record(folder: Path, jobs: int) -> None:
     """One job that makes the data, and the others that train on it and write a model each; the last but one of them
     has written the file that is here, and a last job has evaluated it."""
     data, model = folder / "data.csv", folder / "model.bin"

@@ -2,7 +2,7 @@
 
 Tracked and untracked take turns, and what counts is the time of the program's own thread on a processor: it hardly
 changes when others are at work on the machine.  The least of three tries is taken, each in a process of its own.
-The limits are 1.4 to 1.8 times what was measured, so that twice as much is over them.
+The limits are 1.4 to 2 times what was measured; what they let through is over the budgets in instructions.
 
 Not seen here: what the program's thread waits for (locks, the disk, the recorder's thread while that has the
 interpreter), what the recorder does on another processor meanwhile, and what costs more on the first calls alone.
@@ -93,4 +93,4 @@ def test_a_step_of_a_training_loop() -> None:
         (step,) = measured("loop", 30, 1)
         return {"a step": step["cost"] / step["untracked"]}
 
-    assert_kept({"a step": 0.03 if compiled is not None else 0.15}, shares)
+    assert_kept({"a step": 0.04 if compiled is not None else 0.15}, shares)
