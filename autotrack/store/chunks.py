@@ -28,7 +28,7 @@ Key = tuple[str, str, int]
 """Job, segment and number of a series."""
 
 _TYPES = ("<i8", "<f8", "<f8")
-_CHUNK = "count, first_step, last_step, first_time, last_time, low, high, preview, steps, times, points"
+_CHUNK = "count, first_step, last_step, first_time, last_time, low, high, finite, total, preview, steps, times, points"
 _COLUMNS = "steps, times, points, count, first_step, last_step"
 _OF_SERIES = "job = ? AND segment = ? AND series = ?"
 _STATISTICS = "count, low, high, last, last_time, first_step, last_step, nans, infinities"
@@ -155,9 +155,13 @@ def _time(value: Any) -> float:
 def _packed(steps: Array, times: Array, values: Array) -> tuple[Any, ...]:
     """As `_CHUNK`."""
     about = len(steps), int(steps[0]), int(steps[-1]), _time(times[0]), _time(times[-1])
+    low, high, nans, infinities = _summary(values)
+    finite = len(values) - nans - infinities
+    with numpy.errstate(over="ignore"):
+        total = float(values.sum() if finite == len(values) else values[numpy.isfinite(values)].sum())
     preview = _preview(steps, times, values) if len(steps) == SIZE else None
-    even = numpy.array_equal(steps, _even(*about[:3]))
-    return (*about, *_summary(values)[:2], preview, b"" if even else steps.tobytes(), times.tobytes(), values.tobytes())
+    columns = b"" if numpy.array_equal(steps, _even(*about[:3])) else steps.tobytes(), times.tobytes(), values.tobytes()
+    return (*about, low, high, finite, total, preview, *columns)
 
 
 def _even(count: int, first: int, last: int) -> Array:

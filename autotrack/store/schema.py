@@ -1,6 +1,6 @@
 """The tables.  One schema for both databases; NULL in `last` of a series that has points is NaN, which SQLite can't
 hold, and NULL in `low`, `high` says that no value was finite.  A chunk without `steps` has them at equal distances;
-a full one has a `preview`.
+a full one has a `preview`.  `finite` is the number of its finite values, `total` their sum.
 
 `facts` are the journals' events as they are, `series` and `chunks` their points.  What follows them is projected
 from these and from the edits, so that lists, filters and sorting need not read them; it can be made again at any
@@ -32,7 +32,8 @@ TABLES = {
         infinities BIGINT DEFAULT 0, PRIMARY KEY (job, segment, series)""",
     "chunks": """job TEXT, segment TEXT, series BIGINT, part BIGINT, count BIGINT, first_step BIGINT, last_step BIGINT,
         first_time DOUBLE PRECISION, last_time DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,
-        preview {blob}, steps {blob}, times {blob}, points {blob}, PRIMARY KEY (job, segment, series, part)""",
+        finite BIGINT, total DOUBLE PRECISION, preview {blob}, steps {blob}, times {blob}, points {blob},
+        PRIMARY KEY (job, segment, series, part)""",
     "files": """job TEXT, segment TEXT, artifact BIGINT, path TEXT, mode TEXT, kind TEXT, strand TEXT, step BIGINT,
         time DOUBLE PRECISION, digest TEXT, bytes BIGINT, model TEXT, PRIMARY KEY (job, segment, artifact)""",
     "datasets": """strand TEXT, role TEXT, number BIGINT, part BIGINT, job TEXT, data TEXT, name TEXT, method TEXT,

@@ -83,3 +83,21 @@ def test_the_generators_that_a_run_began_with(folder: Folder, opened: Open) -> N
     generators = {"python": {"state": "00", "seed": 3, "fresh": True}, "numpy": {"state": "01"}}
     run = journal.strand(generators=generators)
     assert opened().run(run)["generators"] == generators
+
+
+def test_of_chunks_what_is_known_of_them(folder: Folder, opened: Open) -> None:
+    """Those that lie within the time are not read; the last value is the last that is finite."""
+    journal = Journal(folder)
+    values = [float(step % 100) for step in range(2 * SIZE)]
+    values[7], values[8], values[SIZE + 1] = math.nan, 500.0, -3.0
+    sampled(journal, "system/cpu", [*values, *[math.nan] * 5])
+    huge = sampled(journal, "system/huge", [1.7e308] * (SIZE + 1))
+    nothing = sampled(journal, "system/nothing", [math.nan] * (SIZE + 1))
+    assert huge != nothing
+    journal.end()
+    system = opened().job(journal.job)["job"]["system"]
+    finite = [value for value in values if math.isfinite(value)]
+    expected = {"last": values[-1], "min": -3.0, "max": 500.0, "mean": math.fsum(finite) / len(finite)}
+    assert system["system/cpu"] == {**expected, "count": len(finite)}
+    assert system["system/huge"]["mean"] == system["system/huge"]["max"] == 1.7e308
+    assert "system/nothing" not in system
