@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
+    from typing import Any
     from weakref import ref
 
     from autotrack.artifacts import Checkpoint
@@ -117,6 +118,10 @@ class Job:
         """Called when the process ends, before the journal is closed."""
         self.at_close: list[Callable[[], None]] = []
         """Called after that, when the recorder has nothing left to do."""
+        self.logged: Strand | None = None
+        """What the program logs outside of any run belongs to this, once there is something."""
+        self.log_first: Callable[[Job, dict[str, Any], int | None], int] | None = None
+        """How to log what takes no more than a point each, once something was logged: `manual.log_first`."""
         self.unfinished: dict[str, Strand] = {}
         """Strands that have begun in this process and not ended."""
         self.trainings: list[tuple[tuple[tuple[CodeType, int], ...], ref[Strand]]] = []
@@ -325,7 +330,7 @@ class Job:
         self._forking = set()
         self._work = None
         self._main = None
-        self.unfinished = {}
+        self.unfinished, self.logged = {}, None
         if segment is not None:
             segment.forget()
         multiprocessing = sys.modules.get("multiprocessing.util")

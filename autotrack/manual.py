@@ -11,6 +11,7 @@ from typing import Any
 
 from autotrack import context, events, lifecycle, notebook, shield
 from autotrack.job import Job
+from autotrack.series import record_first
 from autotrack.strand import Strand
 
 
@@ -30,6 +31,7 @@ def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
 def log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
     """Numbers as points, the rest as values of the run."""
     strand = here(job)
+    job.log_first = log_first
     at = None if step is None else operator.index(step)
     other = {}
     for name, value in values.items():
@@ -43,6 +45,14 @@ def log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
         series.record(position, number)
     if other:
         strand.summaries(other)
+
+
+def log_first(job: Job, values: dict[str, Any], step: int | None) -> int:
+    """Log the first of these that take no more than a point each; returns how many."""
+    place = context.opened.get() or context.latest.get() or job.logged
+    if type(place) is not Strand or place.job is not job or (step is not None and type(step) is not int):
+        return 0
+    return record_first(place.all_series, values, step)
 
 
 def _number(value: Any) -> float | None:
@@ -76,9 +86,11 @@ def here(job: Job) -> Strand:
         job.opened()  # takes long, and a signal handler of the user's may log meanwhile
     for strand in list(job.unfinished.values()):
         if strand.kind == "log":
-            return strand
-    strand = Strand(job, framework="", kind="log", name=_program(job))
-    context.began(strand)
+            break
+    else:
+        strand = Strand(job, framework="", kind="log", name=_program(job))
+        context.began(strand)
+    job.logged = strand
     return strand
 
 

@@ -125,6 +125,26 @@ class Series:
         return window
 
 
+def record_first(series: dict[str, Series], values: dict[str, Any], step: int | None) -> int:
+    """Record numbers of Python's by the names of series that are there, and return how many: none where one of them is
+    something else, and fewer where the window is full."""
+    for name, value in values.items():
+        if name not in series or not isinstance(value, (float, int)):
+            return 0
+    done = 0
+    for name, value in values.items():
+        known = series[name]
+        position = known.next_step if step is None else step
+        try:
+            buffer, offsets = known._points.window
+            pack_record(buffer, next(offsets), value, _now(), position, known._tail)
+        except (struct.error, ValueError, OverflowError):
+            break
+        known.next_step = position + 1
+        done += 1
+    return done
+
+
 class _Unbound:
     """Where a series points before its first point: every claim takes the slow path."""
 

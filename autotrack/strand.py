@@ -255,6 +255,11 @@ class Strand(context.Place):
             series = self._series[name] = Series(self, name, origin)
         return series
 
+    @property
+    def all_series(self) -> dict[str, Series]:
+        """Its series by their names."""
+        return self._series
+
     def score(self, name: str, value: float, *, origin: str = "metric") -> None:
         """The next point of a series that counts its points, in all phases of a training."""
         counted = (self.first or self).series(name, origin=origin)

@@ -256,6 +256,13 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
     logged so); anything else becomes a value of the run.  Raises TypeError where `values` is no mapping with
     text keys, or `step` no integer.
     """
+    job = context.Current.job
+    if job is not None and job.log_first is not None and type(values) is dict:
+        done = shield.contain("autotrack.log", job.log_first, job, values, step)
+        if done == len(values):
+            return
+        if isinstance(done, int) and done:
+            values = dict(list(values.items())[done:])
     if not hasattr(values, "items"):
         raise TypeError(f"autotrack.log takes a dict of names and values, not {type(values).__name__}")
     for name in values:

@@ -30,7 +30,7 @@ def twice(owner, name):
         return once(*args, **kwargs)
     setattr(owner, name, both)
 
-twice(manual, "log")
+twice(manual, "log_first")
 twice(series.Series, "record")
 twice(files.Files, "_opened_file")
 

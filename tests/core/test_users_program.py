@@ -379,6 +379,31 @@ def test_logging_odd_values(recording: Recording) -> None:
     assert set(summary) == set(odd)
 
 
+def test_logging_again_and_again(recording: Recording) -> None:
+    """What takes no more than a point is recorded without further ado, and to the same effect."""
+    count = 3 * 65_536 // 32  # more than a window holds
+    for number in range(count):
+        autotrack.log({"loss": 0.5 * number, "hits": number, "done": number > 3})
+    autotrack.log({"loss": np.float64(-1.0), "hits": 10**400, "word": "text"}, step=7)
+    autotrack.log({"loss": np.nan, "new": 1.0}, step=2**63 - 1)
+    autotrack.log({"hits": 1}, step=np.int64(5))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="the name 1 is a int"):
+        autotrack.log({"loss": 1.0, 1: 2})  # type: ignore[dict-item]
+    with autotrack.run("inner"):
+        autotrack.log({"loss": 3.0})
+        autotrack.log({"loss": 4.0})
+    autotrack.log({"loss": 5.0})  # belongs to the run that was last
+    outer, inner = recording.strands()
+    assert outer.points["loss"][:count] == [(number, 0.5 * number) for number in range(count)]
+    assert outer.points["loss"][count] == (7, -1.0)
+    assert outer.points["loss"][-1][0] == 2**63 - 1
+    assert len(outer.points["loss"]) == count + 2
+    assert outer.points["hits"] == [*((number, number) for number in range(count)), (5, 1.0)]
+    assert outer.points["done"][3:5] == [(3, 0.0), (4, 1.0)]
+    assert outer.points["new"] == [(2**63 - 1, 1.0)]
+    assert inner.points["loss"] == [(0, 3.0), (1, 4.0), (2, 5.0)]
+
+
 def test_arguments_that_can_not_be_meant(recording: Recording) -> None:
     for on in (True, False):
         if not on:
