@@ -30,6 +30,14 @@ NAMES = (
     "deep",
     "start",
     "points",
+    "kill",
+    "exits",
+    "memories",
+    "fits",
+    "large",
+    "loops",
+    "language",
+    "workers",
 )
 Stored = dict[tuple[str, str, str], dict[str, Any]]
 """Results of another time, by benchmark, name and tracker."""

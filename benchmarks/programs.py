@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from benchmarks.trackers import Tracker, named
 from benchmarks.trackers.surroundings import surroundings
 from benchmarks.turns import Failed
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds that a program has."""
 MOST = 10.0
 """Seconds for which a program records at most: with a slow tracker it records less than it was asked to."""
@@ -104,9 +105,11 @@ def _too_long(*_: object) -> None:
 
 
 def last_line(printed: str) -> str:
+    """The error that was printed last, or else the last line."""
     with open(printed, errors="replace") as file:
         lines = [line.strip() for line in file if line.strip()]
-    return lines[-1][-300:] if lines else ""
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt|Exit)\b", line)]
+    return (errors or lines or [""])[-1][:300]
 
 
 def values(count: int) -> list[float]:

@@ -11,8 +11,9 @@ from typing import TypeVar
 from benchmarks.measure import Result, difference, scaled
 from benchmarks.trackers import AGAIN, UNTRACKED, Tracker
 
+TWICE = (UNTRACKED, AGAIN)
 SLOW, SELDOM = 2.0, 4
-"""From so many seconds more than untracked a tracker has a turn in one of so many rounds."""
+"""A tracker that took so many seconds more than the fastest has a turn in one of so many rounds."""
 T = TypeVar("T")
 
 
@@ -20,31 +21,37 @@ class Failed(Exception):
     """A tracker's process has ended in an error, which is the message."""
 
 
-def take(trackers: Iterable[Tracker], turn: Callable[[str], T], *, rounds: int, warm: int = 1) -> list[dict[str, T]]:
-    """What the turns of each round gave, by the trackers' keys, untracked twice; those of the first `warm` rounds are
-    left out.  A tracker that fails is named with its error, and left out."""
-    keys, slow, shuffled = [UNTRACKED, AGAIN, *(tracker.key for tracker in trackers)], set(), random.Random(0)
-    found: list[dict[str, T]] = []
-    usual = 0.0
+def attempt(key: str, function: Callable[[], T]) -> T | None:
+    """None where a tracker fails, which is said."""
+    try:
+        return function()
+    except Failed as error:
+        if key in TWICE:
+            raise
+        print(f"  {key} is left out: {error}", flush=True)
+        return None
+
+
+def take(
+    trackers: Iterable[Tracker], turn: Callable[[str], T], *, rounds: int, warm: int = 1, twice: bool = True
+) -> list[dict[str, T]]:
+    """What the turns of each round gave, by the trackers' keys; those of the first `warm` rounds are left out, and so
+    is a tracker that fails.  `twice`: untracked has two turns of its own."""
+    keys = [*(TWICE if twice else ()), *(tracker.key for tracker in trackers)]
+    shuffled, slow = random.Random(0), set[str]()
+    found = []
     for number in range(-warm, scaled(rounds)):
         order = [key for key in keys if number < 0 or number % SELDOM == 0 or key not in slow]
-        if found or number > -warm:
-            shuffled.shuffle(order)
-        round_: dict[str, T] = {}
+        shuffled.shuffle(order)
+        round_, took = {}, {}
         for key in order:
             begun = time.perf_counter()
-            try:
-                round_[key] = turn(key)
-            except Failed as error:
-                if key in (UNTRACKED, AGAIN):
-                    raise
+            outcome = attempt(key, lambda key=key: turn(key))  # type: ignore[misc]
+            if outcome is None:
                 keys.remove(key)
-                print(f"  {key} is left out: {error}", flush=True)
                 continue
-            taken = time.perf_counter() - begun
-            usual = taken if key == UNTRACKED else usual
-            if taken > usual + SLOW:
-                slow.add(key)
+            round_[key], took[key] = outcome, time.perf_counter() - begun
+        slow |= {key for key, seconds in took.items() if seconds > min(took.values()) + SLOW and key not in TWICE}
         if number >= 0:
             found.append(round_)
     return found
@@ -55,7 +62,7 @@ def compare(
 ) -> Result | None:
     """What a tracker costs more than none, of the rounds in which it had a turn; None where there is no such round."""
     triples = [
-        (value(round_[UNTRACKED]), value(round_[tracker.key]), value(round_[AGAIN]))
+        (value(round_[TWICE[0]]), value(round_[tracker.key]), value(round_[TWICE[1]]))
         for round_ in rounds
         if tracker.key in round_
     ]

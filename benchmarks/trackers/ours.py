@@ -8,6 +8,8 @@ from typing import Any
 
 from benchmarks.trackers import Tracker
 
+FRAMEWORKS = ("sklearn", "xgboost", "keras", "tensorflow", "torch")
+
 
 class Autotrack(Tracker):
     key = label = "autotrack"
@@ -22,11 +24,17 @@ class Autotrack(Tracker):
 
 
 class Log(Autotrack):
-    """In a run of its own, of which the parameters become tags."""
+    """Nothing but what is logged, in a run of its own, of which the parameters become tags."""
 
     key = label = "autotrack.log"
     by_hand = True
     frameworks = frozenset()
+
+    def prepare(self, folder: str) -> None:
+        import autotrack
+
+        autotrack.enable(dir=os.path.join(folder, ".autotrack"), quiet=True, skip=FRAMEWORKS)
+        self.autotrack = autotrack
 
     def begin(self, params: Mapping[str, Any]) -> None:
         self.run = self.autotrack.run("benchmark", **params)

@@ -1,0 +1,48 @@
+"""Which values can be read from what a tracker has left in a folder."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+FORMATS = ("<f8", ">f8", "<f4", ">f4")
+OURS = ("autotrack", "autotrack.log")
+
+
+def kept(key: str, folder: str, values: Iterable[float]) -> int:
+    """How many of these (see `programs.values`) are there: of autotrack as it reads itself, of others in any file."""
+    if key in OURS:
+        return len(set(values) & set(_points(os.path.join(folder, ".autotrack"))))
+    found: set[float] = set()
+    wanted = set(values)
+    for place, _, names in os.walk(folder):
+        for name in names:
+            found |= wanted & _in_file(os.path.join(place, name), wanted)
+    return len(found)
+
+
+def _points(root: str) -> Iterator[float]:
+    import autotrack
+
+    for run in autotrack.runs(dir=root):
+        for points in run.series.values():
+            yield from map(float, points.values)
+
+
+def _in_file(path: str, wanted: set[float]) -> set[float]:
+    import numpy
+
+    if not os.path.isfile(path) or os.path.islink(path) or os.path.getsize(path) < 8:
+        return set()
+    looked_for = numpy.array(sorted(wanted))
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = {float(text) for text in re.findall(rb"(?<!\d)\d{7}\.5(?!\d)", content)}
+        data = content[:]
+    for layout in FORMATS:
+        size = int(layout[2])
+        for first in range(min(size, len(data) - size + 1)):
+            part = numpy.frombuffer(data, layout, count=(len(data) - first) // size, offset=first)
+            found.update(part[numpy.isin(part, looked_for)].astype(float).tolist())
+    return found
