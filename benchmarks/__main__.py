@@ -33,6 +33,7 @@ NAMES = (
     "kill",
     "exits",
     "memories",
+    "concurrent",
     "fits",
     "large",
     "loops",

@@ -10,6 +10,7 @@ than a step costs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -45,9 +46,11 @@ MEMORY = "its memory"
 class Blocks:
     """Of as many steps each, recorded and not."""
 
-    unrecorded: Callable[[], object]
-    recorded: Callable[[], object]
+    unrecorded: Callable[[int], object]
+    recorded: Callable[[int], object]
     steps: int
+    warm: int
+    """Steps of the same kind before those that are measured."""
 
 
 Trainings = dict[str, Callable[[], object] | Blocks]
@@ -75,12 +78,11 @@ def compare(
             key: stack.enter_context(_Process(module, key, Path(folder) / str(number)))
             for number, key in enumerate(keys)
         }
-        working = {key: steps for key in keys if (steps := turns.attempt(key, processes[key].steps))}
+        working = {key: names for key in keys if (names := turns.attempt(key, processes[key].steps))}
         chosen = [tracker for tracker in chosen if tracker.key in working]
         for name, steps in next(iter(working.values())).items():
-            took = turns.take(
-                chosen, lambda key, name=name: processes[key].train(name), rounds=rounds, twice=not in_blocks
-            )  # type: ignore[misc]
+            train = functools.partial(_train, processes, name)
+            took = turns.take(chosen, train, rounds=rounds, twice=not in_blocks)
             chosen = [tracker for tracker in chosen if any(tracker.key in round_ for round_ in took)]
             for tracker in chosen:
                 triples = [_triple(round_, tracker.key) for round_ in took if tracker.key in round_]
@@ -93,6 +95,10 @@ def compare(
                 assert result.untracked is not None
                 limited = budget is not None and tracker.key == "autotrack"
                 yield result.with_percent(round(budget(result.untracked), 2) if budget and limited else None)
+
+
+def _train(processes: dict[str, _Process], name: str, key: str) -> list[Use]:
+    return processes[key].train(name)
 
 
 def _triple(round_: dict[str, list[Use]], key: str) -> tuple[Use, Use, Use]:
@@ -126,7 +132,7 @@ class _Process(contextlib.AbstractContextManager["_Process", None]):
         self.before, self.trained = 0, dict[str, int]()
 
     def steps(self) -> dict[str, int]:
-        """The names of the trainings, and how many steps each block has of it."""
+        """The names of the trainings, and how many steps are recorded each time."""
         return dict(self._answer())
 
     def train(self, name: str) -> list[Use]:
@@ -182,7 +188,7 @@ def main() -> None:
 
     def serve() -> None:
         trainings: Trainings = module.trainings(tracker)
-        answer({name: one.steps if isinstance(one, Blocks) else 1 for name, one in trainings.items()})
+        answer({name: one.steps + one.warm if isinstance(one, Blocks) else 1 for name, one in trainings.items()})
         for line in sys.stdin:
             asked = line.rstrip("\n")
             answer(usage.peak_memory() if asked == MEMORY else _measured(trainings[asked]))
@@ -196,8 +202,10 @@ def main() -> None:
 def _measured(training: Callable[[], object] | Blocks) -> list[Use]:
     if not isinstance(training, Blocks):
         return [_use(training)]
-    functions = (training.unrecorded, training.recorded, training.unrecorded)
-    uses = [_use(function, QUIET) for function in functions]
+    uses = []
+    for steps in (training.unrecorded, training.recorded, training.unrecorded):
+        steps(training.warm)
+        uses.append(_use(functools.partial(steps, training.steps), QUIET))
     return [(wall / training.steps, cpu / training.steps) for wall, cpu in uses]
 
 

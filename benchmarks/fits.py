@@ -3,6 +3,7 @@ by hand, the parameters and the score, in a run of its own."""
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,9 +23,9 @@ def trainings(tracker: Tracker) -> beside.Trainings:
     from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
-    from threadpoolctl import threadpool_limits
 
-    threadpool_limits(1)
+    threads: Any = importlib.import_module("threadpoolctl")
+    threads.threadpool_limits(1)
     warnings.simplefilter("ignore")
     X, y = load_digits(return_X_y=True)
 

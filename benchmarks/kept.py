@@ -26,9 +26,10 @@ def kept(key: str, folder: str, values: Iterable[float]) -> int:
 def _points(root: str) -> Iterator[float]:
     import autotrack
 
-    for run in autotrack.runs(dir=root):
-        for points in run.series.values():
-            yield from map(float, points.values)
+    for found in autotrack.runs(dir=root, frame="list"):
+        run = autotrack.load(found["id"], dir=root)
+        for name in run.metrics:
+            yield from run.points(name)[1].tolist()
 
 
 def _in_file(path: str, wanted: set[float]) -> set[float]:
@@ -36,7 +37,7 @@ def _in_file(path: str, wanted: set[float]) -> set[float]:
 
     if not os.path.isfile(path) or os.path.islink(path) or os.path.getsize(path) < 8:
         return set()
-    looked_for = numpy.array(sorted(wanted))
+    least, greatest = min(wanted), max(wanted)
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         found = {float(text) for text in re.findall(rb"(?<!\d)\d{7}\.5(?!\d)", content)}
         data = content[:]
@@ -44,5 +45,6 @@ def _in_file(path: str, wanted: set[float]) -> set[float]:
         size = int(layout[2])
         for first in range(min(size, len(data) - size + 1)):
             part = numpy.frombuffer(data, layout, count=(len(data) - first) // size, offset=first)
-            found.update(part[numpy.isin(part, looked_for)].astype(float).tolist())
+            with numpy.errstate(invalid="ignore"):  # most of it are no floats
+                found.update(part[(part >= least) & (part <= greatest)].tolist())
     return found

@@ -32,6 +32,10 @@ MOST = 10.0
 """Seconds for which a program records at most: with a slow tracker it records less than it was asked to."""
 BLOCK = 100
 """Points between two looks at the clock."""
+SHARE = 200
+"""Points of each of many processes."""
+VALUES = 20_000
+"""As many different ones are there."""
 PACE = 0.001
 """Seconds between two points that come at a pace."""
 Answer = Callable[..., None]
@@ -114,7 +118,7 @@ def last_line(printed: str) -> str:
 
 def values(count: int) -> list[float]:
     """As many different values, each easy to recognize as a text and as a float of either size."""
-    return [number + 0.5 for number in random.Random(1).sample(range(2_100_000, 4_000_000), count)]
+    return [number + 0.5 for number in random.Random(1).sample(range(2_100_000, 4_000_000), VALUES)[:count]]
 
 
 def main() -> None:
@@ -180,6 +184,13 @@ def _blocks(tracker: Tracker, count: int, answer: Answer) -> None:
     answer(triples=triples, recorded=len(triples) * BLOCK, cpu=cpu)
 
 
+def _share(tracker: Tracker, first: int, answer: Answer) -> None:
+    """Some of the values that many processes record."""
+    for step, value in enumerate(values(first + SHARE)[first:]):
+        tracker.log("loss", value, step)
+    answer()
+
+
 def _burst(tracker: Tracker, count: int, answer: Answer) -> None:
     """Points without a pause, and then killed at once."""
     _killed(tracker, count, answer, lambda _: None)
@@ -208,6 +219,7 @@ PROGRAMS: dict[str, Callable[[Tracker, int, Answer], None]] = {
     "start": _start,
     "record": _record,
     "blocks": _blocks,
+    "share": _share,
     "burst": _burst,
     "paced": _paced,
 }

@@ -19,21 +19,27 @@ def blocks(tracker: Tracker, step: Callable[[], Any], steps: int) -> Blocks:
     """By hand, `log(loss.item())` in each step; automatic, nothing, and for an unrecorded block the observers are taken
     out of PyTorch.  A step returns its loss."""
 
-    def unrecorded() -> None:
-        for _ in range(steps):
+    def unrecorded(count: int) -> None:
+        for _ in range(count):
             step()
 
-    def by_hand() -> None:
-        for _ in range(steps):
+    def by_hand(count: int) -> None:
+        for _ in range(count):
             tracker.log("loss", step().item(), next(_NUMBERS))
 
-    def switched(switch: Callable[[], None]) -> None:
-        switch()
-        unrecorded()
-
+    warm = max(1, steps // 10)
     if tracker.by_hand:
-        return Blocks(unrecorded, by_hand, steps)
-    unrecorded()
+        return Blocks(unrecorded, by_hand, steps, warm)
+    unrecorded(steps)
     time.sleep(1.0)  # the recorder has opened its files, and read the source
     observers = Observers()
-    return Blocks(lambda: switched(observers.off), lambda: switched(observers.on), steps)
+
+    def off(count: int) -> None:
+        observers.off()
+        unrecorded(count)
+
+    def on(count: int) -> None:
+        observers.on()
+        unrecorded(count)
+
+    return Blocks(off, on, steps, warm)

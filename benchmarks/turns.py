@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -46,7 +47,7 @@ def take(
         round_, took = {}, {}
         for key in order:
             begun = time.perf_counter()
-            outcome = attempt(key, lambda key=key: turn(key))  # type: ignore[misc]
+            outcome = attempt(key, functools.partial(turn, key))
             if outcome is None:
                 keys.remove(key)
                 continue

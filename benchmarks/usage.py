@@ -9,27 +9,29 @@ import signal
 import time
 
 QUIET, PATIENCE = 0.05, 10.0
-"""Seconds in which a process uses less than a millisecond of processor, and for which it is waited for at most."""
+"""Seconds in which a process that is waited for does next to nothing, and for which it is waited for at most."""
+BUSY = 0.02
+"""Of a processor: what is next to nothing."""
 
 
 def descendants(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-            parent = int(file.read().rpartition(b")")[2].split()[1])
-            children.setdefault(parent, []).append(int(name))
-    found, waiting = [], [pid]
+    found, waiting = list[int](), [pid]
     while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
+        place = f"/proc/{waiting.pop()}/task"
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(place):
+                with contextlib.suppress(OSError), open(f"{place}/{thread}/children", "rb") as file:
+                    below = [int(child) for child in file.read().split()]
+                    found += below
+                    waiting += below
     return found
 
 
-def cpu_seconds() -> float:
+def cpu_seconds(below: list[int] | None = None) -> float:
     """Of this process and of its descendants, those that have ended included."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(map(_cpu_of, descendants(os.getpid())))
+    running = sum(map(_cpu_of, descendants(os.getpid()) if below is None else below))
+    return time.process_time() + ended.ru_utime + ended.ru_stime + running
 
 
 def _cpu_of(pid: int) -> float:
@@ -65,9 +67,10 @@ def settle(quiet: float = QUIET, patience: float = PATIENCE) -> None:
     """Wait until this process and its descendants have nothing left to do, which would slow down what comes next."""
     until = time.perf_counter() + patience
     while time.perf_counter() < until:
-        used = cpu_seconds()
+        below = descendants(os.getpid())
+        used = cpu_seconds(below)
         time.sleep(quiet)
-        if cpu_seconds() - used < 0.02 * quiet + 0.001:
+        if cpu_seconds(below) - used < BUSY * quiet:
             return
 
 

@@ -26,10 +26,10 @@ class Sacred(Tracker):
         if params:
             self.experiment.add_config(dict(params))
 
-        @self.experiment.main
         def main() -> None:
             work()
 
+        self.experiment.main(main)
         self.experiment.run()
 
     def log(self, name: str, value: float, step: int) -> None:
