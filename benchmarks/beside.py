@@ -32,7 +32,7 @@ from benchmarks.trackers import UNTRACKED, Tracker, named
 from benchmarks.trackers.surroundings import surroundings
 from benchmarks.turns import Failed
 
-PATIENCE = 300.0
+PATIENCE = 100.0
 """Seconds that a process has to answer."""
 PATIENCE_AT_END = 20.0
 """Seconds that it has to end."""

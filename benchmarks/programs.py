@@ -26,7 +26,7 @@ from benchmarks.trackers import Tracker, named
 from benchmarks.trackers.surroundings import surroundings
 from benchmarks.turns import Failed
 
-PATIENCE = 300.0
+PATIENCE = 100.0
 """Seconds that a program has."""
 MOST = 10.0
 """Seconds for which a program records at most: with a slow tracker it records less than it was asked to."""
@@ -79,33 +79,36 @@ def start(program: str, key: str, count: int, folder: str, own: str) -> tuple[su
 
 def wait(process: subprocess.Popen[str], started: float, printed: str, folder: str, grace: float) -> Ended:
     assert process.stdout is not None
-    with process.stdout:
-        line = process.stdout.readline()
-        try:
-            _, status, used = _wait4(process)
-        except TimeoutError:
-            raise Failed(f"it has not ended after {PATIENCE:g} s") from None
-        over = time.perf_counter()
-    code = os.waitstatus_to_exitcode(status)
+    try:
+        with process.stdout, _at_most(PATIENCE):
+            line = process.stdout.readline()
+            _, status, used = os.wait4(process.pid, 0)
+            over = time.perf_counter()
+    except TimeoutError:
+        process.kill()
+        process.wait()
+        raise Failed(f"it has not ended after {PATIENCE:g} s") from None
+    process.returncode = code = os.waitstatus_to_exitcode(status)
     if not line or code not in (0, -signal.SIGKILL):
         raise Failed(last_line(printed) or f"it has ended with {code}")
     time.sleep(grace)
     return Ended(json.loads(line), started, over, used.ru_utime + used.ru_stime, folder)
 
 
-def _wait4(process: subprocess.Popen[str]) -> tuple[int, int, Any]:
-    """As soon as it ends, with what it has used."""
-    alarm = signal.signal(signal.SIGALRM, _too_long)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what takes longer."""
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        return os.wait4(process.pid, 0)
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, alarm)
-
-
-def _too_long(*_: object) -> None:
-    raise TimeoutError
+        signal.signal(signal.SIGALRM, before)
 
 
 def last_line(printed: str) -> str:
