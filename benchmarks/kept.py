@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -35,16 +34,18 @@ def _points(root: str) -> Iterator[float]:
 def _in_file(path: str, wanted: set[float]) -> set[float]:
     import numpy
 
-    if not os.path.isfile(path) or os.path.islink(path) or os.path.getsize(path) < 8:
+    if not os.path.isfile(path) or os.path.islink(path) or not os.path.getsize(path):
         return set()
-    least, greatest = min(wanted), max(wanted)
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = {float(text) for text in re.findall(rb"(?<!\d)\d{7}\.5(?!\d)", content)}
-        data = content[:]
+    with open(path, "rb") as file:
+        data = file.read()
+    found = {float(text) for text in re.findall(rb"1\.\d{9,}", data)}
+    exact = numpy.array(sorted(wanted))
     for layout in FORMATS:
         size = int(layout[2])
-        for first in range(min(size, len(data) - size + 1)):
+        looked_for = exact.astype(f"f{size}")
+        for first in range(min(size, max(0, len(data) - size + 1))):
             part = numpy.frombuffer(data, layout, count=(len(data) - first) // size, offset=first)
             with numpy.errstate(invalid="ignore"):  # most of it are no floats
-                found.update(part[(part >= least) & (part <= greatest)].tolist())
+                near = part[(part >= 1.0) & (part <= 2.0)].astype(f"f{size}")
+            found.update(exact[numpy.isin(looked_for, near)].tolist())
     return found

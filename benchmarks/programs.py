@@ -34,8 +34,6 @@ BLOCK = 100
 """Points between two looks at the clock."""
 SHARE = 200
 """Points of each of many processes."""
-VALUES = 20_000
-"""As many different ones are there."""
 PACE = 0.001
 """Seconds between two points that come at a pace."""
 Answer = Callable[..., None]
@@ -120,8 +118,9 @@ def last_line(printed: str) -> str:
 
 
 def values(count: int) -> list[float]:
-    """As many different values, each easy to recognize as a text and as a float of either size."""
-    return [number + 0.5 for number in random.Random(1).sample(range(2_100_000, 4_000_000), VALUES)[:count]]
+    """Different ones from 1 to 2, of so many digits that each is recognized, and that compression leaves them alone."""
+    generator = random.Random(1)
+    return [1.0 + generator.random() for _ in range(count)]
 
 
 def main() -> None:
