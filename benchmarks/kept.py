@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+
+from benchmarks import programs
+from benchmarks.trackers import named
 
 FORMATS = ("<f8", ">f8", "<f4", ">f4")
-OURS = ("autotrack", "autotrack.log")
 
 
 def kept(key: str, folder: str, values: Iterable[float]) -> int:
-    """How many of these (see `programs.values`) are there: of autotrack as it reads itself, of others in any file."""
-    if key in OURS:
-        return len(set(values) & set(_points(os.path.join(folder, ".autotrack"))))
+    """How many of these (see `programs.values`) are there: as the tracker reads them, or in any file."""
+    if named(key).reads:
+        with programs.ended("read", key, folder=folder) as reading:
+            return len(set(values) & set(reading.answer["values"]))
     found: set[float] = set()
     wanted = set(values)
     for place, _, names in os.walk(folder):
         for name in names:
             found |= wanted & _in_file(os.path.join(place, name), wanted)
     return len(found)
-
-
-def _points(root: str) -> Iterator[float]:
-    import autotrack
-
-    for found in autotrack.runs(dir=root, frame="list"):
-        run = autotrack.load(found["id"], dir=root)
-        for name in run.metrics:
-            yield from run.points(name)[1].tolist()
 
 
 def _in_file(path: str, wanted: set[float]) -> set[float]:

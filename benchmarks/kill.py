@@ -1,8 +1,8 @@
 """How many of the points that a program has recorded by hand can be read after it was killed (`kill -9`).
 
-Of autotrack those count that its own reader returns.  Of the others each value counts that is found in any file, as a
-text or as a float of either size and byte order, whether or not the tracker itself would find it there; and their child
-processes have some time to write what they hold.
+Of autotrack those count that its own reader returns, of Aim those that are in its databases.  Of the others each value
+counts that is found in any file, as a text or as a float of either size and byte order, whether or not the tracker
+itself would find it there; and their child processes have some time to write what they hold.
 """
 
 from __future__ import annotations

@@ -130,6 +130,9 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     tracker = named(key)
+    if program == "read":
+        _answer(answers, {"values": list(tracker.read(folder))})
+        return
     begun = time.perf_counter()
     for module in tracker.beside:
         importlib.import_module(module)

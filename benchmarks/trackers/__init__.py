@@ -27,6 +27,8 @@ class Tracker:
     label = "untracked"
     by_hand = False
     """Whether there are calls to log a value, which are used where nothing automatic is."""
+    reads = False
+    """Whether its points are read with `read`: those of others are looked for in the files as these are."""
     beside: tuple[str, ...] = ()
     """Modules that a program has imported anyway which uses it."""
     frameworks: frozenset[str] = frozenset()
@@ -52,6 +54,10 @@ class Tracker:
 
     def finish(self) -> None:
         """The run is over."""
+
+    def read(self, folder: str) -> Iterator[float]:
+        """The values of all points that were recorded there."""
+        return iter(())
 
     def around(self, params: Mapping[str, Any], work: Callable[[], None]) -> None:
         """A run with the work inside."""

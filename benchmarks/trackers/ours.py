@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.trackers import Tracker
@@ -27,7 +27,7 @@ class Log(Autotrack):
     """Nothing but what is logged, in a run of its own, of which the parameters become tags."""
 
     key = label = "autotrack.log"
-    by_hand = True
+    by_hand = reads = True
     frameworks = frozenset()
 
     def prepare(self, folder: str) -> None:
@@ -42,6 +42,15 @@ class Log(Autotrack):
 
     def log(self, name: str, value: float, step: int) -> None:
         self.autotrack.log({name: value}, step)
+
+    def read(self, folder: str) -> Iterator[float]:
+        import autotrack
+
+        root = os.path.join(folder, ".autotrack")
+        for found in autotrack.runs(dir=root, frame="list"):
+            run = autotrack.load(found["id"], dir=root)
+            for name in run.metrics:
+                yield from run.points(name)[1].tolist()
 
     def finish(self) -> None:
         self.run.__exit__(None, None, None)
