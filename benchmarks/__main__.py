@@ -76,6 +76,8 @@ def main() -> int:
     for name in arguments.names or NAMES:
         try:
             for result in _measured(name):
+                if result.tracker != "autotrack" and (not results or results[-1].name != result.name):
+                    print(result.name)
                 results.append(result)
                 print(_line(result, against), flush=True)
         except Exception as error:  # noqa: BLE001  (the others are still to be measured)
