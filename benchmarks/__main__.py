@@ -147,7 +147,7 @@ def _change(result: Result, against: Stored) -> str:
     kept = against.get((result.workload, result.name, result.tracker))
     if kept is None:
         return "new" if against else ""
-    times = f"×{result.cost / kept['cost']:.2f}" if kept["cost"] else "×-"
+    times = f"×{result.cost / kept['cost']:.2f}" if min(result.cost, kept["cost"]) > 0 else "×-"
     if result.low <= kept["high"] and kept["low"] <= result.high:
         return times
     more = result.cost > kept["cost"]
