@@ -1,24 +1,24 @@
-"""What a training of XGBoost costs more, the rounds of two evaluation sets and the identity of the data included."""
+"""What a training of XGBoost costs more, the rounds of two evaluation sets recorded; by autotrack, the identity of the
+data as well."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks import beside
+from benchmarks import beside, trackers
 from benchmarks.measure import Result
+from benchmarks.trackers import Tracker
 
 ROWS, COLUMNS, ROUNDS = 20_000, 20, 50
 
 
 def run() -> Iterator[Result]:
-    return beside.compare("boosting", rounds=20, budget=lambda untracked: 20.0 + 0.03 * untracked)
+    chosen = trackers.present(lambda tracker: "xgboost" in tracker.frameworks)
+    return beside.compare("boosting", chosen, rounds=20, budget=lambda untracked: 20.0 + 0.03 * untracked)
 
 
-def trainings(tracker: str) -> beside.Trainings:
-    if tracker in (beside.MLFLOW, beside.WITHOUT_MODELS):
-        import mlflow
-
-        mlflow.xgboost.autolog(log_models=tracker == beside.MLFLOW)
+def trainings(tracker: Tracker) -> beside.Trainings:
+    tracker.observe("xgboost")
     import numpy
     import xgboost
 
@@ -32,9 +32,12 @@ def trainings(tracker: str) -> beside.Trainings:
         data = xgboost.DMatrix(X, y)
         other = xgboost.DMatrix(X[:half], y[:half])
         sets = [(data, "train"), (other, "valid")]
-        xgboost.train(settings, data, ROUNDS, evals=sets, verbose_eval=False)
+        with tracker.training("xgboost") as callbacks:
+            xgboost.train(settings, data, ROUNDS, evals=sets, verbose_eval=False, callbacks=callbacks or None)
 
     def fit() -> None:
-        xgboost.XGBClassifier(n_estimators=ROUNDS, n_jobs=1).fit(X, y, eval_set=[(X[:half], y[:half])], verbose=False)
+        with tracker.training("xgboost") as callbacks:
+            model = xgboost.XGBClassifier(n_estimators=ROUNDS, n_jobs=1, callbacks=callbacks or None)
+            model.fit(X, y, eval_set=[(X[:half], y[:half])], verbose=False)
 
     return {f"xgboost: train, {ROUNDS} rounds": train, f"xgboost: XGBClassifier.fit, {ROUNDS} rounds": fit}

@@ -6,9 +6,7 @@ measured here: for an untracked block the observers are taken out of PyTorch, wi
 
 from __future__ import annotations
 
-import itertools
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import autotrack
-from benchmarks.measure import Clock, Result, paired
+from benchmarks.measure import Clock, Result, paired, scaled, slope
 
 WARM = 3_000
 """Steps before the first measurement."""
@@ -36,37 +34,37 @@ def run(rounds: int = ROUNDS) -> Iterator[Result]:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    small = _Loop(20, 64, rows=32)
+    small = Loop(20, 64, rows=32)
     with tempfile.TemporaryDirectory() as folder:
         autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
         try:
             small.steps(WARM)
             time.sleep(1.0)  # the recorder has opened its files, and read the source
-            observers = _Observers()
+            observers = Observers()
             yield _cost("loop: a step of a perceptron", observers, small, BLOCK, rounds, 5.0)
-            large = _Loop(512, 1024, rows=1024)
+            large = Loop(512, 1024, rows=1024)
             large.steps(WARM // 100)
             yield _cost("loop: a step of about 20 ms", observers, large, SLOW_BLOCK, SLOW_ROUNDS, None)
-            yield _saving(observers, _Loop(256, 256, rows=1), Path(folder))
-            yield _growth(_Loop(1, 1, rows=1))
+            yield _saving(observers, Loop(256, 256, rows=1), Path(folder))
+            yield _growth(Loop(1, 1, rows=1))
             if torch.cuda.is_available():
                 yield from _on_device(observers)
         finally:
             autotrack.disable()
 
 
-def _on_device(observers: _Observers) -> Iterator[Result]:
+def _on_device(observers: Observers) -> Iterator[Result]:
     """On a GPU, where a value is copied and the recorder reads it: of a step that is as long as it takes to ask for it,
     and of one that the device works on."""
-    small = _Loop(20, 64, rows=32, device="cuda")
+    small = Loop(20, 64, rows=32, device="cuda")
     small.steps(WARM)
     yield _cost("loop: a step of a perceptron, GPU", observers, small, BLOCK, ROUNDS, None)
-    large = _Loop(4_096, 8_192, rows=4_096, device="cuda")
+    large = Loop(4_096, 8_192, rows=4_096, device="cuda")
     large.steps(WARM // 100)
     yield _cost("loop: a step of a large one, GPU", observers, large, SLOW_BLOCK, SLOW_ROUNDS, None)
 
 
-class _Loop:
+class Loop:
     """A perceptron with one hidden layer, and the data that it is trained on."""
 
     def __init__(self, width: int, hidden: int, rows: int, device: str = "cpu") -> None:
@@ -93,7 +91,7 @@ class _Loop:
         return Clock.now() - begun
 
 
-class _Observers:
+class Observers:
     """What has been put into PyTorch, to take out and put in again."""
 
     def __init__(self) -> None:
@@ -114,7 +112,7 @@ class _Observers:
         self.hooks.clear()
 
 
-def _cost(name: str, observers: _Observers, loop: _Loop, block: int, rounds: int, budget: float | None) -> Result:
+def _cost(name: str, observers: Observers, loop: Loop, block: int, rounds: int, budget: float | None) -> Result:
     def measured(switch: Callable[[], None]) -> Callable[[], float]:
         def measure() -> float:
             switch()
@@ -130,7 +128,7 @@ def _cost(name: str, observers: _Observers, loop: _Loop, block: int, rounds: int
         observers.on()
 
 
-def _saving(observers: _Observers, loop: _Loop, folder: Path) -> Result:
+def _saving(observers: Observers, loop: Loop, folder: Path) -> Result:
     """A checkpoint of about 260 kB that is written over again and again; the recorder's work of it goes on beside."""
     torch = observers.torch
     save, state, path = torch.save, loop.model.state_dict(), folder / "last.pt"
@@ -149,15 +147,13 @@ def _saving(observers: _Observers, loop: _Loop, folder: Path) -> Result:
     return paired("loop: a save of 260 kB", untracked, tracked, rounds=SAVE_ROUNDS, scale=1e6 / SAVES, unit="us")
 
 
-def _growth(loop: _Loop) -> Result:
+def _growth(loop: Loop) -> Result:
     """Bytes of memory a step, of which 24 are of the journal's file: see `benchmarks.memory` for the slope."""
-    looks = []
-    for number in range(LOOKS):
+    looks: list[tuple[float, float]] = []
+    for number in range(scaled(LOOKS)):
         loop.steps(STEPS // LOOKS)
         looks.append(((number + 1) * (STEPS // LOOKS), _anonymous()))
-    pairs = itertools.combinations(looks, 2)
-    low, middle, high = statistics.quantiles(((size - before) / (b - a) for (a, before), (b, size) in pairs), n=4)
-    return Result("loop: memory, a step of a million", "B", middle, (high - low) / 2, 0.0, 0.0, None, 1.0)
+    return Result("loop: memory, a step of a million", "B", *slope(looks), budget=1.0)
 
 
 def _anonymous() -> float:

@@ -1,22 +1,19 @@
 """Memory that a program's process grows by while it fits and scores ten thousand models.
 
-The growth is the Theil-Sen slope, the median of the slopes between all pairs of looks: a single step, such as a queue
-that is full while the machine is busy with something else, is no growth.  The noise floor is that of the same loop
-untracked.
+The growth is the Theil-Sen slope: a single step, such as a queue that is full while the machine is busy with something
+else, is no growth.  The noise floor is that of the same loop untracked.
 """
 
 from __future__ import annotations
 
 import gc
-import itertools
-import statistics
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import autotrack
-from benchmarks.measure import Result
+from benchmarks.measure import Result, scaled, slope
 
 FITS = 10_000
 WARM = 4_000
@@ -27,19 +24,19 @@ LOOK = 500
 
 def run() -> Iterator[Result]:
     warnings.simplefilter("ignore")
-    noise, noise_spread = _growth()
+    noise = _growth()
     with tempfile.TemporaryDirectory() as folder:
         autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
         try:
-            grown, spread = _growth()
+            grown = _growth()
         finally:
             autotrack.disable()
     name = f"memory: {FITS} fits with scores, a fit"
-    yield Result(name, "KB", grown, spread, noise, noise_spread, None, 0.5)
+    yield Result(name, "KB", *grown, *noise, budget=0.5)
 
 
-def _growth() -> tuple[float, float]:
-    """KB a fit, and half the width of the middle half of the slopes."""
+def _growth() -> tuple[float, float, float]:
+    """KB a fit, and the interval of that."""
     import numpy
     from sklearn.datasets import load_iris
     from sklearn.linear_model import Ridge
@@ -47,17 +44,16 @@ def _growth() -> tuple[float, float]:
 
     X, y = load_iris(return_X_y=True)
     generator = numpy.random.default_rng(0)
-    looks = []
-    for number in range(WARM + FITS + 1):
+    looks: list[tuple[float, float]] = []
+    fits = LOOK * scaled(FITS // LOOK)
+    for number in range(WARM + fits + 1):
         if number >= WARM and not number % LOOK:
             looks.append((number, _resident()))
         part = X + generator.normal(size=X.shape)  # other data each time
         model = Ridge().fit(part, y)
         model.score(part, y)
         mean_squared_error(y, model.predict(X))
-    pairs = itertools.combinations(looks, 2)
-    low, middle, high = statistics.quantiles(((size - before) / (b - a) for (a, before), (b, size) in pairs), n=4)
-    return middle, (high - low) / 2
+    return slope(looks)
 
 
 def _resident() -> float:
