@@ -5,12 +5,18 @@ from __future__ import annotations
 import copy
 import pkgutil
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import wrapt
 
+if TYPE_CHECKING:
+    Bound: TypeAlias = wrapt.BoundFunctionWrapper[Any, Any]
+    Function: TypeAlias = wrapt.FunctionWrapper[Any, Any]
+else:  # before wrapt 2.2 they take no parameters
+    Bound, Function = wrapt.BoundFunctionWrapper, wrapt.FunctionWrapper
 
-class ObservedMethod(wrapt.BoundFunctionWrapper[Any, Any]):
+
+class ObservedMethod(Bound):
     """A bound method of ours: pickles, copies and prints as the method that it stands for."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -32,7 +38,7 @@ class ObservedMethod(wrapt.BoundFunctionWrapper[Any, Any]):
         return repr(self.__wrapped__)
 
 
-class ObservedFunction(wrapt.FunctionWrapper[Any, Any]):
+class ObservedFunction(Function):
     """A function of ours: copies and prints as the function that it stands for.  It pickles by the name under which
     it stands, and is there what stands under that name: such a file needs no autotrack."""
 
