@@ -60,11 +60,10 @@ class Objects:
         name = name_of(kind, content)
         place = self.path(name)
         if not os.path.exists(place):
-            os.makedirs(os.path.dirname(place), exist_ok=True)
+            packed = zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, LEVEL)
             beside = f"{place}.{os.getpid()}"
             try:
-                with open(beside, "wb") as file:
-                    file.write(zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, LEVEL))
+                _write(beside, packed)
                 os.replace(beside, place)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -136,6 +135,20 @@ class Objects:
                 for rest in sorted(_listed(os.path.join(self.root, first))):
                     if _NAME.fullmatch(first + rest):
                         yield first + rest
+
+
+def _write(path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        number = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        number = os.open(path, flags, 0o666)
+    try:
+        while data:
+            data = data[os.write(number, data) :]
+    finally:
+        os.close(number)
 
 
 _FOLDER, _NAME = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{40}")
