@@ -4,7 +4,7 @@ Each tracker has a process of its own, since what some put into a framework can'
 at once and take turns; in each round they do so in another order.  A process answers when its threads and its children
 have nothing left to do, which would slow down the next.  A training is compared with those of two processes that track
 nothing; blocks of steps are compared with blocks of the same process, since two processes of one program differ by more
-than a step costs.
+than a step costs, and without a pause between them, after which a processor has another speed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ PATIENCE = 100.0
 """Seconds that a process has to answer."""
 PATIENCE_AT_END = 20.0
 """Seconds that it has to end."""
-QUIET = 0.03
-"""Of a process between two blocks: see `usage.settle`."""
+TRIPLES, LONGEST = 10, 4.0
+"""Of blocks in a turn: as many, as far as there are seconds for them."""
 MEMORY = "its memory"
 """What a process is asked for besides trainings."""
 
@@ -56,8 +57,19 @@ class Blocks:
 Trainings = dict[str, Callable[[], object] | Blocks]
 """Of a benchmark that is measured so, by their names: what its `trainings(tracker)` returns; with `IN_ONE_RUN`, all of
 them are done inside of one run, and else each of them opens its own."""
-Use = tuple[float, float]
-"""Seconds, and seconds on processors."""
+Triple = tuple[float, float, float]
+"""Of seconds: untracked, tracked, and untracked again."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a turn gave: the seconds of one training and those on processors; or triples of seconds a step, by how much
+    more a recorded one took of processors, and how many were recorded."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    triples: tuple[Triple, ...] = ()
+    recorded: int = 1
 
 
 def compare(
@@ -78,36 +90,37 @@ def compare(
             key: stack.enter_context(_Process(module, key, Path(folder) / str(number)))
             for number, key in enumerate(keys)
         }
-        working = {key: names for key in keys if (names := turns.attempt(key, processes[key].steps))}
+        working = {key: names for key in keys if (names := turns.attempt(key, processes[key].names))}
         chosen = [tracker for tracker in chosen if tracker.key in working]
-        for name, steps in next(iter(working.values())).items():
+        for name in next(iter(working.values())):
             train = functools.partial(_train, processes, name)
             took = turns.take(chosen, train, rounds=rounds, twice=not in_blocks)
             chosen = [tracker for tracker in chosen if any(tracker.key in round_ for round_ in took)]
             for tracker in chosen:
-                triples = [_triple(round_, tracker.key) for round_ in took if tracker.key in round_]
-                wall = [(before[0], tracked[0], after[0]) for before, tracked, after in triples]
-                result = turns.named(difference(name, wall, scale=scale, unit=unit), tracker)
-                more = statistics.median(tracked[1] - (a[1] + b[1]) / 2 for a, tracked, b in triples)
+                rounds_ = [round_ for round_ in took if tracker.key in round_]
+                triples = [triple for round_ in rounds_ for triple in _triples(round_, tracker.key)]
+                result = turns.named(difference(name, triples, scale=scale, unit=unit), tracker)
+                more = statistics.median(_more_cpu(round_, tracker.key) for round_ in rounds_)
                 process = processes[tracker.key]
                 memory = None if in_blocks else process.memory() - processes[UNTRACKED].memory()
-                result = replace(result, cpu=more * scale, memory=memory, disk=process.disk(name, steps))
+                result = replace(result, cpu=more * scale, memory=memory, disk=process.disk(name))
                 assert result.untracked is not None
                 limited = budget is not None and tracker.key == "autotrack"
                 yield result.with_percent(round(budget(result.untracked), 2) if budget and limited else None)
 
 
-def _train(processes: dict[str, _Process], name: str, key: str) -> list[Use]:
+def _train(processes: dict[str, _Process], name: str, key: str) -> Turn:
     return processes[key].train(name)
 
 
-def _triple(round_: dict[str, list[Use]], key: str) -> tuple[Use, Use, Use]:
-    """Untracked, tracked, and untracked again."""
-    if len(round_[key]) == 3:
-        before, tracked, after = round_[key]
-    else:
-        (before,), (tracked,), (after,) = round_[turns.TWICE[0]], round_[key], round_[turns.TWICE[1]]
-    return before, tracked, after
+def _triples(round_: dict[str, Turn], key: str) -> tuple[Triple, ...]:
+    before, after = (round_.get(twice, Turn()) for twice in turns.TWICE)
+    return round_[key].triples or ((before.wall, round_[key].wall, after.wall),)
+
+
+def _more_cpu(round_: dict[str, Turn], key: str) -> float:
+    before, after = (round_.get(twice, Turn()) for twice in turns.TWICE)
+    return round_[key].cpu - (before.cpu + after.cpu) / 2
 
 
 class _Process(contextlib.AbstractContextManager["_Process", None]):
@@ -129,24 +142,26 @@ class _Process(contextlib.AbstractContextManager["_Process", None]):
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.asks, self.answers = self.process.stdin, self.process.stdout
-        self.before, self.trained = 0, dict[str, int]()
+        self.before, self.recorded = 0, dict[str, int]()
 
-    def steps(self) -> dict[str, int]:
-        """The names of the trainings, and how many steps are recorded each time."""
-        return dict(self._answer())
+    def names(self) -> list[str]:
+        """Of the trainings."""
+        return list(self._answer())
 
-    def train(self, name: str) -> list[Use]:
-        if name not in self.trained:
+    def train(self, name: str) -> Turn:
+        if name not in self.recorded:
             self.before = usage.disk_bytes(self.folder)
-        self.trained[name] = self.trained.get(name, 0) + 1
-        return [(wall, cpu) for wall, cpu in self._ask(name)]
+        answer = self._ask(name)
+        turn = Turn(**{**answer, "triples": tuple((a, b, c) for a, b, c in answer["triples"])})
+        self.recorded[name] = self.recorded.get(name, 0) + turn.recorded
+        return turn
 
     def memory(self) -> float:
         return float(self._ask(MEMORY))
 
-    def disk(self, name: str, steps: int) -> float:
+    def disk(self, name: str) -> float:
         """Bytes for each training or step since the first of this name."""
-        return (usage.disk_bytes(self.folder) - self.before) / (self.trained[name] * steps)
+        return (usage.disk_bytes(self.folder) - self.before) / self.recorded[name]
 
     def _ask(self, what: str) -> Any:
         try:
@@ -188,10 +203,10 @@ def main() -> None:
 
     def serve() -> None:
         trainings: Trainings = module.trainings(tracker)
-        answer({name: one.steps + one.warm if isinstance(one, Blocks) else 1 for name, one in trainings.items()})
+        answer(list(trainings))
         for line in sys.stdin:
             asked = line.rstrip("\n")
-            answer(usage.peak_memory() if asked == MEMORY else _measured(trainings[asked]))
+            answer(usage.peak_memory() if asked == MEMORY else asdict(_measured(trainings[asked])))
 
     if getattr(module, "IN_ONE_RUN", False):
         tracker.around({}, serve)
@@ -199,20 +214,30 @@ def main() -> None:
         serve()
 
 
-def _measured(training: Callable[[], object] | Blocks) -> list[Use]:
+def _measured(training: Callable[[], object] | Blocks) -> Turn:
     if not isinstance(training, Blocks):
-        return [_use(training)]
-    uses = []
-    for steps in (training.unrecorded, training.recorded, training.unrecorded):
-        steps(training.warm)
-        uses.append(_use(functools.partial(steps, training.steps), QUIET))
-    return [(wall / training.steps, cpu / training.steps) for wall, cpu in uses]
+        return Turn(*_use(training))
+    recorded, steps = 0, training.steps
+    training.unrecorded(training.warm)
+    until, triples = time.perf_counter() + LONGEST, list[Triple]()
+    while len(triples) < TRIPLES and (not triples or time.perf_counter() < until):
+        times = []
+        for block in (training.unrecorded, training.recorded, training.unrecorded):
+            block(1)
+            times.append(seconds(functools.partial(block, steps)) / steps)
+        triples.append((times[0], times[1], times[2]))
+        recorded += 1 + steps
+    usage.settle()
+    _, without = _use(functools.partial(training.unrecorded, steps))
+    _, with_ = _use(functools.partial(training.recorded, steps))
+    return Turn(cpu=(with_ - without) / steps, triples=tuple(triples), recorded=recorded + steps)
 
 
-def _use(function: Callable[[], object], quiet: float = usage.QUIET) -> Use:
+def _use(function: Callable[[], object]) -> tuple[float, float]:
+    """Seconds, and seconds on processors until nothing is left to do."""
     before = usage.cpu_seconds()
     wall = seconds(function)
-    usage.settle(quiet)
+    usage.settle()
     return wall, usage.cpu_seconds() - before
 
 

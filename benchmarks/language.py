@@ -14,13 +14,13 @@ from benchmarks.trackers import Tracker
 IN_ONE_RUN = True
 LAYERS, HEADS, WIDTH, CONTEXT, BATCH = 4, 4, 128, 64, 12
 WORDS = "the model of a run and its loss at every step are what people compare when they train it again".split()
-STEPS = 6
+STEPS = 4
 """Of a block."""
 
 
 def run() -> Iterator[Result]:
     chosen = trackers.present(lambda tracker: tracker.by_hand or "torch" in tracker.frameworks)
-    return beside.compare("language", chosen, rounds=16, in_blocks=True)
+    return beside.compare("language", chosen, rounds=10, in_blocks=True)
 
 
 def trainings(tracker: Tracker) -> beside.Trainings:

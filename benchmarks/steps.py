@@ -27,7 +27,7 @@ def blocks(tracker: Tracker, step: Callable[[], Any], steps: int) -> Blocks:
         for _ in range(count):
             tracker.log("loss", step().item(), next(_NUMBERS))
 
-    warm = max(1, steps // 10)
+    warm = 2 * steps
     if tracker.by_hand:
         return Blocks(unrecorded, by_hand, steps, warm)
     unrecorded(steps)
