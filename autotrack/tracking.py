@@ -233,6 +233,8 @@ is killed has one, and one that runs for weeks has few."""
 
 
 def _report_receipts(job: Job) -> None:
+    from autotrack import receipts  # noqa: F401 - not on the recorder's thread, which imports nothing
+
     begun = due = time.monotonic()
 
     def report() -> None:
