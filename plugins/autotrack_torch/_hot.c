@@ -21,7 +21,26 @@
 #endif
 
 static int (*record)(PyObject *slots, double value, long long step, double tail); /* of `autotrack._hot` */
-static PyObject *s_is_neg, *s_lr, *s_param_groups;
+static PyObject *s_grad_fn, *s_is_neg, *s_lr, *s_next_functions, *s_param_groups, *s_variable;
+
+/* Whether a weak reference is to an object. */
+static int
+refers_to(PyObject *reference, PyObject *object)
+{
+    if (reference == NULL || !PyWeakref_Check(reference)) {
+        return 0;
+    }
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *there = NULL;
+    if (PyWeakref_GetRef(reference, &there) < 0) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(there);
+    return there == object;
+#else
+    return PyWeakref_GET_OBJECT(reference) == object;
+#endif
+}
 
 /* ---------------------------------------------------------------------------------------------------------------
    Stepping: what `Stepped` knows of an optimizer, as far as it is asked for at every step. */
@@ -93,12 +112,14 @@ typedef struct {
     PyObject *points;
     PyObject *slots; /* those that the last one was written to */
     PyObject *optimizer;
+    PyObject *root; /* the parameter that its graph ends at first, weakly */
     double tail;
     double seen;
     long long step;
     unsigned long thread;
     int at;
     char plain;
+    char shared; /* plain, but that the call may be another training's turn */
 } Passing;
 
 static PyMemberDef passing_members[] = {
@@ -106,12 +127,14 @@ static PyMemberDef passing_members[] = {
     {"points", T_OBJECT, offsetof(Passing, points), 0, NULL},
     {"slots", T_OBJECT, offsetof(Passing, slots), 0, NULL},
     {"optimizer", T_OBJECT, offsetof(Passing, optimizer), 0, NULL},
+    {"root", T_OBJECT, offsetof(Passing, root), 0, NULL},
     {"tail", T_DOUBLE, offsetof(Passing, tail), 0, NULL},
     {"seen", T_DOUBLE, offsetof(Passing, seen), 0, NULL},
     {"step", T_LONGLONG, offsetof(Passing, step), 0, NULL},
     {"thread", T_ULONG, offsetof(Passing, thread), 0, NULL},
     {"at", T_INT, offsetof(Passing, at), 0, NULL},
     {"plain", T_BOOL, offsetof(Passing, plain), 0, NULL},
+    {"shared", T_BOOL, offsetof(Passing, shared), 0, NULL},
     {NULL},
 };
 
@@ -122,6 +145,7 @@ passing_traverse(Passing *self, visitproc visit, void *arg)
     Py_VISIT(self->points);
     Py_VISIT(self->slots);
     Py_VISIT(self->optimizer);
+    Py_VISIT(self->root);
     return 0;
 }
 
@@ -132,6 +156,7 @@ passing_clear(Passing *self)
     Py_CLEAR(self->points);
     Py_CLEAR(self->slots);
     Py_CLEAR(self->optimizer);
+    Py_CLEAR(self->root);
     return 0;
 }
 
@@ -274,14 +299,60 @@ called_at(const PyObject *wanted, int at, int behind)
 #endif
 }
 
+/* Nodes of a graph that are passed on the way to its first leaf: see `autotrack_torch.graph`. */
+enum { DEPTH = 32 };
+
+/* The parameter that the graph of a tensor ends at first; NULL where that is far, perhaps with an exception. */
+static PyObject *
+first_leaf(PyObject *tensor)
+{
+    PyObject *node = PyObject_GetAttr(tensor, s_grad_fn);
+    for (int depth = 0; depth < DEPTH && node != NULL && node != Py_None; depth++) {
+        PyObject *pairs = PyObject_GetAttr(node, s_next_functions);
+        PyObject *further = NULL;
+        Py_ssize_t count = pairs != NULL && PyTuple_CheckExact(pairs) ? PyTuple_GET_SIZE(pairs) : 0;
+        for (Py_ssize_t at = 0; at < count; at++) {
+            PyObject *pair = PyTuple_GET_ITEM(pairs, at);
+            PyObject *following = PyTuple_CheckExact(pair) ? PyTuple_GET_ITEM(pair, 0) : Py_None;
+            if (strcmp(Py_TYPE(following)->tp_name, "AccumulateGrad") == 0) {
+                PyObject *leaf = PyObject_GetAttr(following, s_variable);
+                Py_XDECREF(further);
+                Py_DECREF(pairs);
+                Py_DECREF(node);
+                return leaf;
+            }
+            if (further == NULL && following != Py_None) {
+                further = Py_NewRef(following);
+            }
+        }
+        Py_XDECREF(pairs);
+        Py_SETREF(node, further);
+    }
+    Py_XDECREF(node);
+    return NULL;
+}
+
+/* Whether a pass is of the training of the last one.  An exception may be left. */
+static int
+goes_on(Passed *self, Passing *loss, PyObject *tensor)
+{
+    PyObject *modes = PyObject_CallNoArgs(self->modes); /* which would see what is asked of a tensor */
+    int none = modes != NULL && PyLong_CheckExact(modes) && PyLong_AsLong(modes) == 0;
+    Py_XDECREF(modes);
+    PyObject *leaf = none ? first_leaf(tensor) : NULL;
+    int same = leaf != NULL && refers_to(loss->root, leaf);
+    Py_XDECREF(leaf);
+    return same;
+}
+
 /* Whether the loss that was passed back is on record now.  An exception may be left. */
 static int
 is_on_record(Passed *self, PyObject *const *args, size_t count, PyObject *names)
 {
     Passing *loss = (Passing *)self->loss;
     /* `Tensor.backward` gives four by position and one by name. */
-    if (count < 1 || (count > 1 && args[1] != Py_None) || !PyObject_TypeCheck(self->loss, &PassingType) || !loss->plain
-        || loss->optimizer == NULL || !PyObject_TypeCheck(loss->optimizer, &SteppingType) || loss->slots == NULL
+    if (count < 1 || (count > 1 && args[1] != Py_None) || !PyObject_TypeCheck(self->loss, &PassingType)
+        || !(loss->plain || loss->shared) || loss->optimizer == NULL || !PyObject_TypeCheck(loss->optimizer, &SteppingType) || loss->slots == NULL
         || (PyObject *)Py_TYPE(args[0]) != self->tensor) {
         return 0;
     }
@@ -296,7 +367,10 @@ is_on_record(Passed *self, PyObject *const *args, size_t count, PyObject *names)
     if (!read_value(self, args[0], &value)) {
         return 0;
     }
-    if (!loss->plain || loss->slots == NULL || record(loss->slots, value, step, loss->tail) < 0) {
+    if (!loss->plain && !(loss->shared && goes_on(self, loss, args[0]))) {
+        return 0;
+    }
+    if (loss->slots == NULL || record(loss->slots, value, step, loss->tail) < 0) {
         return 0;
     }
     loss->step = step;
@@ -408,25 +482,6 @@ typedef struct {
     PyObject *optimizer; /* the last one, borrowed: only compared */
     PyObject *state;     /* what is known of it */
 } Counted;
-
-/* Whether a weak reference is to an object. */
-static int
-refers_to(PyObject *reference, PyObject *object)
-{
-    if (reference == NULL || !PyWeakref_Check(reference)) {
-        return 0;
-    }
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject *there = NULL;
-    if (PyWeakref_GetRef(reference, &there) < 0) {
-        PyErr_Clear();
-    }
-    Py_XDECREF(there);
-    return there == object;
-#else
-    return PyWeakref_GET_OBJECT(reference) == object;
-#endif
-}
 
 /* Whether the step is counted now; -1 with an exception, since a class of the user's may say what `param_groups` are. */
 static int
@@ -547,7 +602,8 @@ PyMODINIT_FUNC
 PyInit__hot(void)
 {
     struct { PyObject **where; const char *name; } names[] = {
-        {&s_is_neg, "is_neg"}, {&s_lr, "lr"}, {&s_param_groups, "param_groups"},
+        {&s_grad_fn, "grad_fn"}, {&s_is_neg, "is_neg"}, {&s_lr, "lr"}, {&s_next_functions, "next_functions"},
+        {&s_param_groups, "param_groups"}, {&s_variable, "variable"},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if ((*names[i].where = PyUnicode_InternFromString(names[i].name)) == NULL) {

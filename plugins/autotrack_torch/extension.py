@@ -15,14 +15,18 @@ if TYPE_CHECKING or built is None:
     class Passing:
         """What is asked for at every backward pass: see `losses.Loss`."""
 
-        __slots__ = ("at", "code", "optimizer", "plain", "points", "seen", "slots", "step", "tail", "thread")
+        __slots__ = (
+            "at", "code", "optimizer", "plain", "points", "root", "seen", "shared", "slots", "step", "tail", "thread",
+        )  # fmt: skip
 
         at: int
         code: CodeType | None
         optimizer: Any
         plain: bool
         points: Any
+        root: Any
         seen: float
+        shared: bool
         slots: Any
         step: int
         tail: float

@@ -9,6 +9,29 @@ PATIENCE = 0.020
 """Seconds that the graph of a loss is walked."""
 
 
+DEPTH = 32
+"""Nodes of a graph that are passed on the way to its first leaf."""
+
+
+def first_leaf(tensor: Any) -> Any:
+    """The parameter that the graph of a tensor ends at first, on a way that is always the same; None where that is far.
+
+    By this it is known again whose loss it is: the heads of two models are not the same."""
+    node = tensor.grad_fn
+    for _ in range(DEPTH):
+        if node is None:
+            return None
+        further = None
+        for following, _ in node.next_functions:
+            if following is not None:
+                leaf = getattr(following, "variable", None)
+                if leaf is not None:
+                    return leaf
+                further = further or following
+        node = further
+    return None
+
+
 def leaves_of(tensor: Any) -> list[Any]:
     """The leaf tensors that a tensor's graph ends at, those that are met first where the graph is large."""
     begin = tensor.grad_fn

@@ -7,7 +7,7 @@ import weakref
 from types import CodeType
 from typing import Any
 
-from autotrack_torch import deferred, optimizers
+from autotrack_torch import deferred, graph, optimizers
 from autotrack_torch import training as trainings
 from autotrack_torch.extension import Passing
 from autotrack_torch.optimizers import Stepped
@@ -54,8 +54,13 @@ class Loss(Passing):
         self.far: Any = None
         """That device, of the last pass."""
         self.leaf: Any = None
+        """One of the parameters that it is of."""
+        self.root = None
+        """The one that its graph ends at first, weakly."""
         self.mark: tuple[Any, int] | None = None
-        """The gradient of that parameter after the last pass, and how often it was changed in place."""
+        """The gradient of a parameter after the last pass, and how often it was changed in place."""
+        self.shared = False
+        """Whether it is plain but for other optimizers: the call may be another training's turn."""
         self.fresh = False
         """Whether it was found out just now what the pass is of."""
         self.met: weakref.ref[Any] | None = None
@@ -86,8 +91,12 @@ class Loss(Passing):
         self.passes += 1
         return self.passes - 1
 
-    def is_of_another(self) -> bool:
-        """Whether the pass that has just been made left the gradients of its parameters as they were."""
+    def is_of_another(self, tensors: Any) -> bool:
+        """Whether the pass of these that has just been made is of other parameters: their graph ends there, or, where
+        that is not known, it left the gradients of its own as they were."""
+        leaf = graph.first_leaf(tensors[0] if isinstance(tensors, (list, tuple)) else tensors)
+        if leaf is not None and self.root is not None:
+            return self.root() is not leaf
         leaf = self.leaf() if self.leaf is not None else None
         grad = leaf.grad if leaf is not None else None
         if grad is None:
@@ -132,7 +141,13 @@ class Loss(Passing):
     def bind(self, optimizer: Stepped) -> None:
         """Know the optimizer that steps after it."""
         self.optimizer = optimizer
-        self.plain = self.one and optimizers.is_alone()
+        self.settle()
+
+    def settle(self) -> None:
+        """Find out whether it is plain."""
+        plain = self.optimizer is not None and self.one
+        self.plain = plain and optimizers.is_alone()
+        self.shared = plain and not self.plain
 
     def mean_of(self, series: Any) -> deferred.Mean:
         """What adds up the values of a step that are on a device."""

@@ -525,6 +525,45 @@ for _ in range(3):
     assert len(autotrack.runs(dir=tmp_path / ".autotrack")) == 1
 
 
+@pytest.mark.parametrize(
+    ("model", "between", "after"),
+    [
+        ("Linear(3, 1)", "", ""),
+        ("Linear(3, 1)", "torch.nn.utils.clip_grad_norm_(model.parameters(), 1e-3)", ""),
+        ("Linear(3, 1)", "", "optimizer.zero_grad(set_to_none=False)"),
+        ("Linear(3, 1, bias=False)", "torch.nn.utils.clip_grad_value_(model.parameters(), 1e-3)", ""),
+        ("Sequential(*[torch.nn.Linear(3, 3, bias=False) for _ in range(40)])", "", ""),  # a long way to its first leaf
+    ],
+)
+def test_a_function_that_trains_several_in_turn(tmp_path: Path, model: str, between: str, after: str) -> None:
+    """Each loss is filed under its own, whatever becomes of gradients between the passes."""
+    source = f"""
+import json, torch
+
+def step(model, optimizer, target):
+    optimizer.zero_grad()
+    loss = (model(torch.ones(4, 3)) - target).pow(2).mean()
+    loss.backward()
+    {between or "pass"}
+    optimizer.step()
+    {after or "pass"}
+    return loss.item()
+
+torch.manual_seed(0)
+models = [torch.nn.{model} for _ in range(3)]
+optimizers = [torch.optim.SGD(model.parameters(), lr=1e-3) for model in models]
+seen = [[], [], []]
+for _ in range(5):
+    for number, (model, optimizer) in enumerate(zip(models, optimizers)):
+        seen[number].append(step(model, optimizer, 10.0 * (number + 1)))
+json.dump(seen, open("seen.json", "w"))
+"""
+    run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    run = autotrack.load("@last", dir=tmp_path / ".autotrack")
+    told = [run.points(name)[1].tolist() for name in run.metrics if name.endswith("train/loss")]
+    assert sorted(told) == sorted(json.loads((tmp_path / "seen.json").read_text()))
+
+
 def test_phases_of_one_model_go_on(recording: Recording) -> None:
     model = Net()
     fit(model, torch.optim.SGD(model.parameters(), lr=0.1))
