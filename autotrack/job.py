@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 
-from autotrack import exits, libraries, ranks, shield
+from autotrack import exits, lastwords, libraries, ranks, shield
 from autotrack.ids import new_id
 from autotrack.journal import process
 
@@ -133,7 +133,8 @@ class Job:
         self.failures: dict[str, int] = {}
         """How often something of ours failed, by where."""
         self._facts: dict[str, object] = {}
-        self._trouble = ""
+        self.trouble = ""
+        """Why what is lost is lost."""
         self._refused: OSError | None = None
         """Why the journal could not be opened; that is tried once."""
         self._lock = threading.RLock()
@@ -236,12 +237,12 @@ class Job:
         """Something could not be written."""
         self.lost += 1
         why = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
-        self._trouble = f"{why}. Set AUTOTRACK_DIR to a folder that can be written."
+        self.trouble = f"{why}. Set AUTOTRACK_DIR to a folder that can be written."
 
     def missed(self, why: str) -> None:
         """Something of ours failed when there was no journal to say so."""
         self.lost += 1
-        self._trouble = self._trouble or why
+        self.trouble = self.trouble or why
 
     def next_artifact(self) -> int:
         with self._lock:
@@ -325,7 +326,7 @@ class Job:
             self.before_opening, self.before_training, self.arguments = [], [], None
             self.tells = False
         self.lost = 0
-        self._trouble = ""
+        self.trouble = ""
         self._refused = None
         self._forking = set()
         self._work = None
@@ -374,7 +375,7 @@ class Job:
         if self.files is not None and self.role == "main":
             shield.contain("end", self.files.forget_workers)
         if self.role == "main":
-            self._tell()
+            lastwords.tell(self)
 
     def _join_workers(self) -> None:
         """Open the journal where workers have recorded into this job: what the program was, it alone knows."""
@@ -411,23 +412,6 @@ class Job:
         if disabled:
             return exits.Outcome(0, "disable")
         return exits.outcome(self._main, self._exit.noted if self._exit is not None else None)
-
-    def _tell(self) -> None:
-        if self.settings.quiet or self.parent is not None:  # a program that started this one may read its output
-            return
-        if self.lost:
-            kept = "Nothing was recorded" if self.segment is None else f"{self.lost} entries could not be recorded"
-            shield.last_word(f"{kept}: {self._trouble}")
-        elif self.runs:
-            count = f"{self.runs} run{'s' if self.runs > 1 else ''}"
-            show = "autotrack ls" if self.runs > 1 else "autotrack show @last"
-            shield.last_word(f"{count} recorded; see them with: {show}")
-        if self.switched_off:
-            count = f"{len(self.switched_off)} observer{'s' if len(self.switched_off) > 1 else ''}"
-            shield.last_word(f"{count} switched off, as of then something is missing: autotrack doctor")
-        warning = self.leakage.last_word() if self.leakage is not None else None
-        if warning is not None:
-            shield.last_word(warning)
 
 
 def _import_all() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO
 
 import autotrack
 from autotrack import context
+from benchmarks import recorded
 from benchmarks.measure import Result, paired
 
 PRINTS, OPENED = 150, 500
@@ -63,7 +63,7 @@ def _prints(name: str, prints: Callable[[IO[str]], None], plain: IO[str], watche
 
     best = _best(lambda: measure(plain), 2.0)
     measure(watched)
-    _let_the_recorder_finish()
+    recorded.rest(0.6)  # and nothing to do while the prints are measured: it looks at them less often
     until = time.perf_counter() + AWAKE
     while time.perf_counter() < until and _best(lambda: measure(plain), 0.05) > 1.1 * best:
         pass
@@ -74,17 +74,6 @@ def _prints(name: str, prints: Callable[[IO[str]], None], plain: IO[str], watche
 def _best(measure: Callable[[], float], seconds: float) -> float:
     until = time.perf_counter() + seconds
     return min(iter(lambda: measure() if time.perf_counter() < until else -1.0, -1.0))
-
-
-def _let_the_recorder_finish() -> None:
-    """It meets the call, and then has nothing to do while the prints are measured, which takes less time than it lets
-    pass between its looks at them."""
-    job = context.Current.job
-    assert job is not None
-    assert job.recorder is not None
-    done = threading.Event()
-    job.recorder.soon("benchmark", done.set, 0.6)
-    done.wait()
 
 
 def _opened(path: Path, plain_open: Callable[..., IO[str]]) -> Result:

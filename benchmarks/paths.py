@@ -13,7 +13,6 @@ import math
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ import autotrack
 from autotrack import context, shield
 from autotrack.extension import Switch, compiled
 from autotrack.strand import Strand
+from benchmarks import recorded
 
 MARK = "ctermid"
 """The C function that ends a phase, called by `os.ctermid` alone.  (Callgrind misses calls by way of `ctypes`.)"""
@@ -107,20 +107,9 @@ def _paths(folder: Path, plain: IO[str], watched: IO[str], by_hand: IO[str]) -> 
     if compiled is not None:
         found["a followed call, quick"] = _followed(bool)
     found["a print"]()
-    _let_the_recorder_finish()
+    assert recorded.rest(1.5).pause(60.0)  # it has met the print; what it is given from here on waits
     gc.disable()
     return found
-
-
-def _let_the_recorder_finish() -> None:
-    """It meets the print, and rests from then on: what it is given waits."""
-    job = context.Current.job
-    assert job is not None
-    assert job.recorder is not None
-    done = threading.Event()
-    job.recorder.soon("benchmark", done.set, 1.5)
-    done.wait()
-    assert job.recorder.pause(60.0)
 
 
 def _nothing(_: object) -> None:

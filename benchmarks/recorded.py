@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import autotrack
 from autotrack import context
 from autotrack.job import Job
+from autotrack.recorder import Recorder
 from autotrack.strand import Strand
 
 PARAMS = {
@@ -33,6 +35,17 @@ def job(root: Path) -> Iterator[Job]:
         yield context.Current.job
     finally:
         autotrack.disable()
+
+
+def rest(seconds: float) -> Recorder:
+    """Wait until the recorder has met what it was given, and so much longer; returns it."""
+    opened = context.Current.job
+    assert opened is not None
+    assert opened.recorder is not None
+    done = threading.Event()
+    opened.recorder.soon("benchmark", done.set, seconds)
+    done.wait()
+    return opened.recorder
 
 
 def runs(opened: Job, first: int, count: int) -> None:

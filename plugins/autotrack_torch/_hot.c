@@ -352,7 +352,8 @@ is_on_record(Passed *self, PyObject *const *args, size_t count, PyObject *names)
     Passing *loss = (Passing *)self->loss;
     /* `Tensor.backward` gives four by position and one by name. */
     if (count < 1 || (count > 1 && args[1] != Py_None) || !PyObject_TypeCheck(self->loss, &PassingType)
-        || !(loss->plain || loss->shared) || loss->optimizer == NULL || !PyObject_TypeCheck(loss->optimizer, &SteppingType) || loss->slots == NULL
+        || !(loss->plain || loss->shared) || loss->optimizer == NULL
+        || !PyObject_TypeCheck(loss->optimizer, &SteppingType) || loss->slots == NULL
         || (PyObject *)Py_TYPE(args[0]) != self->tensor) {
         return 0;
     }

@@ -7,8 +7,6 @@ from typing import Any
 
 PATIENCE = 0.020
 """Seconds that the graph of a loss is walked."""
-
-
 DEPTH = 32
 """Nodes of a graph that are passed on the way to its first leaf."""
 
@@ -17,7 +15,7 @@ def first_leaf(tensor: Any) -> Any:
     """The parameter that the graph of a tensor ends at first, on a way that is always the same; None where that is far.
 
     By this it is known again whose loss it is: the heads of two models are not the same."""
-    node = tensor.grad_fn
+    node = getattr(tensor, "grad_fn", None)
     for _ in range(DEPTH):
         if node is None:
             return None

@@ -316,11 +316,11 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
     loss.settle()
     leaf = next((leaf for leaf in leaves if leaf.requires_grad), None)
     loss.leaf, loss.version = (weakref.ref(leaf), leaf._version) if leaf is not None else (None, -1)
-    root = graph.first_leaf(scalars[0])
+    root = graph.first_leaf(several[0])
     loss.root = weakref.ref(root) if root is not None else None
     loss.mark, loss.fresh, loss.met = None, True, weakref.ref(scalars[0])
     loss.here.passed = True
-    loss.is_of_another(scalars[0])
+    loss.is_of_another(several)
     loss.code = frame.f_code
     loaders.feeds(training, frame)
     checkpoints.begun(training)

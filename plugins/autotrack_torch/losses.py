@@ -94,7 +94,8 @@ class Loss(Passing):
     def is_of_another(self, tensors: Any) -> bool:
         """Whether the pass of these that has just been made is of other parameters: their graph ends there, or, where
         that is not known, it left the gradients of its own as they were."""
-        leaf = graph.first_leaf(tensors[0] if isinstance(tensors, (list, tuple)) else tensors)
+        several = tensors if isinstance(tensors, (list, tuple)) else (tensors,)
+        leaf = graph.first_leaf(several[0]) if several else None
         if leaf is not None and self.root is not None:
             return self.root() is not leaf
         leaf = self.leaf() if self.leaf is not None else None

@@ -18,17 +18,18 @@ from benchmarks.measure import interval, slope
 ROOT = Path(__file__).parents[2]
 
 
-def benchmarks(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+def benchmarks(*words: str, code: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Without a code it is 0, or 1 where a cost is over its budget, as it may be on a busy machine."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, capture_output=True, text=True, timeout=80, check=False
     )
-    assert done.returncode == code, f"{words}: {done.stdout}\n{done.stderr}"
+    assert done.returncode in ((0, 1) if code is None else (code,)), f"{words}: {done.stdout}\n{done.stderr}"
     return done
 
 
 def test_results_are_kept_and_compared_with(tmp_path: Path) -> None:
     kept = tmp_path / "results.json"
-    benchmarks("point", "--rounds", "0.3", "--json", str(kept))
+    assert not benchmarks("point", "--rounds", "0.3", "--json", str(kept)).stderr
     stored = json.loads(kept.read_text())
     assert {"python", "cores", "processor", "system", "date", "autotrack", "compiled"} <= set(stored["machine"])
     assert [result["workload"] for result in stored["results"]] == ["point"] * 3
