@@ -203,6 +203,107 @@ record(PyObject *slots, double value, long long step, double tail)
 }
 
 /* ---------------------------------------------------------------------------------------------------------------
+   log_first: as `manual.log_first`, but for numbers of Python's alone.  What it calls is none of the user's. */
+
+static const char *const texts[] = {"job", "logged", "_series", "_points", "window", "_tail", "next_step"};
+enum { JOB, LOGGED, SERIES, POINTS, WINDOW, TAIL, NEXT_STEP, TEXTS };
+static PyObject *text[TEXTS];
+
+/* The strand that values belong to, if it is of this job: a new reference. */
+static PyObject *
+strand_of(PyObject *opened, PyObject *latest, PyObject *class, PyObject *job)
+{
+    PyObject *place = NULL, *theirs = NULL;
+    if (PyContextVar_Get(opened, Py_None, &place) == 0 && place == Py_None) {
+        Py_CLEAR(place);
+        if (PyContextVar_Get(latest, Py_None, &place) == 0 && place == Py_None) {
+            Py_SETREF(place, PyObject_GetAttr(job, text[LOGGED]));
+        }
+    }
+    if (place != NULL && Py_IS_TYPE(place, (PyTypeObject *)class)) {
+        theirs = PyObject_GetAttr(place, text[JOB]);
+    }
+    if (theirs != job) {
+        Py_CLEAR(place);
+    }
+    Py_XDECREF(theirs);
+    return place;
+}
+
+static int
+is_number(PyObject *value, double *number)
+{
+    if (PyFloat_Check(value)) {
+        *number = PyFloat_AS_DOUBLE(value);
+        return 1;
+    }
+    if (!PyLong_CheckExact(value) && !PyBool_Check(value)) {
+        return 0;
+    }
+    *number = PyLong_AsDouble(value);
+    return *number != -1.0 || !PyErr_Occurred();
+}
+
+/* Whether a point was written: at the step or, where that is None, at the one after the last. */
+static int
+log_one(PyObject *series, double number, PyObject *step)
+{
+    PyObject *at = step == Py_None ? PyObject_GetAttr(series, text[NEXT_STEP]) : Py_NewRef(step);
+    PyObject *points = PyObject_GetAttr(series, text[POINTS]), *tail = PyObject_GetAttr(series, text[TAIL]);
+    PyObject *window = points == NULL ? NULL : PyObject_GetAttr(points, text[WINDOW]);
+    int done = 0, overflow = 0;
+    if (at != NULL && PyLong_Check(at) && tail != NULL && PyFloat_Check(tail) && window != NULL
+        && PyTuple_CheckExact(window) && PyTuple_GET_SIZE(window) == 2) {
+        long long position = PyLong_AsLongLongAndOverflow(at, &overflow);
+        PyObject *next = overflow || position == LLONG_MAX ? NULL : PyLong_FromLongLong(position + 1);
+        done = next != NULL && record(PyTuple_GET_ITEM(window, 1), number, position, PyFloat_AS_DOUBLE(tail)) == 0
+               && PyObject_SetAttr(series, text[NEXT_STEP], next) == 0;
+        Py_XDECREF(next);
+    }
+    Py_XDECREF(at);
+    Py_XDECREF(points);
+    Py_XDECREF(tail);
+    Py_XDECREF(window);
+    return done;
+}
+
+static PyObject *
+log_first(PyObject *ignored, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 6 || !PyContextVar_CheckExact(args[0]) || !PyContextVar_CheckExact(args[1]) || !PyType_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "log_first takes two context variables, a class, a job, values and a step");
+        return NULL;
+    }
+    PyObject *values = args[4], *step = args[5], *strand = NULL, *series = NULL, *name, *value;
+    if (PyDict_CheckExact(values) && (step == Py_None || PyLong_CheckExact(step))) {
+        strand = strand_of(args[0], args[1], args[2], args[3]);
+    }
+    if (strand != NULL) {
+        series = PyObject_GetAttr(strand, text[SERIES]);
+    }
+    double number;
+    Py_ssize_t at = 0;
+    long done = 0;
+    int going = series != NULL && PyDict_CheckExact(series);
+    while (going && PyDict_Next(values, &at, &name, &value)) {
+        going = PyUnicode_CheckExact(name) && PyDict_GetItemWithError(series, name) != NULL && is_number(value, &number);
+    }
+    for (at = 0; going && PyDict_Next(values, &at, &name, &value); done += going) {
+        going = is_number(value, &number) && log_one(PyDict_GetItemWithError(series, name), number, step);
+    }
+    PyErr_Clear();
+    Py_XDECREF(series);
+    Py_XDECREF(strand);
+    return PyLong_FromLong(done);
+}
+
+static PyMethodDef functions[] = {
+    {"log_first", (PyCFunction)(void (*)(void))log_first, METH_FASTCALL,
+     "log_first(opened, latest, Strand, job, values, step): see manual.log_first."},
+    {NULL},
+};
+
+/* ---------------------------------------------------------------------------------------------------------------
    Followed: stands for a function that runs on every step of a training, or, without an `original`, is told of each
    step.  See `autotrack.shield.followed` and `registered`. */
 
@@ -457,7 +558,9 @@ static PyTypeObject FollowedType = {
     .tp_repr = (reprfunc)followed_repr,
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "autotrack._hot", .m_size = -1};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "autotrack._hot", .m_size = -1, .m_methods = functions,
+};
 
 PyMODINIT_FUNC
 PyInit__hot(void)
@@ -467,6 +570,11 @@ PyInit__hot(void)
     PyTypeObject *types[] = {&SwitchType, &SlotsType, &FollowedType};
     if (made != NULL && (capsule == NULL || PyModule_AddObjectRef(made, "record", capsule) < 0)) {
         Py_CLEAR(made);
+    }
+    for (size_t i = 0; made != NULL && i < TEXTS; i++) {
+        if ((text[i] = PyUnicode_InternFromString(texts[i])) == NULL) {
+            Py_CLEAR(made);
+        }
     }
     for (size_t i = 0; made != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
         if (PyModule_AddType(made, types[i]) < 0) {

@@ -120,7 +120,7 @@ class Job:
         """Called after that, when the recorder has nothing left to do."""
         self.logged: Strand | None = None
         """What the program logs outside of any run belongs to this, once there is something."""
-        self.log_first: Callable[[Job, dict[str, Any], int | None], int] | None = None
+        self.log_first: Callable[[dict[str, Any], int | None], object] | None = None
         """How to log what takes no more than a point each, once something was logged: `manual.log_first`."""
         self.unfinished: dict[str, Strand] = {}
         """Strands that have begun in this process and not ended."""

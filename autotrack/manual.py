@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import operator
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from autotrack import context, events, lifecycle, notebook, shield
+from autotrack.extension import compiled
 from autotrack.job import Job
 from autotrack.series import record_first
 from autotrack.strand import Strand
@@ -31,7 +33,7 @@ def open_run(job: Job, name: str, tags: Mapping[str, Any]) -> Strand:
 def log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
     """Numbers as points, the rest as values of the run."""
     strand = here(job)
-    job.log_first = log_first
+    job.log_first = job.log_first or _first(job)
     at = None if step is None else operator.index(step)
     other = {}
     for name, value in values.items():
@@ -48,11 +50,18 @@ def log(job: Job, values: Mapping[str, Any], step: int | None) -> None:
 
 
 def log_first(job: Job, values: dict[str, Any], step: int | None) -> int:
-    """Log the first of these that take no more than a point each; returns how many."""
+    """Log the first of these that take no more than a point each; returns how many.  What is compiled does the same."""
     place = context.opened.get() or context.latest.get() or job.logged
     if type(place) is not Strand or place.job is not job or (step is not None and type(step) is not int):
         return 0
     return record_first(place.all_series, values, step)
+
+
+def _first(job: Job) -> Callable[[dict[str, Any], int | None], object]:
+    """`log_first`, as a function that raises nothing of ours."""
+    if compiled is not None:
+        return functools.partial(compiled.log_first, context.opened, context.latest, Strand, job)
+    return functools.partial(shield.contain, "autotrack.log", log_first, job)
 
 
 def _number(value: Any) -> float | None:

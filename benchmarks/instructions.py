@@ -22,7 +22,7 @@ from benchmarks.paths import MARK, PLAIN
 EMPTY, BY_HAND = "an empty call", "a line by hand"
 BUDGETS = {
     "a point": (0.085, 0.085),
-    "autotrack.log": (0.43, 0.43),
+    "autotrack.log": (0.165, 0.45),
     "an observed call": (1.65, 1.65),
     "a training": (49.0, 49.0),
     "a followed call": (0.155, 0.115),

@@ -72,7 +72,7 @@ def test_a_point_beside_a_line_that_is_written_by_hand() -> None:
         point, line, log = (result["cost"] for result in measured("point", 5_000, 3))
         return {"a point": point / line, "autotrack.log": log / line}
 
-    assert_kept({"a point": 0.075, "autotrack.log": 0.42}, shares)
+    assert_kept({"a point": 0.075, "autotrack.log": 0.18 if compiled is not None else 0.42}, shares)
 
 
 def test_a_small_fit() -> None:

@@ -17,7 +17,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import accuracy_score
 
 import autotrack
-from autotrack import context
+from autotrack import context, manual
 from autotrack.testing import Recording, recorded, recording, run_program
 
 __all__ = ["recording"]
@@ -379,8 +379,11 @@ def test_logging_odd_values(recording: Recording) -> None:
     assert set(summary) == set(odd)
 
 
-def test_logging_again_and_again(recording: Recording) -> None:
+@pytest.mark.parametrize("way", ["compiled", "plain"])
+def test_logging_again_and_again(recording: Recording, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """What takes no more than a point is recorded without further ado, and to the same effect."""
+    if way == "plain":
+        monkeypatch.setattr(manual, "compiled", None)
     count = 3 * 65_536 // 32  # more than a window holds
     for number in range(count):
         autotrack.log({"loss": 0.5 * number, "hits": number, "done": number > 3})
