@@ -14,3 +14,5 @@ class Slots:
 class Switch:
     fired: int
     on: bool
+
+def log_first(opened: Any, latest: Any, strand: type, job: Any, values: Any, step: Any, /) -> int: ...

@@ -14,7 +14,6 @@ duplicate.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from autotrack.capture.dependence import Dependence
 from autotrack.handles import Reading
 from autotrack.identity import files
 from autotrack.journal.folder import Folder
+from autotrack.patterns import lazily
 
 if TYPE_CHECKING:
     from autotrack.job import Job
@@ -51,10 +51,10 @@ these and in the data."""
 _BEFORE = frozenset(("estimator", "fit"))
 """Sources of parameters that are all known before a training begins."""
 _PASSING = {
-    bool: re.compile(r"(?!)"),
-    int: re.compile(r"^1\d{9}$|^1\d{12}$|^1\d{18}$"),
-    float: re.compile(r"^1\d{9}[.]|[.]\d{9,}"),
-    str: re.compile(r"\d{6,}|\d+[-_:.]\d+[-_:.]\d+"),
+    bool: lazily(r"(?!)"),
+    int: lazily(r"^1\d{9}$|^1\d{12}$|^1\d{18}$"),
+    float: lazily(r"^1\d{9}[.]|[.]\d{9,}"),
+    str: lazily(r"\d{6,}|\d+[-_:.]\d+[-_:.]\d+"),
 }
 """Which values tell the time, or were measured: nobody sets them."""
 _BACKENDS = ("KERAS_BACKEND", "JAX_PLATFORMS")

@@ -8,12 +8,12 @@ Both that is told of and that has come is only queued in the user's thread; the 
 
 from __future__ import annotations
 
-import re
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autotrack import events
+from autotrack.patterns import lazily
 
 if TYPE_CHECKING:
     from autotrack.identity.overlap import Overlap
@@ -36,9 +36,9 @@ SHOWN = 8
 """Characters of the id of a run."""
 FREE, SHARE = 0.5, 0.01
 """Seconds, and share of the time since the job began, that comparing may take."""
-_TRAINED = re.compile(r"(?:^|[^a-z])[dx]?train(?:ing)?(?:[^a-z]|$)")
-_PARTS = re.compile(r"features$|labels$|rows$|[xy](\[|$)|tensors\[\d+\]$")
-_LABELS = re.compile(r"labels$|y(\[|$)")
+_TRAINED = lazily(r"(?:^|[^a-z])[dx]?train(?:ing)?(?:[^a-z]|$)")
+_PARTS = lazily(r"features$|labels$|rows$|[xy](\[|$)|tensors\[\d+\]$")
+_LABELS = lazily(r"labels$|y(\[|$)")
 
 
 class _Use(NamedTuple):

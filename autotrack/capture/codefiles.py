@@ -21,6 +21,7 @@ from autotrack import libraries
 from autotrack.capture import environment, worktree
 from autotrack.capture.ignored import Ignored
 from autotrack.capture.worktree import Tree
+from autotrack.patterns import lazily
 
 TRACKED, UNTRACKED = 16 << 20, 1 << 20
 """Bytes of a file that is kept."""
@@ -43,7 +44,7 @@ _DATA = frozenset(
     "o a dylib dll exe whl pyc pyo class jar swp tmp bak dvi aux".split()
 )
 """What a name ends in that is no code, unless git tracks it."""
-_SECRET = re.compile(
+_SECRET = lazily(
     r"(^|/)(\.env(\..+)?|[._]?netrc(\.\w+)?|\.pypirc|\.npmrc|\.htpasswd|\.?pgpass(\.\w+)?|\.?git-credentials(\.\w+)?|"
     r"kaggle\.json|kubeconfig|\.my\.cnf|\.boto|\.s3cfg|rclone\.conf|\.dockercfg|\.dockerconfigjson|\.cdsapirc|"
     r"[\w.-]*tokens?|passwords?(\.\w+)?|vault\.\w+|"

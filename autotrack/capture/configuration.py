@@ -8,6 +8,8 @@ import re
 import sys
 import types
 
+from autotrack.patterns import lazily
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +21,8 @@ NAMES = 2_000
 
 SCALARS = frozenset((bool, int, float, str, type(None)))
 _OF_MODELS = "transformers.configuration_utils"
-_REFERENCE = re.compile(r"\$\{([\w.\[\]-]+)\}")
-_ENVIRONMENT = re.compile(r"\$\{oc\.env:(\w+)(?:,([^${}]*))?\}")
+_REFERENCE = lazily(r"\$\{([\w.\[\]-]+)\}")
+_ENVIRONMENT = lazily(r"\$\{oc\.env:(\w+)(?:,([^${}]*))?\}")
 
 
 def flattened(settings: Mapping[Any, Any]) -> dict[str, Any]:

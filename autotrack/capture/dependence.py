@@ -7,20 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_ACCESS = re.compile(rb"\b(?:environb?|getenvb?)\b(\s+as\b)?")
-_NAMED = re.compile(
+from autotrack.patterns import lazily
+
+_ACCESS = lazily(rb"\b(?:environb?|getenvb?)\b(\s+as\b)?")
+_NAMED = lazily(
     rb"\benvironb?\s*(?:\[|\.\s*(?:get|setdefault|pop)\s*\()\s*b?[\"'](\w+)[\"']"
     rb"|\bgetenvb?\s*\(\s*b?[\"'](\w+)[\"']"
     rb"|[\"'](\w+)[\"']\s+(?:not\s+)?in\s+(?:os\s*\.\s*)?environb?\b"
 )
-_BY_OTHERS = re.compile(rb"\b(?:env_?prefix|\w*envvar\w*|BaseSettings|decouple|dotenv|environs|dynaconf|oc\.env)\b")
+_BY_OTHERS = lazily(rb"\b(?:env_?prefix|\w*envvar\w*|BaseSettings|decouple|dotenv|environs|dynaconf|oc\.env)\b")
 """Of libraries that read variables: pydantic, click, decouple, dotenv, environs, dynaconf, OmegaConf."""
-_CHANCE = re.compile(
+_CHANCE = lazily(
     rb"\b(?:RandomState|Random|SeedSequence|MT19937|PCG64(?:DXSM)?|Philox|SFC64)\s*\(\s*(?:None\s*)?\)|\bSystemRandom\b"
     rb"|\burandom\b"
 )
-_INPUT = re.compile(rb"\bsys\s*\.\s*stdin\b(?!\s*\.\s*isatty)|(?<![\w.])input\s*\(\s*[\"')]|\bfileinput\b|/dev/stdin\b")
-_PASSING = re.compile(
+_INPUT = lazily(rb"\bsys\s*\.\s*stdin\b(?!\s*\.\s*isatty)|(?<![\w.])input\s*\(\s*[\"')]|\bfileinput\b|/dev/stdin\b")
+_PASSING = lazily(
     r"(_|(OLD)?PWD|SHLVL|TMPDIR|LINES|COLUMNS|PS1|PATH|HOME|USER|LOGNAME|MAIL|HOST(NAME)?|DISPLAY|LANG(UAGE)?|LS_COLORS|"
     r"WINDOWID|COLORTERM|EDITOR|PAGER|VISUAL|SHELL|INVOCATION_ID|JOURNAL_STREAM|STY|PYTHON(PATH|HASHSEED|UNBUFFERED|"
     r"STARTUP)|VIRTUAL_ENV(_PROMPT)?|WAYLAND_DISPLAY|XAUTHORITY|GPG_AGENT_INFO|MANAGERPID|SYSTEMD_EXEC_PID|"
@@ -29,7 +31,7 @@ _PASSING = re.compile(
     r"\w*_PORT_\w+)"
 )
 """Variables that differ between two starts and say nothing of the work, unless the program names them."""
-_PERSONAL = re.compile(
+_PERSONAL = lazily(
     r"LOGIN|USER|ACCOUNT|CONN|DSN|UR[IL]|HOST|MAIL|ENDPOINT|PIN$|PROXY|PHONE|CRED|SESSION|OTP|BOT|SENTRY|KAGGLE|COOKIE|"
     r"CODE$|SIGN|UNLOCK|SALT|CRYPT|HMAC|VAULT|SNOWFLAKE|SSN|IBAN|ADDRESS|PATIENT|LICEN|TENANT|(^|_)IP$|"
     r"(FULL|FIRST|LAST)_?NAME",

@@ -11,6 +11,7 @@ from blake3 import blake3
 
 from autotrack.capture.secrets import HIDDEN, is_secret_name, redact
 from autotrack.capture.worktree import Tree
+from autotrack.patterns import lazily
 from autotrack.values import storable
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
-LOCK_FILES = re.compile(
+LOCK_FILES = lazily(
     r"uv\.lock|poetry\.lock|pdm\.lock|Pipfile\.lock|pixi\.lock|pylock(\.[\w-]+)?\.toml|conda-lock\.yml"
     r"|requirements[\w.-]*\.txt|environment[\w.-]*\.ya?ml"
 )
@@ -131,7 +132,7 @@ def started_with() -> Mapping[str, str]:
         return os.environ
 
 
-_SETTING = re.compile(
+_SETTING = lazily(
     r"|[-+]?\d{1,5}(\.\d{1,10})?(e[-+]?\d{1,3})?|[-+]?\.\d{1,10}(e[-+]?\d{1,3})?"
     r"|(?![a-f]*\d[\da-f]*$)(\.{0,2}/)?[a-z]+\d{0,4}([-_./][a-z]*\d{0,4}[a-z]?)*(:\d{1,2})?",
     re.IGNORECASE,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from autotrack.capture import secrets
+from autotrack.patterns import lazily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,26 +25,26 @@ _BESIDE_SECRETS = (
 )  # fmt: skip
 """In small letters."""
 _PROSE = (".md", ".rst", ".txt")
-_ENTRY = re.compile(
+_ENTRY = lazily(
     r"(?:^|[\s{,;\"'(\[])(?P<name>[\w.-]*(?:pass|passw(?:or)?d|pwd|pw|passphrase|passcode|passkey|token|secret|"
     r"credential|auth|jwt|cookie|webhook|key|key-data)s?\d*)[\"']?\s*(?:=>|[:=])\s*(?P<value>.*)",
     re.IGNORECASE,
 )
 """What could be the name of a secret, and what stands after it in its line."""
-_NAMES = re.compile(r"pass|p(?:s)?wd?|token|secret|credential|auth|jwt|cookie|webhook|key", re.IGNORECASE)
-_HARMLESS = re.compile(
+_NAMES = lazily(r"pass|p(?:s)?wd?|token|secret|credential|auth|jwt|cookie|webhook|key", re.IGNORECASE)
+_HARMLESS = lazily(
     r"\d{1,6}(\.\d*)?(e[+-]?\d+)?|\d[\d_]*[kmb]?|true|false|yes|no|on|off|null|none|nil|~|\*+|x+|\.\.\.|auto|basic|"
     r"bearer|digest|optional|required|<[^<>]*>|\[[^\[\]]*\]|\{\{.*\}\}|\$\{?\w.*|%\(\w+\)s|!\w+.*",
     re.IGNORECASE,
 )
 """Values that are no secrets: numbers, switches, marks of vocabularies, and names of where the value comes from."""
-_OTHERS = re.compile(
+_OTHERS = lazily(
     r"^\s*machine\s.*\bpassword\b"  # `.netrc`
     r"|^[^:\s#]+:(?:\d+|\*):[^:\s]+:[^:\s]+:\S+\s*$"  # `.pgpass`
     r"|\b(?:mysql\w*|sshpass|mariadb)\b.*\s-p\s*[^\s-]"
 )
 _MARKS = "machine", "mysql", "sshpass", "mariadb"
-_HOLDS = re.compile(r"(pass(w(or)?d|phrase|code)?|pwd|secret|credential)s?$", re.IGNORECASE)
+_HOLDS = lazily(r"(pass(w(or)?d|phrase|code)?|pwd|secret|credential)s?$", re.IGNORECASE)
 """Names of which everything below is secret."""
 
 

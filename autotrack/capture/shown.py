@@ -5,9 +5,10 @@ Reading the variables of a function keeps them alive, before Python 3.13, unless
 
 from __future__ import annotations
 
-import re
 import sys
 from sys import getrefcount
+
+from autotrack.patterns import lazily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,10 +203,10 @@ def _count(frame: FrameType, found: dict[str, object]) -> None:
         found[CALLERS_OF] = within
 
 
-_ROUND = re.compile(
+_ROUND = lazily(
     r"(?:i_|n_|cur_|current_|this_)?(?:epoch|ep|episode|round|iteration|global_step)(?:_?(?:idx|i|num|id|count))?"
 )
-_COUNTER = re.compile(
+_COUNTER = lazily(
     rf"{_ROUND.pattern}|(?:i_|n_|cur_|current_|this_|num_|total_)?"
     r"(?:step|steps|timestep|timesteps|iter|update|frame)(?:_?(?:idx|i|num|id|count))?|t|it"
 )

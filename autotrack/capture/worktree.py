@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 from autotrack.capture.gitobjects import Unreadable, tree_of, variable_length
+from autotrack.patterns import lazily
 
 SECONDS = 0.5
 """Time on a processor that is spent on one work tree; beyond it the answer is unknown."""
@@ -34,7 +35,7 @@ MODULE = 0o160000
 """Mode of a submodule."""
 _LINK, _FOLDER = 0o120000, 0o040000
 _STAT = struct.Struct(">10I")
-_CONVERTS = re.compile(r"(?:^|\s)(?:filter|ident|working-tree-encoding)(?:[=\s]|$)")
+_CONVERTS = lazily(r"(?:^|\s)(?:filter|ident|working-tree-encoding)(?:[=\s]|$)")
 
 
 class Tree(NamedTuple):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from autotrack.patterns import lazily
 from autotrack.printed.words import Name, qualifier_of
 
 if TYPE_CHECKING:
     from types import CodeType
 
-_HEADING = re.compile(r"\W*(?:[A-Za-z][\w-]*\s+){0,2}[\w-]+\s*:\s*")
+_HEADING = lazily(r"\W*(?:[A-Za-z][\w-]*\s+){0,2}[\w-]+\s*:\s*")
 """A line of a few words that stands above others."""
-_LETTER = re.compile(r"[^\W\d_]")
+_LETTER = lazily(r"[^\W\d_]")
 
 
 class Headings:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from autotrack.patterns import lazily
 from autotrack.printed.lists import entries_of, without_lists
 from autotrack.printed.numbers import LONGEST, Field, Number, numbers_in
 from autotrack.printed.words import (
@@ -25,45 +26,45 @@ from autotrack.printed.words import (
     weighs,
 )
 
-_NO_NUMBERS = re.compile(
+_NO_NUMBERS = lazily(
     r"\b\d{4}[-/.]\d\d?[-/.]\d\d?\b|\b\d\d?[-/.]\d\d?[-/.]\d{4}\b|(?<![@\w.])\d+:\d\d(?::\d\d)?(?:[.,]\d+)?\b"
     r"|\b\d+\.\d+\.\d+[\w.]*|^\W*(?:[\w.]+\s*[-:|]?\s+)?\[?(?:DEBUG|INFO|WARNING|WARN)\b\]?(?::[\w.]+:)?"
 )
 """Dates, times, versions, addresses, and what a log puts before its lines."""
-_OBJECT = re.compile(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)?")
+_OBJECT = lazily(r"\b[A-Za-z_]\w*\((?=[^()]*=[^()]*=)(?:[^()]|\([^()]*\))*\)?")
 """An object by its fields: `Namespace(lr=0.1, epochs=3)`."""
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_LEVEL = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b\]?:?")
-_NAMED_BY_NUMBER = re.compile(r"\b(top|rank|prec|hits?)[ -](\d+)(?=\s*(?:[:=(]|acc))", re.IGNORECASE)
+_COLOUR = lazily(r"\x1b\[[0-9;]*[A-Za-z]")
+_LEVEL = lazily(r"\b(?:DEBUG|INFO|WARNING)\b\]?:?")
+_NAMED_BY_NUMBER = lazily(r"\b(top|rank|prec|hits?)[ -](\d+)(?=\s*(?:[:=(]|acc))", re.IGNORECASE)
 """`Top 1: 0.5`."""
-_HOW_MANY = re.compile(r"#\s*[A-Za-z]+\s*[:=]?\s*$")
+_HOW_MANY = lazily(r"#\s*[A-Za-z]+\s*[:=]?\s*$")
 """`# games: 3`."""
-_NUMBERED = re.compile(r"(?<=[a-z])\s?#(?=\d)", re.IGNORECASE)
+_NUMBERED = lazily(r"(?<=[a-z])\s?#(?=\d)", re.IGNORECASE)
 """`step #3`."""
-_GIVEN = re.compile(r"\S+=\S+\s")
-_OF_NUMPY = re.compile(r"(\bnp\.(?:float|int|uint)\d*\()([-+.\deE]+|nan|inf)\)")
+_GIVEN = lazily(r"\S+=\S+\s")
+_OF_NUMPY = lazily(r"(\bnp\.(?:float|int|uint)\d*\()([-+.\deE]+|nan|inf)\)")
 """A scalar as NumPy 2 shows it in a list: `np.float64(0.5)`."""
-_FOLLOWED = re.compile(r"(?:\s?%)?\s+([A-Za-z]\w*)(?=\s*(?:[,;)|\]]|$))")
+_FOLLOWED = lazily(r"(?:\s?%)?\s+([A-Za-z]\w*)(?=\s*(?:[,;)|\]]|$))")
 """A word that what stands there ends with: `0.5 loss, 0.9 accuracy`."""
-_ASSIGNED = re.compile(r"\s([A-Za-z]\w*)=$")
-_CALLED = re.compile(r"(?<=\w)\s?\(([^()]*(?:\([^()]*\)[^()]*)?)\)(?=\s*[:=]\s*\S*$|\s*[:=])")
-_RATIO = re.compile(r"\s*(?:/|of|out of)\s*$")
-_BOUNDARY = re.compile(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n")
-_LETTER = re.compile(r"[^\W\d_]")
-_LEAD = re.compile(r"^\W*(?P<words>[A-Za-z][A-Za-z _-]*?)\s*(?:[:|\]>)]|-+\s|\s-)")
-_DEVIATION = re.compile(r"(?:±|\+\s?/\s?-|\+-)\s*$")
-_COMPARED = re.compile(r"(?:[<>≥≤]=?|\b(?:from|to|below|above|under|than))\s*$", re.IGNORECASE)
-_CHANGED = re.compile(r"decreas|increas|improv|reduc|drop|chang|updat|\bbest\b|\bfrom\b", re.IGNORECASE)
+_ASSIGNED = lazily(r"\s([A-Za-z]\w*)=$")
+_CALLED = lazily(r"(?<=\w)\s?\(([^()]*(?:\([^()]*\)[^()]*)?)\)(?=\s*[:=]\s*\S*$|\s*[:=])")
+_RATIO = lazily(r"\s*(?:/|of|out of)\s*$")
+_BOUNDARY = lazily(r"[,;|\t{}\[\]()<>]|\s{3,}|\s[-–—>•*]+\s|[.!?]\s|\n")
+_LETTER = lazily(r"[^\W\d_]")
+_LEAD = lazily(r"^\W*(?P<words>[A-Za-z][A-Za-z _-]*?)\s*(?:[:|\]>)]|-+\s|\s-)")
+_DEVIATION = lazily(r"(?:±|\+\s?/\s?-|\+-)\s*$")
+_COMPARED = lazily(r"(?:[<>≥≤]=?|\b(?:from|to|below|above|under|than))\s*$", re.IGNORECASE)
+_CHANGED = lazily(r"decreas|increas|improv|reduc|drop|chang|updat|\bbest\b|\bfrom\b", re.IGNORECASE)
 """Words beside which an arrow stands between a value and the one that has taken its place."""
-_ARROW = re.compile(r"\s*%?\s*(?:[-=]+>|→|⟶)\s*")
+_ARROW = lazily(r"\s*%?\s*(?:[-=]+>|→|⟶)\s*")
 _WHOLE = frozenset("map ap return precision em ed rewards".split())
 """Words that name something else where the number is an integer: `precision: 32`."""
-_BOTH = re.compile(r".*?(\w+)/(\w+)\s+(\w+)")
-_AVERAGED = re.compile(r"average|avg|mean|running|moving|smooth", re.IGNORECASE)
-_AVERAGE = re.compile(r"\s\(\s*$")
-_CLOSED = re.compile(r"\s*%?\s*\)")
-_OF_EACH = re.compile(r"\[\s*\d+\s*/\s*\d+\s*\]")
-_TIMED = re.compile(r"\b(?:time|data)\b[\s_:=]*\d[\d.e+-]*s?\s*\(\s*\d[\d.e+-]*s?\s*\)", re.IGNORECASE)
+_BOTH = lazily(r".*?(\w+)/(\w+)\s+(\w+)")
+_AVERAGED = lazily(r"average|avg|mean|running|moving|smooth", re.IGNORECASE)
+_AVERAGE = lazily(r"\s\(\s*$")
+_CLOSED = lazily(r"\s*%?\s*\)")
+_OF_EACH = lazily(r"\[\s*\d+\s*/\s*\d+\s*\]")
+_TIMED = lazily(r"\b(?:time|data)\b[\s_:=]*\d[\d.e+-]*s?\s*\(\s*\d[\d.e+-]*s?\s*\)", re.IGNORECASE)
 """`Time 0.12 (0.23)`: the value and the mean so far, which those are that stand beside it in this way as well."""
 
 
@@ -396,7 +397,7 @@ def _named(said: Name, expressed: Name, number: Number, label: str) -> tuple[Nam
     return expressed, False
 
 
-_RATE = re.compile(r"acc|rate$|ratio$|precision|recall")
+_RATE = lazily(r"acc|rate$|ratio$|precision|recall")
 """Metrics that are a share, of which `450/500` is one."""
 
 _SUMS = frozenset({"total", "sum", "overall"})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from autotrack.patterns import lazily
 from autotrack.printed.numbers import Number
 from autotrack.printed.words import NOTHING, Name, name_of
 
-_LIST = re.compile(
+_LIST = lazily(
     r"[\[(]\s*[-+]?[\d.][-+.\deE]*(?:[\s,]+[-+]?[\d.][-+.\deE]*)+\s*(?:\.\.\.[^\])]*)?,?\s*(?:[\])]|$)|\(\d+,\)"
 )
 LISTED = 20

@@ -6,19 +6,21 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from autotrack.patterns import lazily
+
 LONGEST = 2_000
 """Characters of a print that are looked at."""
 MOST = 64
 """Numbers of a line that are looked at."""
 
-_NUMBER = re.compile(
+_NUMBER = lazily(
     r"(?:(?<![\w.@#$\\])(?<![\w)\]]-)|(?<=\bep)|(?<=\b[Ee]poch)|(?<=\b[Ee]poch_)|(?<=\b[Ee]pisode)|(?<=\b[Ss]tep)"
     r"|(?<=\b[Ss]tep_)|(?<=\b[Ii]ter)|(?<=\b[Ii]ter_)|(?<=\b[Ff]old)|(?<=\b[Ff]old_))"
     r"(?P<number>[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<=[\s:=|(\[])[-+]?(?:nan|inf))"
     r"(?P<percent>\s?%)?(?:(?=dB\b)|(?![\w\\'^]|[.:\-]\w|,\d|\s?\*\*|\.\d))",
     re.IGNORECASE,
 )
-_BEHIND = re.compile(r"[\d%]\s*\(\s*$")
+_BEHIND = lazily(r"[\d%]\s*\(\s*$")
 
 
 class Field(NamedTuple):

@@ -8,9 +8,10 @@ from _string import formatter_parser  # type: ignore[import-not-found]  # `strin
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from autotrack.patterns import lazily
 from autotrack.printed.words import COARSE, name_of
 
-_PERCENT = re.compile(
+_PERCENT = lazily(
     r"%(?:\((?P<key>[^)]*)\))?[-+ #0]*(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d+))?[hlL]?(?P<type>[a-zA-Z%])"
 )
 _SEEN_THROUGH = frozenset(
@@ -322,8 +323,8 @@ def _names(node: ast.expr) -> Iterator[str]:
         yield from _names(node.orelse)
 
 
-_BATCH_SIZE = re.compile(r"(?:\w*_)?(?:batch_?size|bsz?|bsize)", re.IGNORECASE)
-_OF_BATCHES = re.compile(r"loader|batches|iter|_dl$|^dl", re.IGNORECASE)
+_BATCH_SIZE = lazily(r"(?:\w*_)?(?:batch_?size|bsz?|bsize)", re.IGNORECASE)
+_OF_BATCHES = lazily(r"loader|batches|iter|_dl$|^dl", re.IGNORECASE)
 
 
 def counts_samples(node: ast.AST) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from autotrack.patterns import lazily
 from autotrack.printed.lines import Line
 from autotrack.printed.numbers import Field, numbers_in
 from autotrack.printed.words import COUNTERS, Name, name_of
 
-_CELLS = re.compile(r"\s*[|│]\s*|\t+|\s{2,}|\s*,\s*")
-_LETTERS = re.compile(r"[^\W\d_]")
-_RULE = re.compile(r"[\s|│+=\-─━_┼:]*")
+_CELLS = lazily(r"\s*[|│]\s*|\t+|\s{2,}|\s*,\s*")
+_LETTERS = lazily(r"[^\W\d_]")
+_RULE = lazily(r"[\s|│+=\-─━_┼:]*")
 _REPORT = ("precision", "recall", "f1-score", "support")
 
 

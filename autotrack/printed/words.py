@@ -10,6 +10,8 @@ import functools
 import re
 from typing import NamedTuple
 
+from autotrack.patterns import lazily
+
 METRICS = frozenset(
     """
     loss losses cost objective error err accuracy acc accu accuracies precision recall f1 f1score fscore fbeta f2
@@ -92,7 +94,7 @@ _OF_RANK = frozenset("mean avg average median map".split())
 _OF_LENGTH = frozenset("ep episode episodes episodic game games eps trajectory".split())
 _AVERAGED = frozenset("avg average mean".split())
 
-UNITS_OF_OTHER = re.compile(
+UNITS_OF_OTHER = lazily(
     r"\s?(?:s|secs?|seconds?|ms|us|µs|ns|m|mins?|minutes?|h|hrs?|hours?|days?|[kmgt]i?b|[kmgb]|hz|it/s|s/it|"
     r"\w+/s(?:ec)?|fps|x|px|tok/s|tokens?|steps?|samples?|images?|epochs?|params?|parameters?|features?|rows?|"
     r"columns?|classes|examples?|iterations?|batches|trees|points|items|words|clusters|files?)\b(?!\s*[:=])",
@@ -100,8 +102,8 @@ UNITS_OF_OTHER = re.compile(
 )
 """What follows a number that is no metric: a unit of time or size, or what was counted."""
 
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
-_WORD = re.compile(r"[^\W_]+(?:@\d+)?")
+_CAMEL = lazily(r"(?<=[a-z])(?=[A-Z][a-z])")
+_WORD = lazily(r"[^\W_]+(?:@\d+)?")
 _AFTER = frozenset("of for on at in from over after per across between so is was are were has be".split())
 """Words with which begins what a label says more about its head."""
 _FILLING = frozenset(
@@ -114,28 +116,28 @@ _FILLING = frozenset(
 _HEADS = _FILLING | frozenset("metric metrics score scores stats statistics summary performance report for on".split())
 """Words of a heading that say nothing of what is below it."""
 _WHOLES = (
-    (re.compile(r"\broot mean square[d]? error\b"), "rmse"),
-    (re.compile(r"\bmean square[d]? error\b"), "mse"),
-    (re.compile(r"\bmean absolute error\b"), "mae"),
-    (re.compile(r"\bmean absolute percentage error\b"), "mape"),
-    (re.compile(r"\br\s?(?:\^\s?2|²|2|-squared|\ssquared|\*\*2)(?=\W|$)"), "r2"),
-    (re.compile(r"\bf[- ]?1(?=\W|$)"), "f1"),
-    (re.compile(r"\b(?:roc|pr)[- ]auc\b"), lambda match: match[0].replace("-", "").replace(" ", "")),
-    (re.compile(r"\bauc[- ]roc\b"), "rocauc"),
-    (re.compile(r"\bcross[- ]entropy\b"), "crossentropy"),
-    (re.compile(r"\bcross[- ]val(?:idation|idated)?\b"), "cv"),
-    (re.compile(r"\bout[- ]of[- ]bag\b"), "oob"),
-    (re.compile(r"\blog[- ](loss|likelihood)\b"), r"log\1"),
-    (re.compile(r"\btop[- ](\d+)\b"), r"top\1"),
-    (re.compile(r"\bd[- ]?prime\b"), "dprime"),
-    (re.compile(r"\blearning rate\b"), "lr"),
-    (re.compile(r"\bglobal step\b"), "globalstep"),
-    (re.compile(r"\btime[- ]?steps?\b"), "timestep"),
+    (lazily(r"\broot mean square[d]? error\b"), "rmse"),
+    (lazily(r"\bmean square[d]? error\b"), "mse"),
+    (lazily(r"\bmean absolute error\b"), "mae"),
+    (lazily(r"\bmean absolute percentage error\b"), "mape"),
+    (lazily(r"\br\s?(?:\^\s?2|²|2|-squared|\ssquared|\*\*2)(?=\W|$)"), "r2"),
+    (lazily(r"\bf[- ]?1(?=\W|$)"), "f1"),
+    (lazily(r"\b(?:roc|pr)[- ]auc\b"), lambda match: match[0].replace("-", "").replace(" ", "")),
+    (lazily(r"\bauc[- ]roc\b"), "rocauc"),
+    (lazily(r"\bcross[- ]entropy\b"), "crossentropy"),
+    (lazily(r"\bcross[- ]val(?:idation|idated)?\b"), "cv"),
+    (lazily(r"\bout[- ]of[- ]bag\b"), "oob"),
+    (lazily(r"\blog[- ](loss|likelihood)\b"), r"log\1"),
+    (lazily(r"\btop[- ](\d+)\b"), r"top\1"),
+    (lazily(r"\bd[- ]?prime\b"), "dprime"),
+    (lazily(r"\blearning rate\b"), "lr"),
+    (lazily(r"\bglobal step\b"), "globalstep"),
+    (lazily(r"\btime[- ]?steps?\b"), "timestep"),
 )  # fmt: skip
 """What is one word, in several."""
 
 
-_NUMBER_OF = re.compile(
+_NUMBER_OF = lazily(
     rf"\b({'|'.join(sorted(COUNTERS - {'t', 'i', 'idx'}))})"
     r" (?:num|number|nb|nr|no|idx|index|id|i|n|counter|cnt|count|done)$"
 )

@@ -159,11 +159,11 @@ def f(step):
     held = Held()
     weakref.finalize(held, sys.stderr.write, f'gone {step}\\n')
     print('step', step, 'loss', Fails() if step > 3 else 0.5)
-for step in range(8):
+for step in range(6):
     if step == 2: time.sleep(0.7)  # the recorder reads the source
     try: f(step)
     except KeyError: pass
-    if step > 3: time.sleep(1.5)
+    if step == 4: time.sleep(1.5)
 print('end')""",
     "stream": "import sys; print(sys.stdout.name, sys.stdout.isatty(), sys.stdout.fileno(), sys.stdout.encoding)",
     "threads": "import threading\nt = threading.Thread(target=print, args=(1,))\nt.start(); t.join()",
