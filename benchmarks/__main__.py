@@ -52,7 +52,8 @@ class Unusable(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="what to measure; all by default")
-    parser.add_argument("--json", metavar="FILE", help="write the results to a file as well, after each benchmark")
+    kept = "write the results to a file as well, after each benchmark; those of other benchmarks that are there stay"
+    parser.add_argument("--json", metavar="FILE", help=kept)
     parser.add_argument("--against", metavar="FILE", help="compare with the results in such a file")
     parser.add_argument("--rounds", metavar="FACTOR", type=float, default=1.0, help="of how many rounds to make")
     arguments = parser.parse_args()
@@ -61,9 +62,12 @@ def main() -> int:
     Factor.of_rounds = arguments.rounds
     about = machine.description()
     results: list[Result] = []
+    names = arguments.names or NAMES
     try:
         against = _stored(arguments.against) if arguments.against else {}
-        _write(arguments.json, about, results)
+        kept = _stored(arguments.json) if arguments.json and os.path.exists(arguments.json) else {}
+        others = [result for (workload, *_), result in kept.items() if workload not in names]
+        _write(arguments.json, about, others, results)
     except Unusable as error:
         print(error, file=sys.stderr)
         return 2
@@ -74,7 +78,7 @@ def main() -> int:
         f"{'untracked':>11}{'more':>9}{'CPU':>10}{'MB':>7}{'bytes':>10}"
     )
     failed = False
-    for name in arguments.names or NAMES:
+    for name in names:
         try:
             for result in _measured(name):
                 if result.tracker != "autotrack" and (not results or results[-1].name != result.name):
@@ -84,7 +88,7 @@ def main() -> int:
         except Exception as error:  # noqa: BLE001  (the others are still to be measured)
             failed = True
             print(f"{name}: {type(error).__name__}: {' '.join(str(error).split())[-500:]}", file=sys.stderr, flush=True)
-        _write(arguments.json, about, results)
+        _write(arguments.json, about, others, results)
     return 1 if failed or any(result.within is False for result in results) else 0
 
 
@@ -104,13 +108,14 @@ def _stored(path: str) -> Stored:
         raise Unusable(f"{path}: these are no results of python -m benchmarks --json") from error
 
 
-def _write(path: str | None, about: dict[str, Any], results: list[Result]) -> None:
+def _write(path: str | None, about: dict[str, Any], others: list[dict[str, Any]], results: list[Result]) -> None:
     """In one go, so that what was there before is there until then."""
     if path is None:
         return
     try:
         with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump({"machine": about, "results": [asdict(result) for result in results]}, file, indent=1)
+            found = sorted([*others, *map(asdict, results)], key=lambda result: NAMES.index(result["workload"]))
+            json.dump({"machine": about, "results": found}, file, indent=1)
         os.replace(f"{path}.new", path)
     except OSError as error:
         raise Unusable(f"{path}: {error.strerror}") from error

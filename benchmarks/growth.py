@@ -1,7 +1,8 @@
 """How what readers do grows with what is there: lists, filters, comparisons, lineage, curves, taking in, room on disk.
 
 After each kind comes by which power of the size it grew over the last two decades, and what that means: 0 where the
-size does not matter, 1 where it takes twice as much for twice as much.  `--rounds` multiplies the greatest sizes too.
+size does not matter, 1 where it takes twice as much for twice as much.  `--rounds` below 0.3 leaves out the greatest
+sizes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def run() -> Iterator[Result]:
 
 
 def sizes(all_: tuple[int, ...]) -> list[int]:
-    return [size for size in all_ if size <= max(all_[-1] * min(Factor.of_rounds, 1.0), 1_000)]
+    return [
+        size for size in all_ if size <= max(all_[-1] * (Factor.of_rounds if Factor.of_rounds < 0.3 else 1.0), 1_000)
+    ]
 
 
 def _of_runs() -> Iterator[Result]:

@@ -64,12 +64,14 @@ def main() -> int:
 
 
 PANELS = (
-    Panel("Start-up", "start", "start", "s more"),
-    Panel("A point, on the calling thread", "points", "points: one", "µs"),
-    Panel("A scikit-learn fit of 31 ms", "fits", "fits: a small", "ms more"),
-    Panel("A step of 0.2 ms in PyTorch", "loops", "loops: a step of 0.2", "µs more"),
-    Panel("End of the program, after 10,000 points", "exits", "exits", "s more"),
-    Panel("Memory", "memories", "memories", "MB more"),
+    Panel("Until a point can be recorded", "start", "start: until a point can be recorded", "ms more"),
+    Panel("A point, on the calling thread", "points", "points: one point", "µs"),
+    Panel("A small scikit-learn fit", "fits", "fits: LogisticRegression on digits", "ms more"),
+    Panel("A step of 0.2 ms in PyTorch", "loops", "loops: a step of 0.2 ms", "µs more"),
+    Panel(
+        "End of the program, after 10,000 points", "exits", "exits: after 10,000 points, or 10 s of points", "ms more"
+    ),
+    Panel("Memory, after 10,000 points", "memories", "memories: of 10,000 points, or 10 s of points", "MB more"),
 )
 
 
