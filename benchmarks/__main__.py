@@ -52,8 +52,8 @@ class Unusable(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="what to measure; all by default")
-    kept = "write the results to a file as well, after each benchmark; those of other benchmarks that are there stay"
-    parser.add_argument("--json", metavar="FILE", help=kept)
+    told = "write the results to a file as well, after each benchmark; those of other benchmarks that are there stay"
+    parser.add_argument("--json", metavar="FILE", help=told)
     parser.add_argument("--against", metavar="FILE", help="compare with the results in such a file")
     parser.add_argument("--rounds", metavar="FACTOR", type=float, default=1.0, help="of how many rounds to make")
     arguments = parser.parse_args()
