@@ -319,6 +319,8 @@ class PatchReceipt(msgspec.Struct, frozen=True):
     fired: int
     failed: int
     why: str = ""
+    off: bool = False
+    """Whether it was switched off meanwhile, for that reason."""
 
 
 class ConsoleText(Event, frozen=True, kw_only=True, tag="console"):

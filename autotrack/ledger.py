@@ -108,6 +108,8 @@ class Ledger:
     def after_fork(self) -> None:
         """In a forked child: another thread of the parent may have held the lock."""
         self._lock = threading.RLock()
+        for receipt in self.receipts:
+            receipt.meter.after_fork()
 
     def born(self, cls: type) -> None:
         """A class has got its methods without being noticed."""

@@ -198,6 +198,7 @@ class Registry:
 
     def after_fork(self) -> None:
         self._lock = threading.Lock()
+        self.spent.clear()
         if self.ledger is not None:
             self.ledger.after_fork()
 

@@ -8,6 +8,7 @@ from autotrack import events
 from autotrack.capture.secrets import redact
 from autotrack.job import Job
 from autotrack.plugins import Registry
+from autotrack.values import storable
 
 
 def report(job: Job, registry: Registry) -> None:
@@ -19,7 +20,8 @@ def report(job: Job, registry: Registry) -> None:
             receipt.attached,
             receipt.meter.fired,
             receipt.meter.failed,
-            redact(receipt.meter.why or receipt.why),
+            storable(redact(receipt.meter.why or receipt.why)),
+            not receipt.meter.on,
         )
         for receipt in receipts
         if receipt.expected or receipt.attached or receipt.meter.failed

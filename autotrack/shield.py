@@ -79,6 +79,11 @@ class Meter(Switch):
         if self._row >= FAILURE_LIMIT:
             self.off(f"failed {self._row} times in a row, last with {why}")
 
+    def after_fork(self) -> None:
+        """What it did was done in the parent."""
+        self.fired = self.failed = 0
+        self.seconds = 0.0
+
     def off(self, why: str) -> None:
         if self.on:
             self.on = False

@@ -61,11 +61,11 @@ def enable(
             shield.complain(f"Nothing is recorded: {error}")
         return
     if not chosen.disabled:
-        begun = time.perf_counter()
+        begun = time.thread_time()
         shield.configure(strict=chosen.strict, listener=None)
         shield.contain("enable", _enable, chosen, how)
         if _State.registry is not None:
-            _State.registry.spent["autotrack.enable"] = time.perf_counter() - begun
+            _State.registry.spent["autotrack.enable"] = time.thread_time() - begun
 
 
 def _folder() -> str:
@@ -208,6 +208,8 @@ def _note_switch(name: str, why: str) -> None:
         job.switched_off.append(name)
         if job.recorder is not None:
             job.recorder.later("a gap", lambda: _report_switch(job, name, why))
+        else:
+            job.at_opening.append(lambda opened: _report_switch(opened, name, why))
 
 
 def _report_switch(job: Job, name: str, why: str) -> None:

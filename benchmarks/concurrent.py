@@ -1,5 +1,6 @@
-"""Sixty-four processes that record into one folder, in waves of as many at once: how much longer they take, how many of
-them fail, and how many of their points can be read afterwards (see `kill` for what counts)."""
+"""Sixty-four processes that record into one folder, sixteen at once: how much longer they take, how many of them fail,
+and how many of their points can be read afterwards (see `kill` for what counts).  A tracker of which one hangs is left
+out."""
 
 from __future__ import annotations
 
@@ -59,6 +60,8 @@ def _wave(key: str, folder: str, first: int) -> int:
         for process, begun, printed in started:
             try:
                 programs.wait(process, begun, printed, folder, 0.0)
+            except turns.Hangs:
+                raise
             except turns.Failed as error:
                 failed += 1
                 print(f"  one of {key}'s has failed: {error}", flush=True)

@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks import usage
 from benchmarks.trackers import Tracker, named
 from benchmarks.trackers.surroundings import surroundings
-from benchmarks.turns import Failed
+from benchmarks.turns import Failed, Hangs
 
 PATIENCE = 100.0
 """Seconds that a program has."""
@@ -78,14 +78,14 @@ def start(program: str, key: str, count: int, folder: str, own: str) -> tuple[su
 def wait(process: subprocess.Popen[str], started: float, printed: str, folder: str, grace: float) -> Ended:
     assert process.stdout is not None
     try:
-        with process.stdout, _at_most(PATIENCE):
+        with process.stdout, _at_most(max(1.0, started + PATIENCE - time.perf_counter())):
             line = process.stdout.readline()
             _, status, used = os.wait4(process.pid, 0)
             over = time.perf_counter()
     except TimeoutError:
         process.kill()
         process.wait()
-        raise Failed(f"it has not ended after {PATIENCE:g} s") from None
+        raise Hangs(f"it has not ended after {PATIENCE:g} s") from None
     process.returncode = code = os.waitstatus_to_exitcode(status)
     if not line or code not in (0, -signal.SIGKILL):
         raise Failed(last_line(printed) or f"it has ended with {code}")

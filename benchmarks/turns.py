@@ -22,6 +22,10 @@ class Failed(Exception):
     """A tracker's process has ended in an error, which is the message."""
 
 
+class Hangs(Failed):
+    """It has not ended."""
+
+
 def attempt(key: str, function: Callable[[], T]) -> T | None:
     """None where a tracker fails, which is said."""
     try:

@@ -114,11 +114,11 @@ def seconds(value: float | None) -> str:
     """A duration for people: 35 µs, 12 ms, 3.2 s, 4 min 10 s, 2 h 5 min."""
     if value is None:
         return ""
-    if 0 < value < 0.001:
-        return f"{value * 1e6:.2g} µs" if value < 0.0001 else f"{value * 1e6:.0f} µs"
-    if value < 1:
+    if 0 < value < 0.9995e-3:
+        return f"{value * 1e6:.1f} µs" if value < 9.95e-6 else f"{value * 1e6:.0f} µs"
+    if value < 0.9995:
         return f"{value * 1e3:.0f} ms"
-    if value < 60:
+    if value < 59.95:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:

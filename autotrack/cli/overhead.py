@@ -10,6 +10,7 @@ import click
 from autotrack.cli import output
 
 Row = tuple[Any, ...]
+UNKNOWN = "Nothing is known of what recording took: the program is at its beginning, or was killed there."
 
 
 def rows(job: dict[str, Any], receipt: list[dict[str, Any]], overhead: dict[str, Any]) -> list[Row]:
@@ -17,21 +18,24 @@ def rows(job: dict[str, Any], receipt: list[dict[str, Any]], overhead: dict[str,
     None where they don't apply."""
     known = {entry["patch"]: entry for entry in receipt}
     spent = overhead.get("by") or {}
-    off = [name for name, entry in known.items() if name not in spent and entry["attached"] and entry["why"]]
+    off = [name for name, entry in known.items() if name not in spent and entry["off"]]
     found = []
     for name in [*spent, *off]:
         entry, seconds = known.get(name, {}), spent.get(name, 0.0)
         calls = entry.get("fired")
-        found.append((name, seconds, calls, 1e6 * seconds / calls if calls else None, entry.get("why") or None))
+        found.append(
+            (name, seconds, calls, 1e6 * seconds / calls if calls else None, entry["why"] if entry.get("off") else None)
+        )
     return sorted(found, key=lambda row: -row[1])
 
 
 def as_json(job: dict[str, Any], receipt: list[dict[str, Any]], overhead: dict[str, Any]) -> dict[str, Any]:
-    """`{job, duration, seconds, background, end, bytes, by: [{patch, seconds, calls, off}]}`."""
+    """`{job, duration, seconds, background, end, bytes, processes, unknown, by: [{patch, seconds, calls, off}]}`:
+    seconds of processors, but for the `end`; `unknown` is the number of processes that have told nothing."""
     return {
         "job": job["id"],
         "duration": job["duration"],
-        **{name: overhead.get(name) for name in ("seconds", "background", "end", "bytes")},
+        **{name: overhead.get(name) for name in ("seconds", "background", "end", "bytes", "processes", "unknown")},
         "by": [
             {"patch": name, "seconds": seconds, "calls": calls, "off": why}
             for name, seconds, calls, _, why in rows(job, receipt, overhead)
@@ -42,12 +46,13 @@ def as_json(job: dict[str, Any], receipt: list[dict[str, Any]], overhead: dict[s
 def lines(job: dict[str, Any], receipt: list[dict[str, Any]], overhead: dict[str, Any]) -> Iterator[str]:
     """The same in words and as a table."""
     if not overhead.get("by"):
-        yield "Nothing is known of what recording took: the program is at its beginning, or was killed there."
+        yield UNKNOWN
         return
-    duration = job["duration"]
+    duration, one = job["duration"], overhead["processes"] == 1
     yield f"{output.printable(job['name'])}  {job['status']}" + (f" in {output.seconds(duration)}" if duration else "")
-    yield f"  on the program's threads    {output.seconds(overhead['seconds'])}{_share(overhead['seconds'], duration)}"
-    yield f"  beside it, of a processor   {output.seconds(overhead['background'])}"
+    share = _share(overhead["seconds"], duration) if one else f", of {overhead['processes']} processes"
+    yield f"  of the program's threads    {output.seconds(overhead['seconds'])}{share}"
+    yield f"  beside it                   {output.seconds(overhead['background'])}"
     if overhead["end"] is not None:
         yield f"  waited for at its end       {output.seconds(overhead['end'])}"
     yield f"  written                     {output.size(overhead['bytes'])}"
@@ -59,7 +64,11 @@ def lines(job: dict[str, Any], receipt: list[dict[str, Any]], overhead: dict[str
         cells = output.seconds(seconds), f"{calls:,}" if calls else "", output.seconds(each / 1e6) if each else ""
         yield f"  {name:{width}}  {cells[0]:>9}  {cells[1]:>9}  {cells[2]:>9}" + (f"  off: {why}" if why else "")
     yield ""
-    yield "  Prints, opened files and log records that are looked at are not among them: about 1 to 4 µs each."
+    yield "  All but the end is time of processors: what waits, for a disk or a lock, is not in it; nor are prints,"
+    yield "  files that are opened and log records: about 1 to 4 µs each."
+    if overhead["unknown"]:
+        few = "process" if overhead["unknown"] == 1 else "processes"
+        yield f"  Nothing is known of {overhead['unknown']} {few}: killed, or at the beginning."
 
 
 def show(found: dict[str, Any], asked_json: bool) -> None:
@@ -72,8 +81,13 @@ def show(found: dict[str, Any], asked_json: bool) -> None:
         for line in lines(*told):
             click.echo(line)
     else:
+        if not told[2].get("by"):
+            click.echo(UNKNOWN, err=True)
         output.print_tsv([("patch", "seconds", "calls", "µs a call", "off"), *rows(*told)])
 
 
 def _share(seconds: float, duration: float | None) -> str:
-    return f", {100 * seconds / duration:.2g} % of its time" if duration else ""
+    if not duration:
+        return ""
+    percent = 100 * seconds / duration
+    return f", {percent:.0f} % of its time" if percent >= 9.95 else f", {percent:.2g} % of its time"

@@ -153,11 +153,11 @@ def _time(value: Any) -> float:
 
 
 def _packed(steps: Array, times: Array, values: Array) -> tuple[Any, ...]:
-    """As `_CHUNK`."""
+    """As `_CHUNK`; the total of values that add up to no number is NaN, which a database may keep as NULL."""
     about = len(steps), int(steps[0]), int(steps[-1]), _time(times[0]), _time(times[-1])
     low, high, nans, infinities = _summary(values)
     finite = len(values) - nans - infinities
-    with numpy.errstate(over="ignore"):
+    with numpy.errstate(over="ignore", invalid="ignore"):
         total = float(values.sum() if finite == len(values) else values[numpy.isfinite(values)].sum())
     preview = _preview(steps, times, values) if len(steps) == SIZE else None
     columns = b"" if numpy.array_equal(steps, _even(*about[:3])) else steps.tobytes(), times.tobytes(), values.tobytes()

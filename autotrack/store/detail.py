@@ -225,12 +225,14 @@ def _receipt(receipts: Iterable[events.Receipt]) -> list[dict[str, Any]]:
     total: dict[str, dict[str, Any]] = {}
     for receipt in receipts:
         for patch in receipt.patches:
-            new = {"patch": patch.patch, "attached": False, "fired": 0, "failed": 0, "why": ""}
+            new = {"patch": patch.patch, "attached": False, "fired": 0, "failed": 0, "off": False, "why": ""}
             entry = total.setdefault(patch.patch, new)
             entry["attached"] = entry["attached"] or patch.attached
             entry["fired"] += patch.fired
             entry["failed"] += patch.failed
-            entry["why"] = entry["why"] or presented(patch.why)
+            if patch.off or not entry["off"]:
+                entry["why"] = presented(patch.why) if patch.off else entry["why"] or presented(patch.why)
+            entry["off"] = entry["off"] or patch.off
     return list(total.values())
 
 
@@ -241,12 +243,16 @@ def _overhead(facts: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         for name, seconds in overhead.by.items():
             by[presented(name)] += seconds
     ends = [event.seconds for event in _latest(facts, events.SegmentEnded) if event.seconds is not None]
+    processes = len({segment for segment, event in facts if isinstance(event, events.SegmentStarted)})
+    known = bool(overheads)
     return {
-        "seconds": sum(by.values()),
+        "seconds": sum(by.values()) if known else None,
         "by": dict(by),
-        "background": sum(overhead.background for overhead in overheads),
+        "background": sum(overhead.background for overhead in overheads) if known else None,
         "end": max(ends, default=None),
-        "bytes": sum(overhead.bytes for overhead in overheads),
+        "bytes": sum(overhead.bytes for overhead in overheads) if known else None,
+        "processes": processes,
+        "unknown": max(processes - len(overheads), 0),
     }
 
 

@@ -44,7 +44,13 @@ class _Summary:
         rows = database.rows(f"SELECT {known} FROM chunks WHERE {overlapping} ORDER BY part DESC", (*key, begin, end))
         last: float | None = None
         for part, first_time, last_time, low, high, finite, total in rows:
-            if last is not None and begin <= first_time and last_time <= end and math.isfinite(total):
+            if (
+                last is not None
+                and begin <= first_time
+                and last_time <= end
+                and total is not None
+                and math.isfinite(total)
+            ):
                 if finite:
                     self._take(finite, low, high, total)
                 continue

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from autotrack.store.database import Database, StoreError
 
-VERSION = 7
+VERSION = 8
 
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT",
@@ -65,8 +65,9 @@ INDEXES = (
     "facts_strand ON facts (strand) WHERE strand IS NOT NULL",
     "facts_own ON facts (job, tag) WHERE strand IS NULL",
     "facts_files ON facts (job) WHERE tag = 'artifact'",
-    "files_digest ON files (digest, mode, time)",
-    "files_model ON files (model, mode) WHERE model IS NOT NULL",
+    "files_digest ON files (digest, mode, time, job)",
+    "files_model ON files (model, mode, time, job) WHERE model IS NOT NULL",
+    "files_holds ON files (digest, model) WHERE model IS NOT NULL",
     "files_strand ON files (strand) WHERE strand IS NOT NULL",
     "files_path ON files (substr(path, 1, 600), time)",  # PostgreSQL takes no more than 2,704 bytes
     "files_folder ON files (kind) WHERE kind = 'folder'",

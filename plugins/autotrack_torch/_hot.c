@@ -300,7 +300,7 @@ called_at(const PyObject *wanted, int at, int behind)
 }
 
 /* Nodes of a graph that are passed on the way to its first leaf: see `autotrack_torch.graph`. */
-enum { DEPTH = 32 };
+enum { DEPTH = 512 };
 
 /* The parameter that the graph of a tensor ends at first; NULL where that is far, perhaps with an exception. */
 static PyObject *

@@ -7,8 +7,13 @@ from typing import Any
 
 PATIENCE = 0.020
 """Seconds that the graph of a loss is walked."""
-DEPTH = 32
+NODES = 4_000
+"""Nodes of a graph that are looked at.  Those that Python has seen free each other within each other's calls: 40,000 in
+a row are more than a stack of 8 MB holds."""
+DEPTH = 512
 """Nodes of a graph that are passed on the way to its first leaf."""
+LEAF = "AccumulateGrad"
+"""The type of the nodes that graphs end at; others may have a `variable`, too."""
 
 
 def first_leaf(tensor: Any) -> Any:
@@ -22,12 +27,17 @@ def first_leaf(tensor: Any) -> Any:
         further = None
         for following, _ in node.next_functions:
             if following is not None:
-                leaf = getattr(following, "variable", None)
-                if leaf is not None:
-                    return leaf
+                if type(following).__name__ == LEAF:
+                    return following.variable
                 further = further or following
         node = further
     return None
+
+
+def root_of(tensors: Any) -> Any:
+    """The first leaf of the only tensor, or of the first of several."""
+    several = tensors if isinstance(tensors, (list, tuple)) else (tensors,)
+    return first_leaf(several[0]) if several else None
 
 
 def leaves_of(tensor: Any) -> list[Any]:
@@ -40,11 +50,10 @@ def leaves_of(tensor: Any) -> list[Any]:
     waiting = [begin]
     give_up = time.perf_counter() + PATIENCE
     for count, node in enumerate(waiting):
-        leaf = getattr(node, "variable", None)
-        if leaf is not None:
-            found.append(leaf)
+        if type(node).__name__ == LEAF:
+            found.append(node.variable)
         for following, _ in node.next_functions:
-            if following is not None and following not in seen:
+            if following is not None and following not in seen and len(waiting) < NODES:
                 seen.add(following)
                 waiting.append(following)
         if not count % 256 and time.perf_counter() > give_up:

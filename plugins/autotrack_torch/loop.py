@@ -186,9 +186,9 @@ def _slowly(
     which optimizer steps, and where there are several optimizers, of which one call may serve each in turn."""
     if loss.fresh:
         loss.fresh = False
-    elif loss.is_of_another(tensors):
+    elif loss.is_of_another(root := graph.root_of(tensors)):
         others = _variants.get((loss.key, loss.at, loss.thread), ())
-        found = next((other for other in others if other is not loss and not other.is_of_another(tensors)), None)
+        found = next((other for other in others if other is not loss and not other.is_of_another(root)), None)
         loss = found if found is not None else uncompiled(lambda: _met(caller, args, kwargs, handed))
         loss.fresh = False
         if loss.training is None:
@@ -316,11 +316,12 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
     loss.settle()
     leaf = next((leaf for leaf in leaves if leaf.requires_grad), None)
     loss.leaf, loss.version = (weakref.ref(leaf), leaf._version) if leaf is not None else (None, -1)
-    root = graph.first_leaf(several[0])
-    loss.root = weakref.ref(root) if root is not None else None
+    root = graph.root_of(several)
+    if root is not None:
+        loss.root = weakref.ref(root)
     loss.mark, loss.fresh, loss.met = None, True, weakref.ref(scalars[0])
     loss.here.passed = True
-    loss.is_of_another(several)
+    loss.is_of_another(root)
     loss.code = frame.f_code
     loaders.feeds(training, frame)
     checkpoints.begun(training)

@@ -7,7 +7,7 @@ import weakref
 from types import CodeType
 from typing import Any
 
-from autotrack_torch import deferred, graph, optimizers
+from autotrack_torch import deferred, optimizers
 from autotrack_torch import training as trainings
 from autotrack_torch.extension import Passing
 from autotrack_torch.optimizers import Stepped
@@ -91,13 +91,12 @@ class Loss(Passing):
         self.passes += 1
         return self.passes - 1
 
-    def is_of_another(self, tensors: Any) -> bool:
-        """Whether the pass of these that has just been made is of other parameters: their graph ends there, or, where
-        that is not known, it left the gradients of its own as they were."""
-        several = tensors if isinstance(tensors, (list, tuple)) else (tensors,)
-        leaf = graph.first_leaf(several[0]) if several else None
-        if leaf is not None and self.root is not None:
-            return self.root() is not leaf
+    def is_of_another(self, root: Any) -> bool:
+        """Whether the pass that has just been made, whose graph ends at `root` first, is not known to be of the same
+        parameters.  Where neither end is known, it is of others if it left the gradients of these as they were."""
+        own = self.root() if self.root is not None else None
+        if own is not None or root is not None:
+            return own is not root
         leaf = self.leaf() if self.leaf is not None else None
         grad = leaf.grad if leaf is not None else None
         if grad is None:
@@ -132,7 +131,8 @@ class Loss(Passing):
     def stepped(self, at: int, closed: bool) -> None:
         """Its optimizer has stepped after several passes."""
         if self.micro > 1 and not closed and self.training is not None and len(self.names) == 1:
-            series = self.training.strand.series(f"train/{self.names[0]}.step")
+            name = self.series[0].name if self.series[0] is not None else f"train/{self.names[0]}"
+            series = self.training.strand.series(f"{name}.step")
             if self.mean is not None and self.far is not None:
                 self.mean.push(self.far, series, at, self.micro)
             else:

@@ -16,6 +16,20 @@ from sklearn.linear_model import Ridge
 for alpha in range(1, 4):
     Ridge(alpha).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
 """
+FORKING = """
+import os
+from sklearn.linear_model import Ridge
+
+for _ in range(5):
+    Ridge().fit([[0.0], [1.0]], [0.0, 1.0])
+for child in range(4):
+    if os.fork() == 0:
+        Ridge().fit([[0.0], [1.0]], [0.0, 1.0])
+        if child:
+            raise SystemExit
+        os.kill(os.getpid(), 9)
+    os.wait()
+"""
 ENDLESS = """
 import autotrack.recorder, autotrack.tracking
 
@@ -47,7 +61,7 @@ def test_it_is_said_by_patch(cli: CommandLine) -> None:
     assert heading == ["patch", "seconds", "calls", "µs a call", "off"]
     assert [(row[0], row[2]) for row in rows if row[0] == FIT] == [(FIT, "3")]
     shown = cli.terminal("show", "--overhead")
-    assert "on the program's threads" in shown
+    assert "of the program's threads" in shown
     assert FIT in shown
 
 
@@ -71,4 +85,19 @@ def test_nothing_is_known_of_one_that_was_killed_at_once(cli: CommandLine) -> No
     cli.program("import os, autotrack\nautotrack.enable()\nautotrack.log({'loss': 1.0})\nos.kill(os.getpid(), 9)\n")
     cli("run", "train.py", code=None)
     assert "Nothing is known" in cli.terminal("show", "--overhead")
-    assert cli.json("show", "--overhead")["by"] == []
+    told = cli.json("show", "--overhead")
+    assert (told["by"], told["seconds"], told["background"], told["bytes"]) == ([], None, None, None)
+    assert "Nothing is known" in cli("show", "--overhead").stderr
+
+
+def test_processes_tell_what_is_their_own(cli: CommandLine) -> None:
+    """What a parent has done is not done again by the children that it forks; of who was killed nothing is known."""
+    cli.program(FORKING)
+    cli("run", "train.py")
+    told = cli.json("show", "--overhead")
+    (entry,) = (entry for entry in told["by"] if entry["patch"] == FIT)
+    assert entry["calls"] == 5 + 3
+    assert (told["processes"], told["unknown"]) == (5, 1)
+    shown = cli.terminal("show", "--overhead")
+    assert "of 5 processes" in shown
+    assert "Nothing is known of 1 process" in shown

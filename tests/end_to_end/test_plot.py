@@ -197,3 +197,34 @@ def test_dots() -> None:
     canvas.draw(numpy.array([5.0]), numpy.array([3.0]), 1)
     assert list(canvas.lines(True)) == [[("\u2811\u2884", 0), ("\u2890", 1)]]
     assert list(canvas.lines(False)) == [[("**", 0), ("*", 1)]]
+
+
+def test_long_series_whose_previews_do_not_tell_all(cli: CommandLine) -> None:
+    """Points of one step, where it counts how many were before; and on a logarithmic scale, the least above 0."""
+    cli.program("""
+import autotrack
+autotrack.enable()
+with autotrack.run("passes"):
+    for number in range(260_000):
+        autotrack.log({"found": float(number == 130_000)}, 5)
+with autotrack.run("sparse"):
+    for number in range(260_000):
+        small = 1e-9 if number % 2 and 100_000 < number < 140_000 else 1.0
+        autotrack.log({"share": small if number % 3 else 0.0}, number)
+""")
+    cli("run", "train.py")
+    passes, sparse = (run_of(cli, name) for name in ("passes", "sparse"))
+    rows = cli("plot", passes, "found").stdout.splitlines()[1 : 1 + curves.HEIGHT]
+    left, right = (match(rows[-1]) for match in (_first_dot, _last_dot))
+    assert _first_dot(rows[0]) == pytest.approx((left + right) / 2, abs=2)
+    rows = cli("plot", sparse, "share", "--log").stdout.splitlines()[1 : 1 + curves.HEIGHT]
+    dips = BRAILLE.findall(rows[-1])
+    assert len(dips) == pytest.approx(80 * 40 / 260, abs=3)
+
+
+def _first_dot(row: str) -> int:
+    return min(match.start() for match in BRAILLE.finditer(row))
+
+
+def _last_dot(row: str) -> int:
+    return max(match.start() for match in BRAILLE.finditer(row))

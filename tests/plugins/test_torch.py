@@ -526,23 +526,32 @@ for _ in range(3):
 
 
 @pytest.mark.parametrize(
-    ("model", "between", "after"),
+    ("model", "between", "after", "length"),
     [
-        ("Linear(3, 1)", "", ""),
-        ("Linear(3, 1)", "torch.nn.utils.clip_grad_norm_(model.parameters(), 1e-3)", ""),
-        ("Linear(3, 1)", "", "optimizer.zero_grad(set_to_none=False)"),
-        ("Linear(3, 1, bias=False)", "torch.nn.utils.clip_grad_value_(model.parameters(), 1e-3)", ""),
-        ("Sequential(*[torch.nn.Linear(3, 3, bias=False) for _ in range(40)])", "", ""),  # a long way to its first leaf
+        ("Linear(3, 1)", "", "", "0"),
+        ("Linear(3, 1)", "torch.nn.utils.clip_grad_norm_(model.parameters(), 1e-3)", "", "0"),
+        ("Linear(3, 1)", "", "optimizer.zero_grad(set_to_none=False)", "100 * number"),
+        ("Linear(3, 1, bias=False)", "torch.nn.utils.clip_grad_value_(model.parameters(), 1e-3)", "", "0"),
+        # From here on the way to the first leaf is long, for some of them or sometimes.
+        ("Sequential(*[torch.nn.Linear(3, 3, bias=False) for _ in range(40)])", "", "", "600"),
+        ("Linear(3, 1)", "", "", "600 * (number == 0)"),
+        ("Linear(3, 1)", "", "", "600 * (number == 2)"),
+        ("Linear(3, 1)", "", "", "600 * (step % 2)"),
+        ("Linear(3, 1)", "", "", "600 * ((step + number) % 2)"),
     ],
 )
-def test_a_function_that_trains_several_in_turn(tmp_path: Path, model: str, between: str, after: str) -> None:
-    """Each loss is filed under its own, whatever becomes of gradients between the passes."""
+def test_a_function_that_trains_several_in_turn(
+    tmp_path: Path, model: str, between: str, after: str, length: str
+) -> None:
+    """Each loss is filed under its own, whatever becomes of gradients between the passes, however long its graph."""
     source = f"""
 import json, torch
 
-def step(model, optimizer, target):
+def train(model, optimizer, target, length):
     optimizer.zero_grad()
     loss = (model(torch.ones(4, 3)) - target).pow(2).mean()
+    for _ in range(length):
+        loss = loss * 1.0
     loss.backward()
     {between or "pass"}
     optimizer.step()
@@ -553,15 +562,33 @@ torch.manual_seed(0)
 models = [torch.nn.{model} for _ in range(3)]
 optimizers = [torch.optim.SGD(model.parameters(), lr=1e-3) for model in models]
 seen = [[], [], []]
-for _ in range(5):
+for step in range(5):
     for number, (model, optimizer) in enumerate(zip(models, optimizers)):
-        seen[number].append(step(model, optimizer, 10.0 * (number + 1)))
+        seen[number].append(train(model, optimizer, 10.0 * (number + 1), {length}))
 json.dump(seen, open("seen.json", "w"))
 """
     run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
     run = autotrack.load("@last", dir=tmp_path / ".autotrack")
     told = [run.points(name)[1].tolist() for name in run.metrics if name.endswith("train/loss")]
     assert sorted(told) == sorted(json.loads((tmp_path / "seen.json").read_text()))
+
+
+def test_a_graph_that_is_longer_than_a_stack_holds(tmp_path: Path) -> None:
+    """Nodes of a graph that Python has seen free each other within each other's calls."""
+    source = """
+import torch
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+for step in range(2):
+    loss = model(torch.ones(4, 3)).sum()
+    for _ in range(100_000):
+        loss = loss + 1
+    loss.backward()
+    optimizer.step()
+    del loss
+print("deleted")
+"""
+    assert run_program(source, tmp_path).stdout == "deleted\n"
 
 
 def test_phases_of_one_model_go_on(recording: Recording) -> None:

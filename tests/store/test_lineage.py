@@ -15,7 +15,6 @@ from autotrack.journal.folder import Folder
 from autotrack.store import Store
 from autotrack.store.database import Ambiguous, NotFound
 from autotrack.store.lineage import KINDS, Lineage, nodes
-from autotrack.store.lineage.downward import PER_USER
 from autotrack.store.lineage.nodes import FANOUT
 from tests.store.journals import BEGUN, Journal
 
@@ -297,9 +296,9 @@ def test_there_may_be_very_many_of_them(folder: Folder, opened: Open) -> None:
 
 
 def test_the_others_are_counted_and_not_read(folder: Folder, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there are more still than could be of one job: of a file, of data in memory and of a model."""
+    """Of a file, of data in memory and of a model."""
     monkeypatch.setattr(nodes, "FANOUT", 3)
-    count = 3 * PER_USER + 4
+    count = 19
     for number in range(count):
         job = later(folder, number, f"train-{number}.py")
         job.file("read", "/data/x.csv", digest("x"))
@@ -312,6 +311,50 @@ def test_the_others_are_counted_and_not_read(folder: Folder, opened: Open, monke
         assert names(found, "job") == [f"train-{number}.py" for number in range(3)] or name.startswith("xxh3:2:a")
         assert (len(names(found, "run")), found.left_out) == (3, count - 3), name
         assert (len(names(store.trace(name, down=True, everything=True), "run"))) == count
+
+
+def test_one_job_that_reads_a_file_very_often(folder: Folder, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the place of no other, and neither do those who had read it before what is asked for was there."""
+    monkeypatch.setattr(nodes, "FANOUT", 3)
+    monkeypatch.setattr(nodes, "SEEN", 2)
+    for number in range(9):
+        early = later(folder, number, f"early-{number}.py")
+        early.file("read", "/models/base.bin", digest("base"), model=model("base"))
+        early.end()
+    job = later(folder, 20, "train.py")
+    job.file("read", "/data/new.csv", digest("new"))
+    job.model(job.strand("Ridge", status=None), model("base"))
+    job.file("written", "/models/base.bin", digest("base"), model=model("base"))
+    job.end()
+    often = later(folder, 40, "often.py")
+    for _ in range(30):
+        often.file("read", "/models/base.bin", digest("base"), model=model("base"))
+    often.end()
+    last = later(folder, 60, "predict.py")
+    last.file("read", "/models/other.bin", digest("other"), model=model("base"))
+    last.file("written", "/predicted.csv", digest("predicted"))
+    last.end()
+    found = opened().trace("/data/new.csv", down=True)
+    assert {"often.py", "predict.py"} <= set(names(found, "job"))
+    assert not any(name.startswith("early") for name in names(found, "job"))
+    assert found.left_out == 0
+
+
+def test_a_model_that_only_one_of_many_readers_has_told(
+    folder: Folder, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "SEEN", 2)
+    train = later(folder, 0, "train.py")
+    train.model(train.strand("Ridge", status=None), model("m"))
+    train.end()
+    load = later(folder, 10, "load.py")
+    load.file("read", "/models/m.bin", digest("m"), model=model("m"))
+    load.end()
+    for number in range(5):
+        copy = later(folder, 20 + number, f"copy-{number}.py")
+        copy.file("read", "/models/m.bin", digest("m"))
+        copy.end()
+    assert "Ridge" in names(opened().trace("/models/m.bin"), "run")
 
 
 def test_many_files_of_one_job(folder: Folder, opened: Open) -> None:

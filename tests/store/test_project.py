@@ -107,7 +107,7 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "path": "/b", "mode": "read", "digest": None, "bytes": None, "kind": "file", "step": None, "model": None,
         "made_by": None,
     }  # fmt: skip
-    receipts = [{"patch": patch.patch, "attached": True, "fired": 3, "failed": 0, "why": ""}]
+    receipts = [{"patch": patch.patch, "attached": True, "fired": 3, "failed": 0, "off": False, "why": ""}]
     job = {
         "id": journal.job, "parent": None, "how": "run", "name": "train.py", "argv": ["python", "train.py"],
         "cwd": "/work", "executable": "/usr/bin/python", "host": "host", "user": "kim", "python": "cpython 3.11",
@@ -156,7 +156,8 @@ def test_the_keys_of_a_run_and_a_job(folder: Folder, opened: Open) -> None:
         "generators": {},
         "system": {},
         "receipt": receipts,
-        "overhead": {"seconds": 0.5, "by": {"observe": 0.5}, "background": 0.25, "end": None, "bytes": 1000},
+        "overhead": {"seconds": 0.5, "by": {"observe": 0.5}, "background": 0.25, "end": None, "bytes": 1000,
+                     "processes": 1, "unknown": 0},
     }  # fmt: skip
     of_job = store.job(journal.job)
     assert set(of_job) == {"job", "runs"}

@@ -9,9 +9,6 @@ from autotrack.store.lineage.graph import Node
 from autotrack.store.lineage.nodes import AMONG, AT_PATH, EMPTY, EVER, SKEW, File, Moment, Nodes
 from autotrack.store.present import presented
 
-PER_USER = 5
-"""Times that one job may have read the same, so that others are not left out for it."""
-
 _ALWAYS = Moment(0.0)
 
 
@@ -47,10 +44,8 @@ class _Downward:
 
     def _file(self, about: Node, since: Moment) -> None:
         if about["digest"]:
-            since_then = "(files.time >= ? OR files.time IS NULL)"
-            values = (about["digest"], since.time - SKEW)
-            sql = f"files.digest = ? AND files.mode = 'read' AND {since_then}"
-            self._read(self._nodes.first_files(sql, values, times=PER_USER), since)
+            same = "files.digest = ? AND files.mode = 'read'"
+            self._read(self._nodes.first_readers(same, (about["digest"],), since), since)
             self._by_path(about, since)
             self._by_folder(about, since)
         for edge in list(self._found.origins(about["id"], "holds")):
@@ -188,7 +183,8 @@ class _Downward:
             self._found.join("used", run["id"], about["id"])
             self.later(run["id"], _ALWAYS)
         read, written = (f"files.model = ? AND files.mode = '{mode}'" for mode in ("read", "written"))
-        self._read(self._nodes.first_files(read, (identity,), times=PER_USER), since)
-        for file in self._nodes.first_files(written, (identity,)) if not self._users else ():
+        self._read(self._nodes.first_readers(read, (identity,), since), since)
+        written, values = f"{written} AND (files.time >= ? OR files.time IS NULL)", (identity, since.time - SKEW)
+        for file in self._nodes.first_files(written, values) if not self._users else ():
             if file.at.not_before(since):
                 self.later(self._nodes.seen(file), file.at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from autotrack import events
@@ -134,11 +134,21 @@ class Nodes:
         if path is not None:
             self._at(node, storable(path), size, model)
         # There may be a hundred thousand who have read it, but not as many who have from elsewhere.
-        sql = "SELECT time, path, bytes, model FROM files WHERE digest = ? AND mode = ? ORDER BY time DESC LIMIT ?"
+        sql = "SELECT time, path, bytes FROM files WHERE digest = ? AND mode = ? ORDER BY time DESC LIMIT ?"
         rows = [row for mode in ("written", "read") for row in self.database.rows(sql, (digest, mode, SEEN))]
-        for _, place, bytes_, held in sorted(rows, key=lambda row: row[0] or 0.0, reverse=True):
-            self._at(node, place, bytes_, held)
+        for _, place, bytes_ in sorted(rows, key=lambda row: row[0] or 0.0, reverse=True):
+            self._at(node, place, bytes_, None)
+        for held in self._models_in(digest):
+            self._holds(node, held)
         return node
+
+    def _models_in(self, digest: str) -> Iterator[str]:
+        """What those have told who met files of this content: a look into the index for each."""
+        sql = "SELECT model FROM files WHERE digest = ? AND model IS NOT NULL AND model > ? ORDER BY model LIMIT 1"
+        row = self.database.row(sql, (digest, ""))
+        while row is not None:
+            yield row[0]
+            row = self.database.row(sql, (digest, row[0]))
 
     def seen(self, file: File) -> str:
         """A file, with the place where a job saw it and the model that it holds."""
@@ -155,8 +165,11 @@ class Nodes:
         if about["bytes"] is None:
             about["bytes"] = size
         if model is not None:
-            about["model"] = model
-            self.found.join("holds", node, self.model(model))
+            self._holds(node, model)
+
+    def _holds(self, node: str, model: str) -> None:
+        self.found.nodes[node]["model"] = model
+        self.found.join("holds", node, self.model(model))
 
     def model(self, identity: str) -> str:
         return self.add(f"model:{identity}", "model", identity=identity)
@@ -247,25 +260,48 @@ class Nodes:
     def files(self, condition: str, values: Sequence[Any]) -> list[File]:
         return [File(*row) for row in self.database.rows(_FILES + condition, values)]
 
-    def first_files(
-        self, condition: str, values: Sequence[Any], order: str = "files.time", times: int = 1
-    ) -> list[File]:
-        """As `limited`, without reading the others; `times`: so many times as many."""
-        rows = self._first(_FILES, "SELECT COUNT(*) FROM files WHERE ", condition, values, order, times)
-        return [File(*row) for row in rows]
+    def first_files(self, condition: str, values: Sequence[Any], order: str = "files.time") -> list[File]:
+        """As `limited`, without reading the others."""
+        return [
+            File(*row) for row in self._first(_FILES, "SELECT COUNT(*) FROM files WHERE ", condition, values, order)
+        ]
+
+    def first_readers(self, condition: str, values: Sequence[Any], since: Moment) -> list[File]:
+        """Of these files the first since then of each run, or job where none was open: of as many as are followed."""
+        found: dict[tuple[str, str | None], File] = {}
+        condition, values = f"{condition} AND (files.time >= ? OR files.time IS NULL)", (*values, since.time - SKEW)
+        for file in self._in_order(condition, values):
+            if file.moment >= since.time or file.at.not_before(since):
+                found.setdefault((file.job, file.run), file)
+            if self._fanout is not None and len(found) > self._fanout:
+                found.popitem()
+                in_all = self.database.row(f"SELECT COUNT(DISTINCT files.job) FROM files WHERE {condition}", values)
+                jobs = {job for job, _ in found}
+                self.found.left_out += max(in_all[0] - len(jobs), 1) if in_all is not None else 1
+                break
+        return list(found.values())
+
+    def _in_order(self, condition: str, values: Sequence[Any]) -> Iterator[File]:
+        """By their times, read a part at a time: the first ones are enough, unless one job has read the same again and
+        again."""
+        size, start = SEEN, 0
+        while size:
+            order = f"ORDER BY files.time, files.job, files.segment, files.artifact LIMIT {size} OFFSET {start}"
+            files = self.files(f"{condition} {order}", values)
+            yield from files
+            start, size = start + size, 4 * size if len(files) == size else 0
 
     def _first(
-        self, select: str, count: str, condition: str, values: Sequence[Any], order: str, times: int = 1
+        self, select: str, count: str, condition: str, values: Sequence[Any], order: str
     ) -> list[tuple[Any, ...]]:
         if self._fanout is None:
             return self.database.rows(f"{select}{condition} ORDER BY {order}", values)
-        most = self._fanout * times
-        rows = self.database.rows(f"{select}{condition} ORDER BY {order} LIMIT {most + 1}", values)
-        if len(rows) > most:
+        rows = self.database.rows(f"{select}{condition} ORDER BY {order} LIMIT {self._fanout + 1}", values)
+        if len(rows) > self._fanout:
             in_all = self.database.row(count + condition, values)
             assert in_all is not None
-            self.found.left_out += in_all[0] - most
-        return rows[:most]
+            self.found.left_out += in_all[0] - self._fanout
+        return rows[: self._fanout]
 
     def last(
         self, condition: str, values: Iterable[Any], before: Moment, *, path: str = "", but: Collection[File] = ()
