@@ -6,12 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-Entry = dict[str, Any]
+from benchmarks.table import Entry, number
 
 
 class Theme(NamedTuple):
@@ -34,13 +35,13 @@ FLOOR = 0.5
 
 
 class Panel(NamedTuple):
-    """What a panel shows: a workload, how the names of its results begin, and the unit on the axis."""
+    """What a panel shows: the results of a name, the unit on the axis, and where that begins at the earliest."""
 
     title: str
     workload: str
     name: str
     unit: str
-    scale: float = 1.0
+    begin: float = 0.0
 
 
 def main() -> int:
@@ -71,7 +72,7 @@ PANELS = (
     Panel(
         "End of the program, after 10,000 points", "exits", "exits: after 10,000 points, or 10 s of points", "ms more"
     ),
-    Panel("Memory, after 10,000 points", "memories", "memories: of 10,000 points, or 10 s of points", "MB more"),
+    Panel("Memory, after 10,000 points", "memories", "memories: of 10,000 points, or 10 s of points", "MB more", 1.0),
 )
 
 
@@ -93,18 +94,15 @@ def overhead(results: list[Entry], theme: Theme, path: Path) -> bool:
 
 
 def _of_panel(results: list[Entry], panel: Panel) -> list[Entry]:
-    found = [r for r in results if r["workload"] == panel.workload and r["name"].startswith(panel.name)]
-    names = {entry["name"] for entry in found}
-    first = [entry for entry in found if entry["name"] == min(names)] if names else []
-    return sorted(first, key=lambda entry: float(entry["cost"]))
+    found = [entry for entry in results if (entry["workload"], entry["name"]) == (panel.workload, panel.name)]
+    return sorted(found, key=lambda entry: float(entry["cost"]))
 
 
 def _bars(axis: Any, panel: Panel, entries: list[Entry], theme: Theme) -> None:
-    costs = [entry["cost"] * panel.scale for entry in entries]
-    noise = max((abs(entry[end] or 0.0) for entry in entries for end in ("noise_low", "noise_high")), default=0.0)
-    noise *= panel.scale
+    costs = [entry["cost"] for entry in entries]
+    noise = statistics.median(max(abs(entry[end] or 0.0) for end in ("noise_low", "noise_high")) for entry in entries)
     least = min([cost for cost in costs if cost > 0], default=1.0)
-    begin = FLOOR * min(least, noise or least)
+    begin = max(panel.begin, FLOOR * min(least, noise or least))
     shown = [max(cost, begin) for cost in costs]
     ours = [entry["tracker"].startswith("autotrack") for entry in entries]
     places = list(range(len(entries)))[::-1]
@@ -114,9 +112,9 @@ def _bars(axis: Any, panel: Panel, entries: list[Entry], theme: Theme) -> None:
     if noise > begin:
         axis.axvspan(begin, noise, color=theme.grid, alpha=0.45, linewidth=0)
     for place, cost, end, mine in zip(places, costs, shown, ours, strict=True):
-        told = f" {_short(cost)}" if cost > begin else " not above the noise"
+        told = f" {number(cost)}" if cost > 0 else " not above the noise"
         axis.text(end, place, told, va="center", fontsize=8, color=theme.text, weight="bold" if mine else "normal")
-    axis.set_yticks(places, [entry["by"] for entry in entries], fontsize=8)
+    axis.set_yticks(places, [entry["by"].removesuffix(f" {entry['version']}") for entry in entries], fontsize=8)
     for label, mine in zip(axis.get_yticklabels(), ours, strict=True):
         label.set_weight("bold" if mine else "normal")
     axis.set_title(panel.title, fontsize=10, loc="left", weight="bold")
@@ -125,7 +123,21 @@ def _bars(axis: Any, panel: Panel, entries: list[Entry], theme: Theme) -> None:
     axis.set_axisbelow(True)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
+    _plain(axis.xaxis)
     axis.tick_params(axis="x", labelsize=8)
+
+
+def _plain(axis: Any) -> None:
+    """Powers of ten as numbers, and nothing between them."""
+    from matplotlib import ticker
+
+    axis.set_major_formatter(lambda value, _: _tick(value))
+    axis.set_minor_locator(ticker.NullLocator())
+
+
+def _tick(value: float) -> str:
+    thousands = next((power for power in (2, 1) if value >= 1_000**power), 0)
+    return f"{value / 1_000**thousands:.10g}{'kM'[thousands - 1] if thousands else ''}"
 
 
 def growth(results: list[Entry], theme: Theme, path: Path) -> bool:
@@ -150,6 +162,8 @@ def growth(results: list[Entry], theme: Theme, path: Path) -> bool:
             axis.plot(x, y, marker=MARKS[at % len(MARKS)], markersize=4, linewidth=1.4, color=colour, label=label)
         axis.set_xscale("log")
         axis.set_yscale("log")
+        _plain(axis.xaxis)
+        _plain(axis.yaxis)
         axis.set_xlabel(kind, fontsize=9)
         axis.set_ylabel("ms" if axis is axes.flat[0] else "", fontsize=9)
         axis.grid(color=theme.grid, linewidth=0.5)
@@ -164,12 +178,6 @@ def growth(results: list[Entry], theme: Theme, path: Path) -> bool:
 
 def _kind(entry: Entry) -> str:
     return str(entry["name"].rpartition(" ")[2])
-
-
-def _short(value: float) -> str:
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def _pyplot(theme: Theme) -> Any:

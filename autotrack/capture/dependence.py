@@ -17,10 +17,13 @@ _NAMED = lazily(
 )
 _BY_OTHERS = lazily(rb"\b(?:env_?prefix|\w*envvar\w*|BaseSettings|decouple|dotenv|environs|dynaconf|oc\.env)\b")
 """Of libraries that read variables: pydantic, click, decouple, dotenv, environs, dynaconf, OmegaConf."""
+_WORDS_OF_OTHERS = b"env", b"BaseSettings", b"decouple", b"dynaconf"
+"""One of them is in whatever `_BY_OTHERS` finds, and takes far less to be looked for; so below."""
 _CHANCE = lazily(
     rb"\b(?:RandomState|Random|SeedSequence|MT19937|PCG64(?:DXSM)?|Philox|SFC64)\s*\(\s*(?:None\s*)?\)|\bSystemRandom\b"
     rb"|\burandom\b"
 )
+_WORDS_OF_CHANCE = b"Random", b"SeedSequence", b"MT19937", b"PCG64", b"Philox", b"SFC64", b"urandom"
 _INPUT = lazily(rb"\bsys\s*\.\s*stdin\b(?!\s*\.\s*isatty)|(?<![\w.])input\s*\(\s*[\"')]|\bfileinput\b|/dev/stdin\b")
 _PASSING = lazily(
     r"(_|(OLD)?PWD|SHLVL|TMPDIR|LINES|COLUMNS|PS1|PATH|HOME|USER|LOGNAME|MAIL|HOST(NAME)?|DISPLAY|LANG(UAGE)?|LS_COLORS|"
@@ -52,13 +55,16 @@ class Dependence(NamedTuple):
 
     def and_of(self, content: bytes) -> Dependence:
         """Of what was looked at, and of one more text."""
-        names = {next(filter(None, found.groups())).decode() for found in _NAMED.finditer(content)}
-        others = _BY_OTHERS.search(content) is not None
-        if not others:
-            rest = _NAMED.sub(b"", content)
-            others = any(found[1] or not _is_imported(rest, found.start()) for found in _ACCESS.finditer(rest))
-        chance = self.chance or _CHANCE.search(content) is not None or reads_input(content)
-        return Dependence(self.variables | names, self.any_variable or others, chance)
+        names: set[str] = set()
+        others = _has(content, _WORDS_OF_OTHERS) and _BY_OTHERS.search(content) is not None
+        if b"env" in content:
+            names = {next(filter(None, found.groups())).decode() for found in _NAMED.finditer(content)}
+            rest = _NAMED.sub(b"", content) if not others else b""
+            others = others or any(
+                found[1] or not _is_imported(rest, found.start()) for found in _ACCESS.finditer(rest)
+            )
+        chance = self.chance or (_has(content, _WORDS_OF_CHANCE) and _CHANCE.search(content) is not None)
+        return Dependence(self.variables | names, self.any_variable or others, chance or reads_input(content))
 
     @property
     def named(self) -> frozenset[str]:
@@ -75,7 +81,11 @@ class Dependence(NamedTuple):
 
 def reads_input(content: bytes) -> bool:
     """Whether a source reads what is typed, or comes through a pipe."""
-    return _INPUT.search(content) is not None
+    return _has(content, (b"input", b"stdin")) and _INPUT.search(content) is not None
+
+
+def _has(content: bytes, words: tuple[bytes, ...]) -> bool:
+    return any(word in content for word in words)
 
 
 def _is_imported(content: bytes, at: int) -> bool:

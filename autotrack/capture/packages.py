@@ -41,8 +41,11 @@ def installed(path: list[str]) -> tuple[dict[str, str], dict[str, dict[str, Any]
 def _sources(places: Iterable[tuple[str, str]]) -> dict[str, dict[str, Any]]:
     sources = {}
     for name, place in places:
+        path = f"{place}{os.sep}{_SOURCE}"
+        if not os.path.exists(path):  # as of most: an error to open it takes longer
+            continue
         try:
-            with open(os.path.join(place, _SOURCE), "rb") as file:
+            with open(path, "rb") as file:
                 source = _source(msgspec.json.decode(file.read()))
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             continue

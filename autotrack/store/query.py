@@ -54,9 +54,10 @@ class Store:
     [{time, stream, text}], printed, duplicate_of, ...}` (launch: `{argv, machines}` of what started its processes, such
     as torchrun, or None; printed: metrics that were printed outside of any run; duplicate_of: the run that this job has
     repeated, `{run, job, user, ended}`, or None), `gaps: [{what, why}]`,
-    `receipt: [{patch, attached, fired, failed, why}]`, `overhead: {seconds, by, background, end, bytes}`
-    (seconds of the program's threads, in all and by patch; of a processor on the recorder's thread; that the end of the
-    program waited, None where it did not come to that; size of the journal).
+    `receipt: [{patch, attached, fired, failed, off, why}]` (off: switched off meanwhile), `overhead: {seconds, by,
+    background, end, bytes, processes, unknown}` (seconds of processors on the program's threads, in all and by patch,
+    and on the recorder's; that the end of the program waited, None where it did not come to that; size of the journal;
+    how many processes there were, and how many of them have told nothing: killed, or at the beginning).
 
     The `profile` of a dataset or part is None, or `{columns: [{name, type, digest, nulls, nans, infinities, low, high,
     mean, deviation, counts}], left_out, unordered, distinct, rows}`, from whichever job reported one of data of this

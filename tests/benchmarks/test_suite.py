@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import plots
+from benchmarks import plots, table
 from benchmarks.growth import in_words
 from benchmarks.measure import interval, slope
 
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def benchmarks(*words: str, code: int | None = None) -> subprocess.CompletedProcess[str]:
@@ -72,11 +73,43 @@ def test_a_power_in_words(power: float, words: str) -> None:
     assert in_words(power).startswith(words)
 
 
+def test_the_table_of_the_readme_is_that_of_the_results() -> None:
+    results = json.loads((RESULTS / "results.json").read_text())["results"]
+    lines = list(table.lines(results))
+    readme = (ROOT / "README.md").read_text()
+    assert "\n".join(lines) in readme
+    trackers = {result["tracker"] for result in results}
+    assert {"autotrack", "autotrack.log", "mlflow", "wandb", "clearml", "comet", "aim", "trackio"} < trackers
+    assert len(lines) == 3 + len(trackers)
+    for name in ("overhead", "growth"):
+        for theme in plots.THEMES:
+            assert f"benchmarks/results/{name}-{theme}.svg" in readme
+            ElementTree.parse(RESULTS / f"{name}-{theme}.svg")
+
+
+def test_a_table_says_what_is_within_the_noise() -> None:
+    def result(tracker: str, cost: float, low: float) -> dict[str, Any]:
+        noise = {"noise_low": -0.2, "noise_high": 0.3}
+        return {"workload": "exits", "name": "exits: after 10,000 points, or 10 s of points", "tracker": tracker,
+                "by": tracker.title(), "cost": cost, "low": low, **noise}  # fmt: skip
+
+    told = list(table.lines([result("other", 1234.0, 1000.0), result("autotrack", 0.25, -0.1)]))
+    assert [line.split("|")[7].strip() for line in told[2:]] == ["±0.3", "(0.25)", "1,230"]
+    assert [line.split("|")[1].strip() for line in told[2:]] == ["noise", "Autotrack", "Other"]
+
+
 def test_plots_in_both_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each tracker and each size is in them, and a name that means something in XML does no harm."""
 
     def result(workload: str, name: str, cost: float, **about: Any) -> dict[str, Any]:
-        known = {"unit": "ms", "tracker": "autotrack", "by": "autotrack", "noise_low": -0.1, "noise_high": 0.1}
+        known = {
+            "unit": "ms",
+            "tracker": "autotrack",
+            "by": "autotrack",
+            "version": "",
+            "noise_low": -0.1,
+            "noise_high": 0.1,
+        }
         return {"workload": workload, "name": name, "cost": cost, "size": None, **known, **about}
 
     results = [
