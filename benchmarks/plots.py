@@ -4,7 +4,6 @@ has written.  Each is an SVG for a light page and one for a dark one."""
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.table import Entry, number
+from benchmarks.table import Entry, number, stored
 
 
 class Theme(NamedTuple):
@@ -46,21 +45,16 @@ class Panel(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plots", description=sys.modules["__main__"].__doc__)
-    parser.add_argument("results", help="what `python -m benchmarks --json` has written")
+    parser.add_argument("results", type=stored, help="what `python -m benchmarks --json` has written")
     parser.add_argument("folder", help="where to write the plots")
     arguments = parser.parse_args()
-    try:
-        results: list[Entry] = json.loads(Path(arguments.results).read_text(encoding="utf-8"))["results"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        print(f"{arguments.results} can't be read as results: {error}", file=sys.stderr)
-        return 2
     folder = Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
     plots: dict[str, Callable[[list[Entry], Theme, Path], bool]] = {"overhead": overhead, "growth": growth}
     for name, draw in plots.items():
         for theme, colours in THEMES.items():
             path = folder / f"{name}-{theme}.svg"
-            print(path if draw(results, colours, path) else f"{path}: there are no results for it")
+            print(path if draw(arguments.results, colours, path) else f"{path}: there are no results for it")
     return 0
 
 

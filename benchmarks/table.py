@@ -65,15 +65,19 @@ AUTOMATIC = ("point", "point: series.record(step, value)")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=sys.modules["__main__"].__doc__)
-    parser.add_argument("results", help="what `python -m benchmarks --json` has written")
+    parser.add_argument("results", type=stored, help="what `python -m benchmarks --json` has written")
     arguments = parser.parse_args()
-    try:
-        results: list[Entry] = json.loads(Path(arguments.results).read_text(encoding="utf-8"))["results"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        print(f"{arguments.results} can't be read as results: {error}", file=sys.stderr)
-        return 2
-    print("\n".join(lines(results)))
+    print("\n".join(lines(arguments.results)))
     return 0
+
+
+def stored(path: str) -> list[Entry]:
+    """The results in a file, for `argparse`, which tells why there are none."""
+    try:
+        found: list[Entry] = json.loads(Path(path).read_text(encoding="utf-8"))["results"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} can't be read as results: {error}") from error
+    return found
 
 
 def lines(results: list[Entry]) -> Iterator[str]:
