@@ -87,3 +87,28 @@ def test_a_slow_observer_is_switched_off_and_the_rest_recorded(slow: CommandLine
     shown = slow.terminal("show", report["job"]["id"])
     assert "Not captured" in shown
     assert "slowboost:train" in shown
+
+
+FAILING = """
+from autotrack import Opening, Patch, hookimpl
+
+@hookimpl
+def autotrack_patches():
+    yield Patch("slowboost:train", observe=observe, opens=lambda call: Opening("fit", "slowboost.train"))
+
+def observe(call, strand):
+    raise ValueError("caf\\udce9 is no text")
+    yield
+"""
+
+
+def test_one_that_fails_before_anything_is_recorded_leaves_its_gap_too(slow: CommandLine, tmp_path: Path) -> None:
+    """Also with what no text can hold in its error."""
+    (tmp_path / "packages" / "watches_slowboost.py").write_text(FAILING)
+    slow("run", "train.py", code=3)
+    job = slow.json("show", slow.lines("ls")[0]["job"])["job"]
+    told = [gap["why"] for gap in job["gaps"] if gap["what"] == "slowboost:train"]
+    assert len(told) == 1
+    assert told[0].startswith("not observed any more, since it failed 5 times in a row")
+    (entry,) = (entry for entry in job["receipt"] if entry["patch"] == "slowboost:train")
+    assert (entry["off"], entry["failed"]) == (True, 5)
