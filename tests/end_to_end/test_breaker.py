@@ -90,14 +90,16 @@ def test_a_slow_observer_is_switched_off_and_the_rest_recorded(slow: CommandLine
 
 
 FAILING = """
-from autotrack import Opening, Patch, hookimpl
+from autotrack import Patch, hookimpl
 
 @hookimpl
 def autotrack_patches():
-    yield Patch("slowboost:train", observe=observe, opens=lambda call: Opening("fit", "slowboost.train"))
+    yield Patch("slowboost:train", observe=observe, opens=opens)
+
+def opens(call):
+    raise ValueError("caf\\udce9 is no text")
 
 def observe(call, strand):
-    raise ValueError("caf\\udce9 is no text")
     yield
 """
 
