@@ -90,7 +90,7 @@ def test_show_json_has_every_documented_key(trained: CommandLine) -> None:
     assert set(of_job) <= set(run["job"])
     assert run["job"]["packages"]["scikit-learn"]
     assert set(run["receipt"][0]) >= {"patch", "attached", "fired", "failed"}
-    assert set(run["overhead"]) == {"seconds", "by", "background", "end", "bytes"}
+    assert set(run["overhead"]) == {"seconds", "by", "background", "end", "bytes", "processes", "unknown"}
     metric = run["metrics"]["test/accuracy"]
     assert set(metric) == {"origin", "last", "min", "max", "count", "first_step", "last_step"}
 
