@@ -71,7 +71,7 @@ def main() -> int:
     except Unusable as error:
         print(error, file=sys.stderr)
         return 2
-    how = "compiled" if about["compiled"] else "not compiled"
+    how = "compiled" if about["compiled"] else "not compiled (`python3 -m pip install -e .` compiles it)"
     print(f"Python {about['python']}, {about['cores']} cores, {about['processor']}; the hot path is {how}")
     print(
         f"{'':46}{'cost':>11}    {'95 % interval':^21}{'noise':>9} {'95 % interval':^21}"

@@ -17,11 +17,16 @@ LATE = 60.0
 killed may be without one: two periods of the recorder, and what a machine may be behind."""
 
 
-def used_slots(data: bytes) -> list[bool]:
-    """Whether each slot holds a record: its last four bytes, the series, are not 0."""
+def slots_of(data: bytes) -> list[int]:
+    """The last four bytes of each slot: the number of the series, which is 0 where the slot holds no record."""
     whole = len(data) - len(data) % RECORD.size
-    series = memoryview(data)[:whole].cast("I")[RECORD.size // 4 - 1 :: RECORD.size // 4]
-    return [number != 0 for number in series.tolist()]
+    return memoryview(data)[:whole].cast("I")[RECORD.size // 4 - 1 :: RECORD.size // 4].tolist()
+
+
+def empty_slots(data: bytes, first: int) -> list[int]:
+    """Those of the slots, numbered from `first`, that hold no record; the header is none of them."""
+    series = slots_of(data)
+    return [number for number, filled in enumerate(series, first) if not filled and number] if 0 in series else []
 
 
 def unfit(data: bytes, last: bytes, ended: SegmentEnded | None) -> str | None:
@@ -72,8 +77,7 @@ class Sealer:
             if len(data) < count * RECORD.size:
                 break
             self._state.update(data)
-            used = used_slots(data)
-            self._empty += [self._sealed + at for at, filled in enumerate(used) if not filled and self._sealed + at]
+            self._empty += empty_slots(data, self._sealed)
             self._sealed += count
         return self._sealed, self._state.hexdigest(), tuple(self._empty)
 
@@ -81,14 +85,11 @@ class Sealer:
         """One past the last slot that holds a record; the header counts as one."""
         last, at = self._claimed, max(self._claimed, self._sealed)
         while at < self._points.slots:
-            data = self._points.read(at, BATCH)
-            used = used_slots(data)
-            if not used:
-                break
-            filled = [number for number, is_filled in enumerate(used) if is_filled]
+            series = slots_of(self._points.read(at, BATCH))
+            filled = len(series) - series.count(0)
             if filled:
-                last = at + filled[-1] + 1
-            if len(filled) < len(used) // 2:
+                last = at + next(number for number in range(len(series), 0, -1) if series[number - 1])
+            if not series or filled < len(series) // 2:
                 break
-            at += len(used)
+            at += len(series)
         return last

@@ -16,7 +16,7 @@ from autotrack.journal import read
 from autotrack.journal.content import Content, Finding
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import RECORD
-from autotrack.journal.seal import BATCH, unfit, used_slots
+from autotrack.journal.seal import BATCH, empty_slots, slots_of, unfit
 from autotrack.journal.segment import chained, first_digest, line_of
 
 Known = Mapping[tuple[str, str], tuple[int, str, int | None]]
@@ -100,7 +100,7 @@ def _points(
                 if not data:
                     return [Finding(path, at, f"ends before slot {seal.count}, up to which it was sealed")]
                 state.update(data)
-                empty += [at + n for n, filled in enumerate(used_slots(data)) if not filled and at + n]
+                empty += empty_slots(data, at)
                 at += len(data) // RECORD.size
                 last = data[-RECORD.size :] if at > 1 else b""  # the first slot is no point
             if state.hexdigest() != seal.digest or tuple(empty) != seal.empty:
@@ -111,7 +111,7 @@ def _points(
         file.seek(first * RECORD.size)
         data = file.read()
     why = unfit(data, last, ended)
-    used = [number for number, filled in enumerate(used_slots(data), first) if filled]
+    used = [number for number, filled in enumerate(slots_of(data), first) if filled]
     if why is None and slots is not None and used and used[-1] >= slots:
         first, why = slots, "were not there when it was taken in"
     return [Finding(path, first, f"has points from slot {first} on that {why}")] if why is not None else []

@@ -15,7 +15,7 @@ from autotrack.journal import read
 from autotrack.journal.folder import Folder
 from autotrack.journal.points import RECORD
 from autotrack.journal.process import machine
-from autotrack.journal.seal import unfit, used_slots
+from autotrack.journal.seal import slots_of, unfit
 from autotrack.store import duplicates, profiles
 from autotrack.store.database import Database
 from autotrack.store.given import is_given
@@ -179,8 +179,9 @@ class _Segment:
         if why is None:
             return points
         self._points_damage = f"{self._file.points_path} has points that {why}; these are left out"
-        used = used_slots(own)
-        return read.Points(points.records[: sum(used)], self._slots + len(used), len(used) - sum(used))
+        series = slots_of(own)
+        empty = series.count(0)
+        return read.Points(points.records[: len(series) - empty], self._slots + len(series), empty)
 
     def _read_events(self, cursor: read.Cursor) -> None:
         try:
