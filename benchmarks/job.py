@@ -26,7 +26,7 @@ def run() -> Iterator[Result]:
 
     with open(os.devnull, "w") as plain, open(os.devnull, "w") as watched, tempfile.TemporaryDirectory() as folder:
         real, sys.stdout = sys.stdout, watched
-        original, sys.__stdout__ = sys.__stdout__, watched  # as of a program that has left it alone
+        original, sys.__stdout__ = sys.__stdout__, watched  # type: ignore[misc] # as of a program that has left it alone
         plain_open = open
         autotrack.enable(dir=Path(folder) / ".autotrack", quiet=True)
         try:

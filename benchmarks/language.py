@@ -58,7 +58,7 @@ def trainings(tracker: Tracker) -> beside.Trainings:
         y = torch.stack([data[at + 1 : at + CONTEXT + 1] for at in starts])
         loss = cross_entropy(model(x).flatten(0, 1), y.flatten())
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         return loss
 

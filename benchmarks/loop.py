@@ -85,7 +85,7 @@ class Loop:
         for _ in range(count):
             optimizer.zero_grad()
             loss = mse_loss(model(x), y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         self.wait()
         return Clock.now() - begun
@@ -98,9 +98,10 @@ class Observers:
         import torch
 
         self.torch: Any = torch
-        self.hooks: Any = sys.modules["torch.optim.optimizer"]._global_optimizer_post_hooks  # type: ignore[attr-defined]
-        self.ours, self.registered = torch.autograd.backward, dict(self.hooks)
-        self.plain = self.ours.__wrapped__  # type: ignore[attr-defined]
+        optimizers: Any = sys.modules["torch.optim.optimizer"]
+        self.hooks: Any = optimizers._global_optimizer_post_hooks
+        self.ours, self.registered = self.torch.autograd.backward, dict(self.hooks)
+        self.plain = self.ours.__wrapped__
         assert self.registered
 
     def on(self) -> None:

@@ -41,7 +41,7 @@ def trainings(tracker: Tracker) -> beside.Trainings:
         def step() -> torch.Tensor:
             optimizer.zero_grad()
             loss = mse_loss(model(x), y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             return loss
 

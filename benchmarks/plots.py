@@ -181,7 +181,8 @@ def _pyplot(theme: Theme) -> Any:
     import matplotlib.pyplot as plt
 
     plt.rcdefaults()
-    colours = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), theme.text)
+    coloured: Any = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
+    colours = dict.fromkeys(coloured, theme.text)
     plt.rcParams.update(
         {
             **colours,

@@ -102,8 +102,8 @@ def _job(
         add(events.StrandStarted, strand=strand, framework="sklearn", kind=kind, name="LogisticRegression", cls=cls)
         params = tuple(events.Param(key, plain(value), "estimator") for key, value in recorded.PARAMS.items())
         add(events.StrandParams, strand=strand, params=params)
-        about = {"method": "whole", "kind": "pandas.DataFrame", "rows": 1000, "columns": 2}
-        add(events.StrandDataset, strand=strand, role=role, dataset=events.Dataset(id=_identity(-1), **about))
+        data = events.Dataset(id=_identity(-1), method="whole", kind="pandas.DataFrame", rows=1000, columns=2)
+        add(events.StrandDataset, strand=strand, role=role, dataset=data)
         add(events.StrandModel, strand=strand, cls=cls, id=held)
         add(events.StrandEnded, strand=strand, status="finished", seconds=2.0)
     for artifact, about_file in enumerate(writes, len(reads)):

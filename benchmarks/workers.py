@@ -36,7 +36,7 @@ def trainings(tracker: Tracker) -> beside.Trainings:
         for x, y in loader:
             optimizer.zero_grad()
             loss = mse_loss(model(x), y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             if tracker.by_hand:
                 tracker.log("loss", loss.item(), next(numbers))
