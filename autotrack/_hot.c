@@ -285,11 +285,18 @@ log_first(PyObject *ignored, PyObject *const *args, Py_ssize_t count)
     Py_ssize_t at = 0;
     long done = 0;
     int going = series != NULL && PyDict_CheckExact(series);
+    /* Names that are looked up are compared, which the user's own may do in Python: what is had here is held. */
     while (going && PyDict_Next(values, &at, &name, &value)) {
+        Py_INCREF(value);
         going = PyUnicode_CheckExact(name) && PyDict_GetItemWithError(series, name) != NULL && is_number(value, &number);
+        Py_DECREF(value);
     }
     for (at = 0; going && PyDict_Next(values, &at, &name, &value); done += going) {
-        going = is_number(value, &number) && log_one(PyDict_GetItemWithError(series, name), number, step);
+        Py_INCREF(value);
+        PyObject *one = Py_XNewRef(PyUnicode_CheckExact(name) ? PyDict_GetItemWithError(series, name) : NULL);
+        going = one != NULL && is_number(value, &number) && log_one(one, number, step);
+        Py_XDECREF(one);
+        Py_DECREF(value);
     }
     PyErr_Clear();
     Py_XDECREF(series);

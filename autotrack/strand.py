@@ -252,7 +252,9 @@ class Strand(context.Place):
         """The series of a metric, named `split/metric` where the split is known."""
         series = self._series.get(name)
         if series is None:
-            series = self._series[name] = Series(self, name, origin)
+            # Every point asks for its series by name: one of a class of the user's would be compared in Python.
+            plain = str.__str__(name) if isinstance(name, str) else name
+            series = self._series[plain] = Series(self, plain, origin)
         return series
 
     @property

@@ -496,12 +496,14 @@ is_counted(Stepping *state, PyObject *optimizer)
     PyObject *groups = PyObject_GetAttr(optimizer, s_param_groups);
     int same = groups != NULL && PyList_CheckExact(groups) && PyList_GET_SIZE(groups) <= PyTuple_GET_SIZE(state->rates);
     for (Py_ssize_t number = 0; same && number < PyList_GET_SIZE(groups); number++) {
-        PyObject *group = PyList_GET_ITEM(groups, number);
+        PyObject *group = Py_NewRef(PyList_GET_ITEM(groups, number)); /* keys of the user's may be compared in Python */
         PyObject *rate = PyDict_CheckExact(group) ? PyDict_GetItemWithError(group, s_lr) : NULL;
         if (rate == NULL && PyDict_CheckExact(group)) {
             rate = Py_None;
         }
-        same = rate != NULL && rate == PyTuple_GET_ITEM(state->rates, number) && !PyErr_Occurred();
+        same = rate != NULL && number < PyTuple_GET_SIZE(state->rates)
+               && rate == PyTuple_GET_ITEM(state->rates, number) && !PyErr_Occurred();
+        Py_DECREF(group);
     }
     Py_XDECREF(groups);
     if (PyErr_Occurred()) {

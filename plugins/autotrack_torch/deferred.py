@@ -252,7 +252,7 @@ class Setting:
     """A setting that is a number on a device, or a tuple or list with such numbers, as it is now."""
 
     def __init__(self, value: Any) -> None:
-        self.value, self.is_one = value, not isinstance(value, (tuple, list))
+        self.is_one = not isinstance(value, (tuple, list))
         entries = [value] if self.is_one else value
         core = sys.modules["torch"]._C
         with core._DisableTorchDispatch(), core.DisableTorchFunction():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import threading
 import time
 from typing import Any
 
@@ -10,6 +12,8 @@ PATIENCE = 0.020
 NODES = 4_000
 """Nodes of a graph that are looked at.  Those that Python has seen free each other within each other's calls: 40,000 in
 a row are more than a stack of 8 MB holds."""
+FRAME = 1_024
+"""Bytes of a stack for each of them; it takes about 200."""
 DEPTH = 512
 """Nodes of a graph that are passed on the way to its first leaf."""
 LEAF = "AccumulateGrad"
@@ -40,12 +44,21 @@ def root_of(tensors: Any) -> Any:
     return first_leaf(several[0]) if several else None
 
 
+def _most() -> int:
+    """How many nodes may be looked at in this thread."""
+    size, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    if threading.current_thread() is not threading.main_thread():
+        size = threading.stack_size() or size
+    return min(NODES, size // FRAME) if size > 0 else NODES
+
+
 def leaves_of(tensor: Any) -> list[Any]:
     """The leaf tensors that a tensor's graph ends at, those that are met first where the graph is large."""
     begin = tensor.grad_fn
     if begin is None:
         return [tensor] if tensor.requires_grad else []
     found: list[Any] = []
+    most = _most()
     seen = {begin}
     waiting = [begin]
     give_up = time.perf_counter() + PATIENCE
@@ -53,7 +66,7 @@ def leaves_of(tensor: Any) -> list[Any]:
         if type(node).__name__ == LEAF:
             found.append(node.variable)
         for following, _ in node.next_functions:
-            if following is not None and following not in seen and len(waiting) < NODES:
+            if following is not None and following not in seen and len(waiting) < most:
                 seen.add(following)
                 waiting.append(following)
         if not count % 256 and time.perf_counter() > give_up:

@@ -15,7 +15,7 @@ from autotrack.plugin_api import pack_record
 from autotrack_torch import checkpoints, deferred, graph, loaders, naming, optimizers
 from autotrack_torch import training as trainings
 from autotrack_torch.extension import built
-from autotrack_torch.losses import Loss
+from autotrack_torch.losses import SURE, Loss
 from autotrack_torch.training import Generation, Training
 from autotrack_torch.withheld import Point
 
@@ -86,7 +86,7 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
     no names of modules, one object, no calls that can be spared.  `Torch.observe` does the same for calls of a function
     that hands on what it is given.
     """
-    Tensor, modes, function_modes = torch.Tensor, torch._C._len_torch_dispatch_stack, Torch.function
+    Tensor, modes = torch.Tensor, torch._C._len_torch_dispatch_stack
     getframe, thread, now, pack = sys._getframe, threading.get_ident, time.time, pack_record
     loss = Loss(None, -1, 0)
     fast, fast_handed = quick(torch), quick(torch, 1)
@@ -95,10 +95,7 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
         fast.hands = Torch.hands
 
     def backward(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
-        if function_modes():
-            with torch._C.DisableTorchFunction():  # which would see what is asked of a tensor here
-                passed(getframe(DEPTH), args, kwargs)
-        else:
+        with torch._C.DisableTorchFunction():  # which would see what is asked of a tensor here
             passed(getframe(DEPTH), args, kwargs)
 
     def handed(frame: FrameType, given: Any) -> None:
@@ -118,11 +115,10 @@ def observer(torch: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any], Non
         tensor = args[0] if args else kwargs["tensors"]
         given = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
         near = loss.points
-        if loss.plain and given is None and type(tensor) is Tensor and not ((near and not tensor.is_cpu) or modes()):
+        plain = loss.plain and given is None and type(tensor) is Tensor
+        if plain and not ((near and not tensor.is_cpu) or modes()) and loss.goes_on(tensor):
             value = tensor.item() if near else 0.0
             step = loss.optimizer.count
-            if step == loss.step and loss.stepped_unseen():
-                step += 1
             if not near:
                 deferred.push(loss.mean, step, tensor)
             else:
@@ -230,6 +226,9 @@ def _slowly(
     elif step == loss.step and len(several) == 1:
         loss.again(step, value)
     loss.step, loss.seen = step, value
+    if loss.sure < SURE:
+        loss.sure += 1
+        loss.settle()
     return loss
 
 
@@ -253,6 +252,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
     if through_method and frame.f_back is not None:
         frame = frame.f_back
     frame, handing = naming.giving(frame), frame
+    overridden = handing.f_code.co_name == naming.OVERRIDE
     tensors = args[0] if args else kwargs["tensors"]
     key = (_same(frame.f_code), frame.f_lasti, _thread())
     loss = _losses.get(key)
@@ -266,9 +266,9 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
         loss.training = None  # the next may be a scalar
         return loss
     leaves = [leaf for tensor in scalars for leaf in graph.leaves_of(tensor)]
-    stepping = optimizers.of_parameters(leaves)
+    stepping = optimizers.of_parameters(leaves) if leaves else optimizers.only()
     parameters = leaves + [parameter for state in stepping for parameter in state.parameters()]
-    training = trainings.resolve(parameters, frame)
+    training = trainings.resolve(parameters, frame) if parameters else trainings.going_on(frame)
     if training is None:
         loss.training = None
         return loss
@@ -288,7 +288,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
         loss.names = (
             [loss.here.name]
             if loss.here.name and len(several) == 1
-            else naming.names_of(frame, len(several), handed=handed or frame is not handing)
+            else naming.names_of(frame, len(several), handed=handed or (frame is not handing and not overridden))
         )
     withheld = loss.here.withheld is not None
     names = [training.name_for(loss, name) for name in loss.names]
@@ -300,7 +300,7 @@ def _met(frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any], handed
         and not by_hand
         and not withheld
         and not Torch.function()
-        and frame.f_code.co_name != "__torch_function__"
+        and not overridden
         and deferred.held(scalars[0]) is scalars[0]
     )
     far = deferred.is_far(scalars[0])
@@ -336,13 +336,16 @@ def _variant(loss: Loss, training: Training) -> Loss:
         found = Loss(loss.key, loss.at, loss.thread)
         variants.append(found)
         del variants[:-VARIANTS]
+    for variant in (loss, found):
+        variant.varies = True
+        variant.settle()
     return found
 
 
 def unsettle() -> None:
     """What comes next may be of another training."""
     for loss in list(_losses.values()):
-        loss.code = None
+        loss.code, loss.varies = None, False
     _variants.clear()
 
 

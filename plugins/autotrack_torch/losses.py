@@ -7,11 +7,14 @@ import weakref
 from types import CodeType
 from typing import Any
 
-from autotrack_torch import deferred, optimizers
+from autotrack_torch import deferred, graph, optimizers
 from autotrack_torch import training as trainings
 from autotrack_torch.extension import Passing
 from autotrack_torch.optimizers import Stepped
 from autotrack_torch.training import Training
+
+SURE = 2
+"""Passes after which a call is taken to be of one model until something says otherwise."""
 
 
 class Loss(Passing):
@@ -19,7 +22,7 @@ class Loss(Passing):
 
     __slots__ = (
         "beside_it", "far", "first", "fresh", "here", "key", "leaf", "mark", "mean", "met", "micro", "names", "one",
-        "passes", "series", "total", "training", "version",
+        "passes", "series", "sure", "total", "training", "varies", "version",
     )  # fmt: skip
 
     def __init__(self, code: CodeType | None, at: int, thread: int) -> None:
@@ -61,6 +64,10 @@ class Loss(Passing):
         """The gradient of a parameter after the last pass, and how often it was changed in place."""
         self.shared = False
         """Whether it is plain but for other optimizers: the call may be another training's turn."""
+        self.sure = 0
+        """Passes that have turned out to be of the same, `SURE` at most."""
+        self.varies = False
+        """Whether the call serves other trainings as well."""
         self.fresh = False
         """Whether it was found out just now what the pass is of."""
         self.met: weakref.ref[Any] | None = None
@@ -93,11 +100,14 @@ class Loss(Passing):
 
     def is_of_another(self, root: Any) -> bool:
         """Whether the pass that has just been made, whose graph ends at `root` first, is not known to be of the same
-        parameters.  Where neither end is known, it is of others if it left the gradients of these as they were."""
+        parameters.  Where neither end is known, it is of others if it left the gradients of these as they were; what has
+        never been known of any is taken for the same."""
         own = self.root() if self.root is not None else None
         if own is not None or root is not None:
             return own is not root
-        leaf = self.leaf() if self.leaf is not None else None
+        if self.leaf is None:
+            return False
+        leaf = self.leaf()
         grad = leaf.grad if leaf is not None else None
         if grad is None:
             return True
@@ -105,6 +115,13 @@ class Loss(Passing):
             return True
         self.mark = weakref.ref(grad), grad._version
         return False
+
+    def goes_on(self, tensor: Any) -> bool:
+        """Whether a pass, of what is plain, is of the same as the last one.  Between two steps of its optimizer there
+        may be one of a model that no optimizer steps; a step that is not seen counts from here on."""
+        if self.optimizer.count != self.step or self.stepped_unseen():
+            return True
+        return not self.is_of_another(graph.root_of(tensor))
 
     def stepped_unseen(self) -> bool:
         """Whether its parameters have changed though no step was seen: those of compiled optimizers are not."""
@@ -125,6 +142,9 @@ class Loss(Passing):
             self.micro, self.total = 1, self.seen
             if self.optimizer is not None and self not in (self.optimizer.several or ()):
                 self.optimizer.several = [*(self.optimizer.several or ()), self]
+            if self.plain:  # one of them may have been of a model that no optimizer steps: from now on that is asked
+                self.varies = True
+                self.settle()
         self.micro += 1
         self.total += value
 
@@ -146,8 +166,8 @@ class Loss(Passing):
 
     def settle(self) -> None:
         """Find out whether it is plain."""
-        plain = self.optimizer is not None and self.one
-        self.plain = plain and optimizers.is_alone()
+        plain = self.optimizer is not None and self.one and self.sure >= SURE
+        self.plain = plain and not self.varies and optimizers.is_alone()
         self.shared = plain and not self.plain
 
     def mean_of(self, series: Any) -> deferred.Mean:

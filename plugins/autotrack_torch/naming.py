@@ -18,6 +18,9 @@ _BETWEEN = frozenset(("torch", "contextlib", "autotrack"))
 HANDS = 8
 """Frames of such a library in which the program's call is looked for."""
 
+OVERRIDE = "__torch_function__"
+"""The method by which a class of tensors, or a mode, stands between the program and the framework."""
+
 _SCALERS = frozenset(("scale", "backward", "manual_backward"))
 """Methods that hand a loss on: `scaler.scale(loss)`, `accelerator.backward(loss)`."""
 _ITSELF = frozenset(("mean", "clone", "contiguous", "to", "float", "squeeze"))
@@ -29,8 +32,11 @@ def is_library(code: CodeType) -> bool:
 
 
 def giving(frame: FrameType) -> FrameType:
-    """The frame that a backward pass goes by: where a library hands on what it is given, that of who gives it; its own
-    where that is not near (Lightning calls `training_step` first and `backward` later)."""
+    """The frame that a backward pass goes by: where a library hands on what it is given, or a class of tensors has its
+    own say, that of who gives it; its own where that is not near (Lightning calls `training_step` first and `backward`
+    later)."""
+    if frame.f_code.co_name == OVERRIDE:
+        frame = _overridden(frame)
     if package_of(frame) not in HANDING:
         return frame
     outer = frame.f_back
@@ -39,6 +45,17 @@ def giving(frame: FrameType) -> FrameType:
             return frame
         package = package_of(outer)
         if package not in HANDING and package not in _BETWEEN:
+            return outer
+        outer = outer.f_back
+    return frame
+
+
+def _overridden(frame: FrameType) -> FrameType:
+    outer: FrameType | None = frame
+    for _ in range(DEPTH):
+        if outer is None:
+            return frame
+        if outer.f_code.co_name != OVERRIDE and package_of(outer) != "torch":
             return outer
         outer = outer.f_back
     return frame

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from autotrack import Strand
-from autotrack.plugin_api import variables
+from autotrack.plugin_api import as_recorded, variables
 from autotrack_torch import deferred
 from autotrack_torch import training as trainings
 from autotrack_torch.extension import Stepping, built
@@ -80,11 +80,17 @@ class Stepped(Stepping):
 
 
 def _settings_of(group: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a group; its learning rate as a scheduler has found it, where one was there before us."""
+    """The settings of a group as they go on record, so that none of the program's objects is kept; its learning rate as
+    a scheduler has found it, where one was there before us."""
     settings = {name: value for name, value in group.items() if name not in ("params", "initial_lr")}
     if "initial_lr" in group:
         settings["lr"] = group["initial_lr"]
-    return {name: deferred.as_setting(value) for name, value in settings.items()}
+    return _recorded({name: deferred.as_setting(value) for name, value in settings.items()})
+
+
+def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
+    near = {name: value for name, value in settings.items() if not isinstance(value, deferred.Setting)}
+    return {**settings, **as_recorded(near)}
 
 
 def is_tensor(value: Any) -> bool:
@@ -115,6 +121,13 @@ def made(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
     alive = (other for other in _known.values() if other is not state and other.reference() is not None)
     state.others = {id(other): other.count for other in alive}
     loop.unsettle()
+
+
+def restored(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
+    """An optimizer has got a state: one that was copied or unpickled is made by that alone."""
+    state = _known.get(id(args[0]))
+    if (state is None or state.reference() is not args[0]) and hasattr(args[0], "param_groups"):
+        made(args, kwargs, result)
 
 
 def loaded(args: tuple[Any, ...], kwargs: dict[str, Any], result: None) -> None:
@@ -157,6 +170,12 @@ def in_use(states: list[Stepped]) -> list[Stepped]:
     return [state for state in states if state.count != state.over_at] or states
 
 
+def only() -> list[Stepped]:
+    """The optimizer that there is, where there is one alone."""
+    alive = [state for state in _known.values() if state.reference() is not None]
+    return alive if len(alive) == 1 else []
+
+
 def is_alone() -> bool:
     """Whether there is no more than one optimizer."""
     return sum(state.reference() is not None for state in _known.values()) <= 1
@@ -185,13 +204,15 @@ def observer() -> tuple[Callable[[Any, tuple[Any, ...], dict[str, Any]], None], 
                 return
         if state.here.paused or (state.layered and _is_within(optimizer)):
             return
-        for number, group in enumerate(optimizer.param_groups):
-            if number >= len(state.rates) or group.get("lr") is not state.rates[number]:
-                if state.training is None and _look(optimizer, len(args) > 1 or bool(kwargs)) is None:
-                    return
-                _rate_changed(state, number, group.get("lr"))
-                state.observed = True
-        state.count += 1
+        if state.training is None and _look(optimizer, len(args) > 1 or bool(kwargs)) is None:
+            return
+        try:
+            for number, group in enumerate(optimizer.param_groups):
+                if number >= len(state.rates) or group.get("lr") is not state.rates[number]:
+                    _rate_changed(state, number, group.get("lr"))
+                    state.observed = True
+        finally:
+            state.count += 1
 
     return stepped, built.Counted(_known) if built is not None else None
 
@@ -275,13 +296,13 @@ def join_optimizer(state: Stepped, frame: FrameType | None) -> None:
     training.optimizers.append(state)
     if state.loaded:
         state.given = []
-    settings: dict[str, Any] = {"optimizer": type(optimizer).__name__}
+    settings: dict[str, Any] = _recorded({"optimizer": type(optimizer).__name__})
     groups = state.given + [_settings_of(group) for group in optimizer.param_groups[len(state.given) : GROUPS]]
     for number, group in enumerate(groups):
         for name, value in group.items():
             if number == 0:
                 settings[name] = value
-            elif groups[0].get(name) is not value and groups[0].get(name) != value:
+            elif not _same(value, groups[0].get(name)):
                 settings[f"group[{number}].{name}"] = value
     _tell(state, settings)
     for at in range(len(state.schedulers)):
@@ -301,7 +322,8 @@ def _loaded_steps(optimizer: Any) -> int:
 
 
 def _tell(state: Stepped, settings: dict[str, Any]) -> None:
-    """Settings of an optimizer; of one that another phase goes on with, what differs from the one before."""
+    """Settings of an optimizer as they go on record; of one that another phase goes on with, what differs from the one
+    before."""
     assert state.training is not None
     state.settings.update(settings)
     prefix = f"{state.name}." if state.name else ""
@@ -315,7 +337,7 @@ def _tell(state: Stepped, settings: dict[str, Any]) -> None:
             value.tell(partial(_tell_later, state.training.strand, name))
     changed = {name: value for name, value in changed.items() if not isinstance(value, deferred.Setting)}
     if changed:
-        state.training.strand.params(changed, "optimizer")
+        state.training.strand.described_params(changed, "optimizer")
 
 
 def _tell_later(strand: Strand, name: str, value: Any) -> None:
@@ -353,7 +375,7 @@ def _tell_scheduler(state: Stepped, at: int) -> None:
         if type(value) in (bool, int, float, str, Counter)
         or (type(value) in (list, tuple) and len(value) <= GROUPS and all(type(v) in (int, float) for v in value))
     }
-    _tell(state, {prefix: type(scheduler).__name__, **plain})
+    _tell(state, _recorded({prefix: type(scheduler).__name__, **plain}))
 
 
 _PROGRESS = frozenset("last_epoch base_lrs verbose T_cur best num_bad_epochs cooldown_counter mode_worse".split())

@@ -76,6 +76,7 @@ def autotrack_patches() -> Iterator[Patch | Registration]:
     )
     yield Patch("torch.amp.grad_scaler:GradScaler.scale", after=loop.scaled)
     yield Patch("torch.optim.optimizer:Optimizer.__init__", after=optimizers.made)
+    yield Patch("torch.optim.optimizer:Optimizer.__setstate__", after=optimizers.restored)
     yield Patch("torch.optim.optimizer:Optimizer.load_state_dict", after=optimizers.loaded)
     for scheduler in ("LRScheduler", "ReduceLROnPlateau", "SequentialLR", "ChainedScheduler"):
         yield Patch(f"torch.optim.lr_scheduler:{scheduler}.__init__", after=optimizers.scheduled, optional=True)

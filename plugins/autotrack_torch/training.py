@@ -198,6 +198,12 @@ def resolve(parameters: list[Any], frame: FrameType | None) -> Training | None:
     return training
 
 
+def going_on(frame: FrameType | None) -> Training | None:
+    """The training of a loss whose graph ends nowhere near, and for which no optimizer is known: the last one."""
+    last = in_thread().training
+    return last if last is not None and last.strand.ours and last.strand.goes_on else resolve([], frame)
+
+
 def _is_owned(parameter: Any) -> bool:
     known = _owners.get(id(parameter))
     return known is not None and known[0]() is parameter

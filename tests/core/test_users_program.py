@@ -460,3 +460,30 @@ gc.collect()
         (run,) = [strand for strand in runs.values() if strand.name == name]
         assert len(run.points[name]) == 100
         assert sum(strand.started.owner == run.id for strand in strands) == 100
+
+
+def test_names_of_a_class_that_empties_what_is_logged(tmp_path: Path) -> None:
+    """A name that is compared is none of the program's: what is logged stays as it is while it is logged."""
+    source = """
+import autotrack
+
+class Name(str):
+    def __eq__(self, other):
+        if emptying:
+            values.clear()
+        return str.__eq__(self, other)
+    __hash__ = str.__hash__
+
+emptying, values = False, {}
+autotrack.log({Name("loss"): 0.0, "other": 1.0})
+emptying = True
+for step in range(20):
+    values = {"".join(["lo", "ss"]): float(step), "".join(["oth", "er"]): step + 0.5}
+    autotrack.log(values)
+print("ended")
+"""
+    done = run_program(source, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+    run = autotrack.load("@last", dir=tmp_path / ".autotrack")
+    assert run.points("loss")[1].tolist() == [0.0, *map(float, range(20))]
+    assert run.points("other")[1].tolist() == [1.0, *(step + 0.5 for step in range(20))]

@@ -239,6 +239,39 @@ def test_a_gradient_that_is_given_where_there_was_none(recording: Recording) -> 
     assert strand.points["lr"] == [(0, 0.01)]
 
 
+def test_a_class_of_tensors_sees_nothing_of_ours(tmp_path: Path) -> None:
+    class Weight(nn.Parameter):  # type: ignore[misc]
+        @classmethod
+        def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(getattr(function, "__name__", str(function)))
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    class Batch(torch.Tensor):  # type: ignore[misc]
+        @classmethod
+        def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(getattr(function, "__name__", str(function)))
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    def program() -> None:
+        pairs = [(Weight(torch.ones(2, 1)), X), (nn.Parameter(torch.ones(2, 1)), X.as_subclass(Batch))]
+        optimizers = [torch.optim.SGD([weight], lr=0.01) for weight, _ in pairs]
+        for _ in range(4):
+            for (weight, x), optimizer in zip(pairs, optimizers, strict=True):
+                loss = (x @ weight).pow(2).mean()
+                loss.backward()
+                optimizer.step()
+
+    seen: list[str] = []
+    program()
+    plain, seen = seen, []
+    with recorded(tmp_path / "rec") as recording:
+        program()
+    points = [found for strand in recording.strands() for name, found in strand.points.items() if "train/" in name]
+    assert [len(found) for found in points] == [4, 4]
+    assert all("loss" in name for strand in recording.strands() for name in strand.points if "train/" in name)
+    assert seen == plain
+
+
 def test_a_mode_of_the_program_sees_nothing_of_ours(tmp_path: Path) -> None:
     class Seen(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -573,22 +606,104 @@ json.dump(seen, open("seen.json", "w"))
     assert sorted(told) == sorted(json.loads((tmp_path / "seen.json").read_text()))
 
 
-def test_a_graph_that_is_longer_than_a_stack_holds(tmp_path: Path) -> None:
-    """Nodes of a graph that Python has seen free each other within each other's calls."""
-    source = """
-import torch
-model = torch.nn.Linear(3, 1)
-optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-for step in range(2):
-    loss = model(torch.ones(4, 3)).sum()
-    for _ in range(100_000):
-        loss = loss + 1
+@pytest.mark.parametrize(
+    ("before", "made"),
+    [
+        (5, "copy.deepcopy((model, optimizer))"),
+        (5, "pickle.loads(pickle.dumps((model, optimizer)))"),
+        (0, "torch.nn.Linear(3, 1), None"),  # its steps are made by hand
+    ],
+)
+def test_one_that_comes_to_a_function_that_trains_another(tmp_path: Path, before: int, made: str) -> None:
+    source = f"""
+import copy, json, pickle, torch
+
+def train(model, optimizer, target):
+    loss = (model(torch.ones(4, 3)) - target).pow(2).mean()
     loss.backward()
-    optimizer.step()
-    del loss
+    if optimizer is not None:
+        optimizer.step()
+    else:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= 0.01 * parameter.grad
+    model.zero_grad()
+    return loss.item()
+
+torch.manual_seed(0)
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+seen = [[train(model, optimizer, 1.0) for _ in range({before})], []]
+other, theirs = {made}
+for _ in range(4):
+    seen[1].append(train(other, theirs, 20.0))
+    seen[0].append(train(model, optimizer, 1.0))
+json.dump(seen, open("seen.json", "w"))
+"""
+    run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "1"})
+    told = [
+        run.points(name)[1].tolist()
+        for run in (
+            autotrack.load(key, dir=tmp_path / ".autotrack")
+            for key in autotrack.runs(dir=tmp_path / ".autotrack")["id"]
+        )
+        for name in run.metrics
+        if name.endswith(("train/loss", ".step"))
+    ]
+    assert sorted(told) == sorted(json.loads((tmp_path / "seen.json").read_text()))
+
+
+@pytest.mark.parametrize("stack", [0, 256 << 10])
+def test_a_graph_that_is_longer_than_a_stack_holds(tmp_path: Path, stack: int) -> None:
+    """Nodes of a graph that Python has seen free each other within each other's calls."""
+    source = f"""
+import threading, torch
+
+def train():
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    for step in range(2):
+        loss = model(torch.ones(4, 3)).sum()
+        for _ in range(100_000):
+            loss = loss + 1
+        loss.backward()
+        optimizer.step()
+        del loss
+
+threading.stack_size({stack})
+thread = threading.Thread(target=train)
+thread.start()
+thread.join()
 print("deleted")
 """
     assert run_program(source, tmp_path).stdout == "deleted\n"
+    assert len(autotrack.load("@last", dir=tmp_path / ".autotrack").points("train/loss")[1]) == 2
+
+
+@pytest.mark.parametrize("steps", ["by hand", "one", "another from here on"])
+def test_a_graph_that_ends_nowhere_near(steps: str, recording: Recording) -> None:
+    """What it is of is not found, and it is one run all the same."""
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.01) if steps != "by hand" else None
+    losses = []
+    for step in range(4):
+        if step == 2 and steps == "another from here on":
+            optimizer = torch.optim.Adam([weight], lr=0.01)
+        loss = weight.pow(2).sum()
+        for _ in range(5_000):
+            loss = loss * 1.0
+        loss.backward()
+        losses.append(loss.item())
+        if optimizer is not None:
+            optimizer.step()
+        else:
+            with torch.no_grad():
+                weight -= 0.01 * weight.grad
+        weight.grad = None
+    autotrack.disable()
+    (strand,) = recording.strands()
+    assert [value for _, value in strand.points["train/loss"]] == losses
+    assert [step for step, _ in strand.points["train/loss"]] == [0, 1, 2, 3]
 
 
 def test_phases_of_one_model_go_on(recording: Recording) -> None:
@@ -1055,6 +1170,43 @@ def test_what_the_loop_lets_go_of_is_gone(recording: Recording) -> None:
     train()
     assert gone == [True, True]
     assert recording.strands()
+
+
+def test_what_an_optimizer_was_set_to_is_gone_with_it(recording: Recording) -> None:
+    gone = []
+
+    def train(rate: float) -> None:
+        model, large = Net(), torch.ones(1000)
+        group = {"params": model.parameters(), "model": model, "average": large, "rate": [rate]}
+        optimizer = torch.optim.SGD([group], lr=rate)
+        model(X).sum().backward()
+        optimizer.step()
+        gone.extend((weakref.ref(model), weakref.ref(large)))
+
+    for rate in (0.1, 0.2):
+        train(rate)
+    gc.collect()
+    assert [there() for there in gone] == [None] * 4
+    assert [strand.params["rate"] for strand in recording.strands()] == [[0.1], [0.2]]
+
+
+def test_a_rate_that_can_not_be_compared(tmp_path: Path) -> None:
+    class Rate(float):
+        def __ne__(self, other: object) -> bool:
+            raise ValueError("a rate of its own")
+
+        __hash__ = float.__hash__
+
+    with recorded(tmp_path / "rec", strict=False) as recording:
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for step in range(4):
+            optimizer.param_groups[0]["lr"] = Rate(0.1 * (step + 1))
+            loss = model(X).sum()
+            loss.backward()
+            optimizer.step()
+    (strand,) = recording.strands()
+    assert [step for step, _ in strand.points["train/loss"]] == [0, 1, 2, 3]
 
 
 def test_no_framework_is_imported_by_the_plugin(tmp_path: Path) -> None:
