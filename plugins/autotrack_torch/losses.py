@@ -100,8 +100,8 @@ class Loss(Passing):
 
     def is_of_another(self, root: Any) -> bool:
         """Whether the pass that has just been made, whose graph ends at `root` first, is not known to be of the same
-        parameters.  Where neither end is known, it is of others if it left the gradients of these as they were; what has
-        never been known of any is taken for the same."""
+        parameters.  Where neither end is known, it is of others if it left the gradients of these as they were; where
+        none were ever known, of the same."""
         own = self.root() if self.root is not None else None
         if own is not None or root is not None:
             return own is not root
