@@ -6,6 +6,7 @@ own into the job of the program that started them.  A program that did nothing r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -190,6 +191,14 @@ class Job:
                 self._do(_import_all)
                 self._prepared = True
 
+    def undisturbed(self, function: Callable[[], None]) -> None:
+        """Import something where the program's signal handlers do not come into it: what they raise there may leave
+        the import system locked, and the next import waits for ever."""
+        with self._lock:
+            if self._work is not None:  # which was left
+                self._do(function)
+            self._do(function)
+
     def _do(self, function: Callable[[], None]) -> None:
         """Do something that may not be left half-done, or go on with what an interrupted call of this has left."""
         work = self._work
@@ -287,8 +296,10 @@ class Job:
     def before_fork(self) -> None:
         """Let nobody be opening the journal (a thread that imports would leave its locks held in the child),
         and no thread of ours run: a program that forks with threads is warned about it from Python 3.12 on."""
-        if self._lock.acquire(timeout=FORK_PATIENCE if self._prepared else IMPORT_PATIENCE):
-            self._forking.add(threading.get_ident())
+        here = threading.get_ident()
+        self._forking.add(here)  # first: a signal handler that raises once it is locked would leave it so
+        if not self._lock.acquire(timeout=FORK_PATIENCE if self._prepared else IMPORT_PATIENCE):
+            self._forking.discard(here)
         if self._work is not None:
             self._work.wait(FORK_PATIENCE)
         if self.recorder is not None:
@@ -297,7 +308,8 @@ class Job:
     def after_fork_in_parent(self) -> None:
         if threading.get_ident() in self._forking:
             self._forking.discard(threading.get_ident())
-            self._lock.release()
+            with contextlib.suppress(RuntimeError):  # it was not locked
+                self._lock.release()
         if self.recorder is not None and not self._ended:
             self.recorder.start()
 

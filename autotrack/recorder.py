@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 
 from autotrack import context, events, handles, shield
+from autotrack.gates import Gate
 from autotrack.job import Job
 from autotrack.journal.points import PREPARE_PERIOD
 from autotrack.journal.seal import Sealer
@@ -48,7 +49,7 @@ class Recorder:
         """What is to be done not before some time."""
         self._gate = threading.Lock()
         self._stop = False
-        self._stopped = threading.Event()
+        self._stopped = Gate()
         self._stopped.set()
         self._task = ""
         self._at: tuple[str, Task] | None = None
@@ -196,7 +197,7 @@ class Recorder:
         """Finish within `timeout` seconds; returns what is left undone.  Only what is already queued is done:
         the program is over."""
         deadline = time.monotonic() + timeout
-        ended = threading.Event()
+        ended = Gate()
         self.later("end", ended.set)
         while not (self._stopped.is_set() or ended.wait(min(0.05, timeout)) or time.monotonic() > deadline):
             pass

@@ -19,6 +19,7 @@ import time
 
 from autotrack.extension import Switch, compiled
 from autotrack.frames import transparent
+from autotrack.gates import Gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ class Undisturbed:
     def __init__(self, function: Callable[[], None]) -> None:
         self._function = function
         self._lock = threading.Lock()
-        self._done = threading.Event()
+        self._done, self._begun = Gate(), False
         self._worker: int | None = None
         self._error: BaseException | None = None
 
@@ -286,7 +287,9 @@ class Undisturbed:
 
     def _work_elsewhere(self) -> None:
         try:
-            _thread.start_new_thread(self._work, ())
+            if not self._begun:
+                _thread.start_new_thread(self._work, ())
+                self._begun = True
         except RuntimeError:  # there are no more threads to be had
             self._work()
         if not self._done.wait(self.PATIENCE):

@@ -100,7 +100,7 @@ class Console:
         """The line of each stream that is not ended."""
         self.due = self._hurried = False
         self._watch: Watch | None = None
-        self._lock = threading.Lock()
+        self._lock, self._taking, self._imported = threading.RLock(), False, False
         self._until = math.inf
         """When to leave what is not read yet: see `Watch`."""
         self.waiting = 0
@@ -140,7 +140,7 @@ class Console:
 
     def after_fork(self) -> None:
         self.written.clear()
-        self._lock = threading.Lock()
+        self._lock, self._taking = threading.RLock(), False
         self.waiting = 0
         for lines, begun in zip(self.lines, self.begun, strict=True):
             lines.clear()
@@ -360,6 +360,7 @@ class Console:
         return call
 
     def _analyse(self, call: PrintCall) -> None:
+        self._import()
         from autotrack import libraries
         from autotrack.printed import source
 
@@ -380,9 +381,21 @@ class Console:
 
     def _take(self) -> None:
         """Read and record what is waiting."""
-        if not self._lock.acquire(blocking=self._job.recorder is not None):
+        if self._taking and self._job.recorder is None:
             return  # a signal handler that prints, in the midst of this
+        self._import()
+        with self._lock:
+            if not self._taking:
+                self._taken()
+
+    def _import(self) -> None:
+        if not self._imported:
+            self._job.undisturbed(_import_reading)
+            self._imported = True
+
+    def _taken(self) -> None:
         try:
+            self._taking = True
             from autotrack.capture.transcript import Transcript
             from autotrack.printed.watch import Watch, Write
 
@@ -407,7 +420,7 @@ class Console:
                 watch.release()
                 transcript.write()
         finally:
-            self._lock.release()
+            self._taking = False
 
     def _open(self) -> list[tuple[int, Line]]:
         """The lines that are not ended, with their streams."""
@@ -455,3 +468,11 @@ def _size(line: Line) -> int:
 def _lost(line: Line) -> int:
     """Characters, where a line is let go of."""
     return int(line[TIME]) if line[STREAM] == LOST else _size(line) - EACH
+
+
+def _import_reading() -> None:
+    from autotrack import libraries
+    from autotrack.capture import transcript  # noqa: F401
+    from autotrack.printed import source, watch  # noqa: F401
+
+    libraries.folders()

@@ -8,7 +8,6 @@ call may have changed it before the first digest, so it is `unverified`, or `mut
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from autotrack import events, shield
+from autotrack.gates import Gate
 from autotrack.identity import arrays, profiles
 from autotrack.identity.columns import is_a
 from autotrack.plugins import hooks
@@ -202,7 +202,7 @@ class Beside:
         self._job, self._description, self._report, self._gap = job, description, report, gap
         self._first: list[str] | None = None
         self._seconds = 0.0
-        self._ready = threading.Event()
+        self._ready = Gate()
         self._data: list[Any] = [data for _, data, _ in description.parts]
         self._weak: list[Any] = []
         self._sample = _samples(self._data)

@@ -437,7 +437,8 @@ class PluginContract:
 
     def test_timeouts_finalizers_and_wait_work(self, tmp_path: Path) -> None:
         source = f"""
-import gc, os, signal, sys, threading, weakref
+import faulthandler, gc, os, signal, sys, threading, weakref
+faulthandler.dump_traceback_later(100, exit=True)  # of what hangs
 gc.disable()
 class Timeout(Exception): pass
 def on_alarm(number, frame): raise Timeout

@@ -487,3 +487,43 @@ print("ended")
     run = autotrack.load("@last", dir=tmp_path / ".autotrack")
     assert run.points("loss")[1].tolist() == [0.0, *map(float, range(20))]
     assert run.points("other")[1].tolist() == [1.0, *(step + 0.5 for step in range(20))]
+
+
+def test_a_handler_that_raises_at_any_moment_leaves_nothing_locked(tmp_path: Path) -> None:
+    """While what is printed is looked at for the first time, while a run begins, and while data is digested."""
+    source = """
+import faulthandler, signal, time
+import numpy, autotrack
+from sklearn.linear_model import Ridge
+
+faulthandler.dump_traceback_later(60, exit=True)
+class Timeout(Exception): pass
+def on_alarm(number, frame): raise Timeout
+signal.signal(signal.SIGALRM, on_alarm)
+
+def storm(work, seconds):
+    raised, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+            try:
+                for step in range(1000):
+                    work(step)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except Timeout:
+            raised += 1
+    return raised
+
+X = numpy.arange(60.0).reshape(30, 2)
+raised = storm(lambda step: print("loss", step * 0.5), 2.0)
+raised += storm(lambda step: autotrack.log({"loss": step * 0.5}), 1.0)
+raised += storm(lambda step: Ridge().fit(X + step, X[:, 0]), 1.0)
+signal.setitimer(signal.ITIMER_REAL, 0)
+with autotrack.run("afterwards"):
+    autotrack.log({"x": 1.0})
+assert raised > 100, raised
+"""
+    done = run_program(source, tmp_path, env={"AUTOTRACK_STRICT": "0", "AUTOTRACK_QUIET": "1"})
+    assert done.returncode == 0, done.stderr
+    assert autotrack.load("@last", dir=tmp_path / ".autotrack").points("x")[1].tolist() == [1.0]
