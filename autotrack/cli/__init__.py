@@ -24,6 +24,7 @@ COMMANDS = {
     "similar": "Show the runs that are most like a run.",
     "trace": "Show where a file, model or run comes from.",
     "plot": "Draw curves of metrics.",
+    "ui": "Open the web page.",
     "tag": "Tag a run, or take tags away.",
     "note": "Write a note on a run.",
     "rm": "Leave runs out of lists, or show them again.",

@@ -12,12 +12,11 @@ import click
 from autotrack.cli import completing, curves, output, runtable
 from autotrack.cli.opened import opened, reading, run_of
 from autotrack.ranks import is_of_another
-from autotrack.store import NotFound, Store
+from autotrack.store import NotFound, Store, curve
 from autotrack.store.present import asked, presented
 
 if TYPE_CHECKING:
-    Points = dict[str, tuple[curves.Array, curves.Array, curves.Array]]
-    """Name of a metric to steps, times and values."""
+    from autotrack.store.curve import Points
 
 CHARTS = 8
 """Those that are drawn where no metric is named."""
@@ -63,7 +62,7 @@ def command(
         ids = list(dict.fromkeys(run_of(store, reference) for reference in references or ("@last",)))
         runs = [store.run(id) for id in ids]
         chosen = [_chosen(store, run, names) for run in runs]
-        found = [_points(store, *pair, log=log, whole=as_json) for pair in zip(runs, chosen, strict=True)]
+        found = [curve.points(store, *pair, log=log, whole=as_json) for pair in zip(runs, chosen, strict=True)]
     for name in names:
         if not any(name in points for points in found):
             raise _not_found(store, runs, name)
@@ -79,29 +78,6 @@ def _chosen(store: Store, run: dict[str, Any], names: tuple[str, ...]) -> list[s
         return list(names)
     mine = {name: metric for name, metric in run["metrics"].items() if not is_of_another(name)} or run["metrics"]
     return [name for name, metric in mine.items() if metric["count"] > 1] or list(mine)
-
-
-def _points(store: Store, run: dict[str, Any], names: list[str], *, log: bool, whole: bool) -> Points:
-    """Of long series enough to draw them, unless the `whole` is asked for: a preview has the least value of a stretch,
-    not the least above 0, and of points of one step not how many were before them."""
-    preview = [name for name in names if not whole and name in run["metrics"] and _tells(run["metrics"][name], log)]
-    found = _read(store, run["id"], preview, preview=True)
-    return found | _read(store, run["id"], [name for name in names if name not in preview], preview=False)
-
-
-def _tells(metric: dict[str, Any], log: bool) -> bool:
-    one_step = metric["first_step"] == metric["last_step"]
-    return not one_step and not (log and (metric["min"] is None or metric["min"] <= 0))
-
-
-def _read(store: Store, run: str, names: list[str], *, preview: bool) -> Points:
-    import numpy
-
-    parts: dict[str, list[Any]] = defaultdict(list)
-    for name, *columns in store.points(run, names, preview=preview) if names else ():
-        parts[name].append(columns)
-    joined = {name: [numpy.concatenate(column) for column in zip(*found, strict=True)] for name, found in parts.items()}
-    return {name: (steps, times, values) for name, (steps, times, values) in joined.items()}
 
 
 def _not_found(store: Store, runs: list[dict[str, Any]], name: str) -> NotFound:

@@ -111,6 +111,10 @@ class Database:
     def tables(self) -> set[str]:
         return {name for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
+    def stamp(self) -> Any:
+        """Another one after another connection has written something."""
+        return self.row("PRAGMA data_version")
+
     def _told(self, error: Exception) -> StoreError:
         return _sqlite_error(self._name, error)
 
@@ -155,6 +159,9 @@ class PostgreSQL(Database):
     def tables(self) -> set[str]:
         sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
         return {name for (name,) in self.rows(sql)}
+
+    def stamp(self) -> Any:
+        return self.row("SELECT CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT)")
 
     def enter_schema(self) -> None:
         """Make the schema `autotrack` where it is missing, and work in it."""

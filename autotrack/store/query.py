@@ -129,6 +129,10 @@ class Store:
 
     # Asking
 
+    def stamp(self) -> object:
+        """What is another one once anybody but this object has written to the store."""
+        return self._database.stamp()
+
     def runs(
         self,
         where: str | None = None,
@@ -137,14 +141,19 @@ class Store:
         descending: bool = True,
         limit: int | None = None,
         nested: bool = False,
+        after: str | None = None,
     ) -> list[dict[str, Any]]:
         """Runs as the class's text says, the newest first unless `sort` names a column, parameter or metric.
-        Those without it come last.  Raises FilterError."""
+        Those without it come last.  `after`: the id of a run, of which those are wanted that come behind it.  Raises
+        FilterError, NotFound."""
         from autotrack.store import filter
 
         condition, values = self._condition(where, nested)
         direction = "DESC NULLS LAST" if descending else "ASC NULLS LAST"
         by = filter.order(sort or "started")
+        if after is not None:
+            behind, known = self._behind(after, by.expressions, by.values, descending)
+            condition, values = f"{condition} AND {behind}", [*values, *known]
         most = f" LIMIT {max(int(limit), 0)}" if limit is not None else ""
         if by.columns and limit:  # as the index has them: enough, where so many have a value
             order = ", ".join(f"{by.group}.{column} {direction}" for column in by.columns)
@@ -158,6 +167,29 @@ class Store:
         order = ", ".join(f"{expression} {direction}" for expression in by.expressions)
         sql = f"SELECT {_LIST} FROM runs WHERE {condition} ORDER BY {order}, LENGTH(id), id{most}"
         return _listed(self._database.rows(sql, [*values, *by.values]))
+
+    def _behind(
+        self, id: str, expressions: Sequence[str], values: Sequence[Any], descending: bool
+    ) -> tuple[str, list[Any]]:
+        """The condition of those that come behind a run in an order."""
+        values = [*(values or [None] * len(expressions)), None, None]  # of a column nothing is looked up
+        expressions = [*expressions, "LENGTH(id)", "id"]
+        found = self._database.row(
+            f"SELECT {', '.join(expressions)} FROM runs WHERE id = ?", [*(v for v in values if v is not None), id]
+        )
+        if found is None:
+            raise NotFound(f"there is no run {id!r} to go on from")
+        parts, same, before, known = [], "1 = 1", list[Any](), list[Any]()
+        for at, (expression, own, there) in enumerate(zip(expressions, values, found, strict=True)):
+            asked = [] if own is None else [own]
+            sign = "<" if descending and at < len(expressions) - 2 else ">"
+            if there is not None:
+                parts.append(f"({same} AND ({expression} {sign} ? OR {expression} IS NULL))")
+                known += [*before, *asked, there, *asked]
+                same, before = f"{same} AND {expression} = ?", [*before, *asked, there]
+            else:
+                same, before = f"{same} AND {expression} IS NULL", [*before, *asked]
+        return f"({' OR '.join(parts)})", known
 
     def count(self, where: str | None = None, *, nested: bool = False) -> int:
         """Number of runs that a filter lets through.  Raises FilterError."""
@@ -313,16 +345,17 @@ class Store:
 
         return similar.similar(self._database, Objects(self.folder.objects), id, _VISIBLE, limit)
 
-    def trace(self, name: str, *, down: bool = False, everything: bool = False) -> Lineage:
+    def trace(self, name: str, *, down: bool = False, everything: bool = False, here: bool = True) -> Lineage:
         """Where a thing comes from and who used it, or with `down` all that came of it.
 
         `name`: a file or folder that is here, a run or job as for `resolve`, the id of a dataset or a model, the digest
         of a file, the beginning of one of these (six digits at least), or the recorded path of a file that is gone.
-        `everything`: also where very many things came of one.  Raises NotFound, Ambiguous, OSError."""
+        `everything`: also where very many things came of one.  Without `here`, files that are here are not looked at.
+        Raises NotFound, Ambiguous, OSError."""
         from autotrack.store import lineage
 
         return lineage.trace(
-            self._database, lineage.targets(self, self._database, name), down=down, everything=everything
+            self._database, lineage.targets(self, self._database, name, here=here), down=down, everything=everything
         )
 
     def places(self, digest: str) -> list[str]:

@@ -21,14 +21,15 @@ BEGINNING = 6
 """Digits by which a digest is known at least."""
 
 
-def targets(store: Store, database: Database, name: str) -> list[FileNow | Known]:
-    """What a name stands for: a file or folder that is here, a run or job, the id of a dataset or model or the digest
-    of a file, or the beginning of one, or the path of a file that is gone.  Raises NotFound, Ambiguous, OSError."""
-    if os.path.isdir(name):
+def targets(store: Store, database: Database, name: str, *, here: bool = True) -> list[FileNow | Known]:
+    """What a name stands for: a file or folder that is here, unless these are not to be looked at, a run or job, the id
+    of a dataset or model or the digest of a file, or the beginning of one, or the path of a file that is gone.  Raises
+    NotFound, Ambiguous, OSError."""
+    if here and os.path.isdir(name):
         return _of_folder(store, database, name)
-    if os.path.isfile(name):
+    if here and os.path.isfile(name):
         return [_of_file(store, database, name)]
-    if os.path.exists(name):
+    if here and os.path.exists(name):
         raise NotFound(f"{name} is a device, a pipe or a socket: it has no content of its own that could be known")
     if ":" not in name:
         try:

@@ -1,0 +1,235 @@
+"""The JSON that the page asks for, and other programs may: `GET /api/openapi.json` describes it.
+
+What a run and a job are is said in `autotrack.store.Store`.  Errors are `{"error": text}`: 400 for a question that
+can't be answered as it is asked, 404 for what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from autotrack.store import Ambiguous, NotFound, Store, StoreError, curve
+from autotrack.web import openapi
+from autotrack.web.drawing import reduced
+from autotrack.web.live import Live
+from autotrack.web.readers import Readers
+
+RUNS, MOST_RUNS = 100, 1_000
+"""Runs of a page, unless asked otherwise, and at most."""
+POINTS, MOST_POINTS = 1_000, 20_000
+"""Points of a curve, and at most."""
+CURVES = 50
+"""Curves of an answer at most."""
+BODY = 1 << 16
+"""Bytes of what is written at most."""
+
+encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class Wrong(Exception):
+    """A question that can't be answered as it is asked."""
+
+
+def answered(value: Any, status: int = 200) -> Response:
+    return Response(encode(value), status, {"cache-control": "no-store"}, "application/json")
+
+
+def failed(error: Exception) -> Response:
+    status = 400 if isinstance(error, Wrong) else 404 if isinstance(error, NotFound) else 409
+    if isinstance(error, StoreError) and not isinstance(error, (NotFound, Ambiguous)):
+        status = 400
+    return answered({"error": str(error)}, status)
+
+
+class Api:
+    """The questions, by their addresses."""
+
+    def __init__(self, readers: Readers, live: Live) -> None:
+        self._readers, self._live = readers, live
+
+    def routes(self) -> list[Route]:
+        asked: list[tuple[str, str, Callable[[Request], Awaitable[Any]]]] = [
+            ("/api/runs", "GET", self.runs),
+            ("/api/runs/{run}", "GET", self.run),
+            ("/api/runs/{run}/trials", "GET", self.trials),
+            ("/api/runs/{run}/curves", "GET", self.curves),
+            ("/api/runs/{run}/note", "PUT", self.note),
+            ("/api/runs/{run}/tags/{name:path}", "PUT", self.tag),
+            ("/api/runs/{run}/tags/{name:path}", "DELETE", self.untag),
+            ("/api/jobs/{job}", "GET", self.job),
+            ("/api/trace", "GET", self.trace),
+        ]
+        return [
+            *(Route(path, _answering(function), methods=[method]) for path, method, function in asked),
+            Route("/api/changes", self.changes, methods=["GET"]),
+            Route("/api/openapi.json", _answering(_described), methods=["GET"]),
+        ]
+
+    async def _ask(self, question: Callable[[Store], Any]) -> Any:
+        await self._live.fresh()
+        return await self._readers.ask(question)
+
+    async def runs(self, request: Request) -> Any:
+        filter, after, sort = (_text(request, name) for name in ("filter", "after", "sort"))
+        limit = _number(request, "limit", RUNS, MOST_RUNS)
+        nested, ascending = _flag(request, "nested"), bool(sort and sort.startswith("-"))
+        columns = request.query_params.getlist("column")
+
+        def question(store: Store) -> dict[str, Any]:
+            found = store.runs(
+                filter,
+                sort=sort.removeprefix("-") if sort else None,
+                descending=not ascending,
+                limit=limit + 1,
+                nested=nested,
+                after=after,
+            )
+            runs, more = found[:limit], len(found) > limit
+            count = store.count(filter, nested=nested) if after is None else None
+            shown = [_of_columns(run, columns) for run in runs] if columns else runs
+            return {"runs": shown, "next": runs[-1]["id"] if more else None, "count": count}
+
+        try:
+            return await self._ask(question)
+        except NotFound:
+            if after is not None:
+                raise
+            return {"runs": [], "next": None, "count": 0}  # an empty list is no mistake
+
+    async def run(self, request: Request) -> Any:
+        return await self._ask(lambda store: store.run(_run(store, request)))
+
+    async def trials(self, request: Request) -> Any:
+        return {"runs": await self._ask(lambda store: store.trials(_run(store, request)))}
+
+    async def curves(self, request: Request) -> Any:
+        names = request.query_params.getlist("name")
+        most, log = _number(request, "points", POINTS, MOST_POINTS), _flag(request, "log")
+        if len(names) > CURVES:
+            raise Wrong(f"{len(names)} curves are asked for; ask for {CURVES} at most at a time")
+
+        def question(store: Store) -> dict[str, Any]:
+            run = store.run(_run(store, request))
+            asked = names or [name for name, metric in run["metrics"].items() if metric["count"] > 1][:CURVES]
+            found = curve.points(store, run, asked, log=log)
+            counts = {name: run["metrics"][name]["count"] for name in found if name in run["metrics"]}
+            drawn = {name: reduced(*columns, most) for name, columns in found.items()}
+            return {"curves": {name: {**one, "of": counts.get(name, one["of"])} for name, one in drawn.items()}}
+
+        return await self._ask(question)
+
+    async def note(self, request: Request) -> Any:
+        body = await _body(request, Note)
+        return await self._ask(lambda store: store.note(_run(store, request), body.note))
+
+    async def tag(self, request: Request) -> Any:
+        body, name = await _body(request, Tag), request.path_params["name"]
+        return await self._ask(lambda store: store.tag(_run(store, request), name, body.value))
+
+    async def untag(self, request: Request) -> Any:
+        return await self._ask(lambda store: store.untag(_run(store, request), request.path_params["name"]))
+
+    async def job(self, request: Request) -> Any:
+        def question(store: Store) -> Any:
+            kind, id = store.resolve(request.path_params["job"])
+            return store.job(id if kind == "job" else store.run(id)["job"]["id"])
+
+        return await self._ask(question)
+
+    async def trace(self, request: Request) -> Any:
+        """Of what is recorded: files that are here are not read, whatever their path."""
+        of, down, everything = _text(request, "of"), _flag(request, "down"), _flag(request, "all")
+        if of is None:
+            raise Wrong("`of` is missing: the id of a run, job, data set or model, or the digest of a file")
+        return await self._ask(lambda store: store.trace(of, down=down, everything=everything, here=False).as_dict())
+
+    async def changes(self, request: Request) -> Response:
+        """Server-sent events: `{"version": n}` now, and whenever something was written."""
+
+        async def told() -> Any:
+            async for version in self._live.versions():
+                yield b": still here\n\n" if version is None else b"data: %s\n\n" % encode({"version": version})
+
+        return StreamingResponse(told(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+class Note(msgspec.Struct, forbid_unknown_fields=True):
+    note: str | None
+
+
+class Tag(msgspec.Struct, forbid_unknown_fields=True):
+    value: bool | int | float | str
+
+
+def _answering(function: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            return answered(await function(request))
+        except (Wrong, StoreError) as error:
+            return failed(error)
+
+    return answer
+
+
+async def _described(request: Request) -> Any:
+    return openapi.document()
+
+
+async def _body(request: Request, kind: Any) -> Any:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Wrong("the body is to be JSON, of the type application/json")
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY:
+            raise Wrong(f"the body is longer than {BODY:,} bytes")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Wrong(f"the body is not as it is to be: {error}") from None
+
+
+def _run(store: Store, request: Request) -> str:
+    from autotrack.store.reading import run_of
+
+    return run_of(store, request.path_params["run"])
+
+
+def _text(request: Request, name: str) -> str | None:
+    return request.query_params.get(name) or None
+
+
+def _flag(request: Request, name: str) -> bool:
+    given = request.query_params.get(name, "false")
+    if given not in ("true", "false", "1", "0"):
+        raise Wrong(f"`{name}` is true or false, not {given!r}")
+    return given in ("true", "1")
+
+
+def _number(request: Request, name: str, usual: int, most: int) -> int:
+    given = request.query_params.get(name)
+    if given is None:
+        return usual
+    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= most and len(given) < 9):
+        raise Wrong(f"`{name}` is a number from 1 to {most:,}, not {given!r}")
+    return int(given)
+
+
+def _of_columns(run: dict[str, Any], columns: list[str]) -> dict[str, Any]:
+    """Only these: columns by their names, and `params.NAME`, `metrics.NAME`, `tags.NAME`; the id is always there."""
+    chosen: dict[str, Any] = {"id": run["id"]}
+    for column in columns:
+        group, dot, name = column.partition(".")
+        if dot and group in ("params", "metrics", "tags"):
+            there = chosen.setdefault(group, {})
+            if name in run[group]:
+                there[name] = run[group][name]
+        elif column in run:
+            chosen[column] = run[column]
+    return chosen
