@@ -9,7 +9,8 @@ const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 const DASHES = [[], [8, 4], [2, 3]];
 const HEIGHT = 260;
 
-// `series`: {label, x, y}, each with an axis of its own, which are joined.
+// `series`: {label, x, y, colour}, each with an axis of its own, which are joined; `colour` is a number, by which it is
+// known in other charts.
 export function chart(title, series, { log = false, along = "step" } = {}) {
   const place = h("div", { class: "plot" });
   const figure = h("figure", { class: "chart" }, h("figcaption", {}, title), place, summary(series));
@@ -30,9 +31,9 @@ export function chart(title, series, { log = false, along = "step" } = {}) {
         ],
         series: [
           { label: along, value: (_, at) => (at === null ? "" : number(at)) },
-          ...series.map(({ label }, at) => ({
-            label, stroke: COLOURS[at % COLOURS.length], width: 1.6, spanGaps: true,
-            dash: DASHES[Math.floor(at / COLOURS.length) % DASHES.length],
+          ...series.map(({ label, colour }, at) => ({
+            label, stroke: COLOURS[(colour ?? at) % COLOURS.length], width: 1.6, spanGaps: true,
+            dash: DASHES[Math.floor((colour ?? at) / COLOURS.length) % DASHES.length],
             points: { show: series[at].x.length < 30 },
             value: (_, found) => (found === null || found === undefined ? "" : number(found)),
           })),

@@ -8,6 +8,7 @@ import { go } from "./state.js";
 const VIEWS = [
   [/^\/$/, "runs", () => import("./runs.js")],
   [/^\/runs\/(.+)$/, "runs", () => import("./run.js")],
+  [/^\/compare$/, "compare", () => import("./compare.js")],
   [/^\/lineage$/, "lineage", () => import("./lineage.js")],
 ];
 const place = document.getElementById("view");

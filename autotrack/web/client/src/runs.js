@@ -39,12 +39,14 @@ export async function open(place) {
   const nested = h("input", { id: "nested", type: "checkbox", checked: asked.get("nested") === "true" });
   const chooser = h("details", { class: "chooser" }, h("summary", {}, "Columns"));
   const grid = h("div", { id: "runs" });
+  const compared = new Set();
+  const compare = h("button", { type: "button", disabled: true, onclick: () => go(`/compare?runs=${[...compared].join(",")}`) }, "Compare");
   const heading = h("h1", {}, "Runs");
   put(
     place, heading,
     h("form", { class: "tools", onsubmit: (event) => (event.preventDefault(), asks()) },
       h("label", { for: "filter" }, "Filter"), filter, h("button", { type: "submit" }, "Filter"),
-      h("label", { class: "inline" }, nested, " runs in runs too"), chooser),
+      h("label", { class: "inline" }, nested, " runs in runs too"), compare, chooser),
     problem, told, grid,
   );
   nested.addEventListener("change", asks);
@@ -102,8 +104,19 @@ export async function open(place) {
     columns = names;
     remember({ columns: names.join(",") });
   }
+  // Chosen for a comparison; they stay so while the table is filtered.
+  function box(cell) {
+    const run = cell.getRow().getData();
+    return h("input", { type: "checkbox", "aria-label": `Compare ${run.name || short(run.id)}`, checked: compared.has(run.id), onchange: (event) => {
+      if (event.target.checked) compared.add(run.id);
+      else compared.delete(run.id);
+      compare.disabled = compared.size < 2;
+      compare.textContent = compared.size ? `Compare ${compared.size}` : "Compare";
+    } });
+  }
   function described() {
-    return columns.map((field) => ({
+    const chosenBy = { title: "", titleFormatter: () => h("span", { class: "hidden" }, "Compare"), formatter: box, headerSort: false, width: 36, minWidth: 36, hozAlign: "center", resizable: false };
+    return [chosenBy, ...columns.map((field) => ({
       // Titles and tooltips that are texts would be read as HTML.
       field, title: "", titleFormatter: () => h("span", {}, title(field)), headerTooltip: () => h("span", {}, field),
       headerSort: true, minWidth: 60, maxInitialWidth: 320,
@@ -113,7 +126,7 @@ export async function open(place) {
         const shown = SHOWN[field]?.(run) ?? h("span", {}, value(found(run, field)));
         return shown instanceof Node ? shown : document.createTextNode(shown);
       },
-    }));
+    }))];
   }
   function choices() {
     const known = new Set([...columns, ...FIRST, "id", "job", "framework", "kind", "user"]);

@@ -1,0 +1,119 @@
+// How runs differ: what is not the same first, and their curves over each other.
+
+import { ask } from "./api.js";
+import { chart } from "./chart.js";
+import { h, put, section, table } from "./dom.js";
+import { bytes, moment, number, seconds, short, status, value } from "./format.js";
+import { remember, state } from "./state.js";
+
+const MOST = 12;
+const CHARTS = 24;
+
+export async function open(place) {
+  const asked = state();
+  const ids = [...new Set((asked.get("runs") ?? "").split(",").filter(Boolean))];
+  if (ids.length < 2 || ids.length > MOST) {
+    put(place, h("h1", {}, "Compare"), h("p", {}, ids.length > MOST ? `${ids.length} runs are too many to compare: ${MOST} at most.` : "Choose two runs or more in the list of ", ids.length > MOST ? null : h("a", { href: "/" }, "runs"), ids.length > MOST ? null : "."));
+    return {};
+  }
+  let runs = await Promise.all(ids.map((id) => ask(`runs/${encodeURIComponent(id)}`)));
+  const names = runs.map((run) => label(run, runs));
+  const [log, time] = ["log", "time"].map((name) => h("input", { type: "checkbox", checked: asked.get(name) === "true" }));
+  const smooth = h("input", { id: "smooth", type: "range", min: "0", max: "0.99", step: "0.01", value: asked.get("smooth") ?? "0" });
+  const curves = h("div", { class: "charts" });
+  const differences = h("div", {});
+  let charts = [];
+  let found = [];
+  put(place, h("h1", {}, `${runs.length} runs compared`), differences,
+    section("Curves",
+      h("p", { class: "tools" }, h("label", { class: "inline" }, log, " logarithmic"), h("label", { class: "inline" }, time, " by time"),
+        h("label", { class: "inline", for: "smooth" }, "Smoothing"), smooth), curves));
+  for (const [name, box] of [["log", log], ["time", time]]) {
+    box.addEventListener("change", async () => (remember({ [name]: box.checked }), await read(), draw()));
+  }
+  smooth.addEventListener("input", () => (remember({ smooth: Number(smooth.value) ? smooth.value : null }), draw()));
+  show();
+  await read();
+  draw();
+
+  function show() {
+    const heads = () => ["", ...runs.map((run, at) => h("a", { href: `/runs/${run.id}` }, names[at]))];
+    const parts = [
+      ["Runs", about(runs)], ["Parameters", valued(runs, (run) => run.params.map(({ name, value: held }) => [name, value(held)]))],
+      ["Metrics", valued(runs, (run) => Object.entries(run.metrics).map(([name, { last }]) => [name, number(last)]))],
+      ["Data", valued(runs, (run) => run.datasets.map((data) => [[data.role, data.name].filter(Boolean).join(": "), digest(data.id, data.rows)]))],
+      ["Packages", valued(runs, (run) => Object.entries(run.job.packages ?? {}).map(([name, held]) => [name, value(held)]))],
+    ];
+    put(differences, parts.map(([title, rows]) => {
+      const [unlike, alike] = [rows.filter(differ), rows.filter((row) => !differ(row))];
+      return section(title,
+        unlike.length ? table(title, heads(), unlike) : h("p", { class: "quiet" }, rows.length ? "Nothing differs." : "None was recorded."),
+        alike.length ? h("details", {}, h("summary", {}, `${alike.length} the same`), table(`${title}: the same`, heads(), alike)) : null);
+    }));
+  }
+  async function read() {
+    found = await Promise.all(runs.map((run) => ask(`runs/${run.id}/curves`, { log: log.checked })));
+  }
+  function draw() {
+    const metrics = [...new Set(found.flatMap(({ curves: one }) => Object.keys(one)))].slice(0, CHARTS);
+    charts.forEach((one) => one.close());
+    charts = metrics.map((metric) => chart(metric, found.flatMap(({ curves: one }, at) => (one[metric] ? [drawn(one[metric], at)] : [])),
+      { log: log.checked, along: time.checked ? "seconds" : "step" }));
+    put(curves, metrics.length ? charts.map((one) => one.element) : h("p", { class: "quiet" }, "None has a curve."));
+  }
+  function drawn({ step, time: times, value: y, odd, of }, at) {
+    const begun = runs[at].started ?? times[0];
+    return { label: names[at], colour: at, x: time.checked ? times.map((moment) => moment - begun) : step, y: smoothed(y, Number(smooth.value)), odd, of };
+  }
+  return {
+    changed: async () => {
+      if (!runs.some((run) => run.status === "running")) return;
+      runs = await Promise.all(ids.map((id) => ask(`runs/${encodeURIComponent(id)}`)));
+      show();
+      await read();
+      draw();
+    },
+    close: () => charts.forEach((one) => one.close()),
+  };
+}
+
+function label(run, runs) {
+  const name = run.name || short(run.id);
+  return runs.filter((other) => other.name === run.name).length > 1 ? `${name} ${short(run.id)}` : name;
+}
+
+function about(runs) {
+  return [
+    ["Status", ...runs.map((run) => status(run.status))], ["Started", ...runs.map((run) => moment(run.started))],
+    ["Took", ...runs.map((run) => seconds(run.duration))], ["By", ...runs.map((run) => run.user ?? "")],
+    ["Model", ...runs.map((run) => run.model?.class ?? "")], ["Size of the model", ...runs.map((run) => bytes(run.model?.bytes))],
+    ["Commit", ...runs.map((run) => value(run.job.git?.commit ?? undefined))],
+    ["Command", ...runs.map((run) => (run.job.argv ?? []).join(" "))], ["Python", ...runs.map((run) => value(run.job.python ?? undefined))],
+  ].filter((row) => row.slice(1).some(Boolean));
+}
+
+// A row for each name that any of the runs has.
+function valued(runs, pairs) {
+  const held = runs.map((run) => new Map(pairs(run)));
+  return [...new Set(held.flatMap((one) => [...one.keys()]))].sort().map((name) => [name, ...held.map((one) => one.get(name) ?? "")]);
+}
+
+function digest(id, rows) {
+  return [id ? short(id.split(":").at(-1)) : "", rows ? `${number(rows)} rows` : ""].filter(Boolean).join(", ");
+}
+
+function differ(row) {
+  return new Set(row.slice(1)).size > 1;
+}
+
+// An exponential moving average that begins without a bias (Kingma and Ba, 2015, section 3).
+function smoothed(values, weight) {
+  if (!weight) return values;
+  let [mean, count] = [0, 0];
+  return values.map((one) => {
+    if (one === null) return null;
+    mean = weight * mean + (1 - weight) * one;
+    count += 1;
+    return mean / (1 - weight ** count);
+  });
+}
