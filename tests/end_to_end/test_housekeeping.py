@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -279,6 +280,18 @@ def test_the_examples_of_every_command_run(tmp_path: Path) -> None:
     assert len(lines) > 2 * len(COMMANDS)
     for line in lines:
         if re.search(r"autotrack completion zsh\)", line):  # for another shell
+            continue
+        if line.startswith("autotrack ui"):  # which serves until it is interrupted
+            with subprocess.Popen(
+                ["bash", "-c", f"exec {line}"],
+                cwd=tmp_path,
+                env={**env, "BROWSER": "true"},
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as serving:
+                assert serving.stdout is not None
+                assert serving.stdout.readline().startswith("http://"), line
+                serving.send_signal(signal.SIGINT)
             continue
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120

@@ -338,4 +338,4 @@ def test_by_keyboard(page: Any, server: Server) -> None:
     page.get_by_text("1 run", exact=True).wait_for()
     page.get_by_role("link", name="run 03").press("Enter")
     page.get_by_role("heading", name="run 03").wait_for()
-    assert page.evaluate("document.activeElement.id") == "view"
+    page.wait_for_function("document.activeElement.id === 'view'")
