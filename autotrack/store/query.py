@@ -146,13 +146,13 @@ class Store:
         """Runs as the class's text says, the newest first unless `sort` names a column, parameter or metric.
         Those without it come last.  `after`: the id of a run, of which those are wanted that come behind it.  Raises
         FilterError, NotFound."""
-        from autotrack.store import filter
+        from autotrack.store import filter, page
 
         condition, values = self._condition(where, nested)
         direction = "DESC NULLS LAST" if descending else "ASC NULLS LAST"
         by = filter.order(sort or "started")
         if after is not None:
-            behind, known = self._behind(after, by.expressions, by.values, descending)
+            behind, known = page.behind(self._database, after, by.expressions, by.values, descending)
             condition, values = f"{condition} AND {behind}", [*values, *known]
         most = f" LIMIT {max(int(limit), 0)}" if limit is not None else ""
         if by.columns and limit:  # as the index has them: enough, where so many have a value
@@ -167,29 +167,6 @@ class Store:
         order = ", ".join(f"{expression} {direction}" for expression in by.expressions)
         sql = f"SELECT {_LIST} FROM runs WHERE {condition} ORDER BY {order}, LENGTH(id), id{most}"
         return _listed(self._database.rows(sql, [*values, *by.values]))
-
-    def _behind(
-        self, id: str, expressions: Sequence[str], values: Sequence[Any], descending: bool
-    ) -> tuple[str, list[Any]]:
-        """The condition of those that come behind a run in an order."""
-        values = [*(values or [None] * len(expressions)), None, None]  # of a column nothing is looked up
-        expressions = [*expressions, "LENGTH(id)", "id"]
-        found = self._database.row(
-            f"SELECT {', '.join(expressions)} FROM runs WHERE id = ?", [*(v for v in values if v is not None), id]
-        )
-        if found is None:
-            raise NotFound(f"there is no run {id!r} to go on from")
-        parts, same, before, known = [], "1 = 1", list[Any](), list[Any]()
-        for at, (expression, own, there) in enumerate(zip(expressions, values, found, strict=True)):
-            asked = [] if own is None else [own]
-            sign = "<" if descending and at < len(expressions) - 2 else ">"
-            if there is not None:
-                parts.append(f"({same} AND ({expression} {sign} ? OR {expression} IS NULL))")
-                known += [*before, *asked, there, *asked]
-                same, before = f"{same} AND {expression} = ?", [*before, *asked, there]
-            else:
-                same, before = f"{same} AND {expression} IS NULL", [*before, *asked]
-        return f"({' OR '.join(parts)})", known
 
     def count(self, where: str | None = None, *, nested: bool = False) -> int:
         """Number of runs that a filter lets through.  Raises FilterError."""

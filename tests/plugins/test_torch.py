@@ -240,17 +240,17 @@ def test_a_gradient_that_is_given_where_there_was_none(recording: Recording) -> 
 
 
 def test_a_class_of_tensors_sees_nothing_of_ours(tmp_path: Path) -> None:
-    class Weight(nn.Parameter):  # type: ignore[misc]
+    class Seen:
         @classmethod
         def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             seen.append(getattr(function, "__name__", str(function)))
-            return super().__torch_function__(function, types, args, kwargs or {})
+            return super().__torch_function__(function, types, args, kwargs or {})  # type: ignore[misc]
 
-    class Batch(torch.Tensor):  # type: ignore[misc]
-        @classmethod
-        def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            seen.append(getattr(function, "__name__", str(function)))
-            return super().__torch_function__(function, types, args, kwargs or {})
+    class Weight(Seen, nn.Parameter):  # type: ignore[misc]
+        pass
+
+    class Batch(Seen, torch.Tensor):  # type: ignore[misc]
+        pass
 
     def program() -> None:
         pairs = [(Weight(torch.ones(2, 1)), X), (nn.Parameter(torch.ones(2, 1)), X.as_subclass(Batch))]
