@@ -92,7 +92,7 @@ class Order(NamedTuple):
 
 def order(text: str) -> Order:
     """How to sort by that."""
-    name = _sorted_by(text)
+    name = named(text)
     if name.group == "column":
         return Order([name.column], [], name.group, [], name.name)
     columns = [STATISTICS[name.statistic]] if name.group == "metrics" else ["number", "text"]
@@ -100,7 +100,8 @@ def order(text: str) -> Order:
     return Order(sql, [name.name] * len(sql), name.group, columns, name.name)
 
 
-def _sorted_by(text: str) -> _Name:
+def named(text: str) -> _Name:
+    """What one sorts or groups by: a column, a parameter, a tag or a metric."""
     if text in COLUMNS:
         return _Name("column", text)
     try:

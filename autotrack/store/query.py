@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from autotrack.journal.folder import Folder
 from autotrack.store import edits, schema
-from autotrack.store.database import Ambiguous, Database, NotFound, connect
+from autotrack.store.database import Database, NotFound, connect
 from autotrack.store.intake import Intake
 from autotrack.store.place import Place, place
+from autotrack.store.reference import FIRST_LEVEL, LAST, VISIBLE
 
 if TYPE_CHECKING:
     import numpy
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
 
 _LIST = "id, job, name, framework, kind, status, started, duration, author, params, metrics, tags, parent"
-_LAST = chr(0x10FFFF)
-"""What begins with a text lies between that and it with this character behind."""
-_FIRST_LEVEL = "parent IS NULL"
-_VISIBLE = """id NOT IN (WITH RECURSIVE gone(id) AS (SELECT id FROM runs WHERE hidden = 1
-    UNION SELECT runs.id FROM runs JOIN gone ON runs.parent = gone.id) SELECT id FROM gone)"""
 
 
 def open_store(folder: Folder, url: str | None = None) -> Store:
@@ -175,8 +171,33 @@ class Store:
         assert row is not None
         return int(row[0])
 
+    def marks(self, runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Id to `{nested, gaps, duplicate_of, note}`, of runs as `runs` returns them: how many are nested in one, how
+        many things were not recorded of it or of its job, the id of the run that it repeats or None, its note."""
+        from autotrack.store import marks
+
+        return marks.marks(self._database, runs)
+
+    def groups(
+        self, by: str, where: str | None = None, *, metrics: Sequence[str] = (), nested: bool = False, limit: int = 500
+    ) -> list[dict[str, Any]]:
+        """Runs put together by `params.NAME`, `tags.NAME` or a column of texts, the largest group first: `{value,
+        number, count, filter, metrics: {name: {count, mean, min, max}}}`.  `value` is a text, None for the runs that
+        have none; `number` what it is as a number; `filter` lets the group's runs through; of `metrics` the last
+        values count.  Raises FilterError."""
+        from autotrack.store import groups
+
+        return groups.groups(self._database, self._condition(where, nested), by, metrics, limit)
+
+    def jobs(self, *, limit: int | None = None, after: str | None = None) -> list[dict[str, Any]]:
+        """Jobs, the newest first: `{id, name, status, started, duration, user, parent, runs}` (their number, nested
+        ones left out).  `after`: the id of a job, of which those are wanted that come behind it.  Raises NotFound."""
+        from autotrack.store import jobs
+
+        return jobs.jobs(self._database, VISIBLE, limit, after)
+
     def _condition(self, where: str | None, nested: bool) -> tuple[str, list[Any]]:
-        parts = [_VISIBLE] if nested else [_VISIBLE, _FIRST_LEVEL]
+        parts = [VISIBLE] if nested else [VISIBLE, FIRST_LEVEL]
         values: list[Any] = []
         if where:
             from autotrack.store import filter
@@ -188,59 +209,9 @@ class Store:
     def resolve(self, reference: str) -> tuple[Literal["run", "job"], str]:
         """The run or job that an id, a unique prefix (of a trial `PREFIX.INDEX`), `@last`, `@best:METRIC` (the
         greatest last value) or `@best:-METRIC` (the lowest) means.  Raises NotFound, Ambiguous."""
-        from autotrack.store.present import asked
+        from autotrack.store import reference as named
 
-        reference = asked(reference)
-        if reference.startswith("@"):
-            return "run", self._special(reference)
-        queries: tuple[tuple[Literal["run", "job"], str], ...] = (
-            ("run", f"SELECT DISTINCT id, name FROM runs WHERE {{}} AND {_FIRST_LEVEL}"),
-            ("run", "SELECT DISTINCT id, name FROM runs WHERE {}"),
-            ("run", "SELECT DISTINCT run, name FROM (SELECT strand AS id, run FROM strands) AS aliases "
-                    "JOIN runs ON runs.id = run WHERE aliases.{}"),
-            ("job", "SELECT DISTINCT id, name FROM jobs WHERE {}"),
-        )  # fmt: skip
-        for kind, sql in queries:
-            exact = self._database.rows(sql.format("id = ?"), (reference,))
-            if exact:
-                return kind, exact[0][0]
-        beginning, _, index = reference.rpartition(".")
-        trial = bool(beginning) and index.isdecimal()
-        condition = "id BETWEEN ? AND ?" + (" AND id = parent || '.' || ?" if trial else "")
-        given = [beginning, beginning + _LAST, index] if trial else [reference, reference + _LAST]
-        for kind, sql in (queries[1:2] if trial else queries) if reference else ():
-            found = self._database.rows(sql.format(condition) + " ORDER BY 1 LIMIT 6", given)
-            if len(found) == 1:
-                return kind, found[0][0]
-            if found:
-                names = ", ".join(f"{id} ({name})" for id, name in found[:5]) + (" and more" if len(found) > 5 else "")
-                raise Ambiguous(f"{reference!r} may be any of several {kind}s: {names}; give more of the id")
-        raise NotFound(f"there is no run or job {reference!r}; see what there is with: autotrack ls --all")
-
-    def _special(self, reference: str) -> str:
-        if reference == "@last":
-            found = self.runs(limit=1)
-            if not found:
-                seen = f"; of programs that trained nothing the last one is: autotrack show {self.last_job()}"
-                raise NotFound(f"there is no run yet{seen}")
-            return str(found[0]["id"])
-        metric = reference.removeprefix("@best:")
-        lowest = metric.startswith("-")
-        metric = metric.removeprefix("-")
-        if metric and reference.startswith("@best:"):
-            return self._best(metric, "ASC" if lowest else "DESC")
-        raise NotFound(f"{reference!r} means nothing; there are @last, @best:METRIC and @best:-METRIC")
-
-    def _best(self, metric: str, direction: str) -> str:
-        """Of the runs whose last value is finite; of equals the newest."""
-        row = self._database.row(
-            "SELECT id FROM runs JOIN metrics ON metrics.run = id WHERE metrics.name = ? AND last > ? AND last < ? "
-            f"AND {_FIRST_LEVEL} AND {_VISIBLE} ORDER BY last {direction}, started DESC, id LIMIT 1",
-            (metric, float("-inf"), float("inf")),
-        )
-        if row is None:
-            raise NotFound(f"no run has the metric {metric!r}; see them with: autotrack ls --json")
-        return str(row[0])
+        return named.resolve(self, self._database, reference)
 
     def run(self, id: str) -> dict[str, Any]:
         """A run with everything that is known of it, as the class's text says.  Raises NotFound."""
@@ -266,9 +237,9 @@ class Store:
 
     def beginning(self, text: str, limit: int) -> list[tuple[str, str]]:
         """(id, name) of the newest runs that are not nested and whose ids begin so."""
-        condition = f"id BETWEEN ? AND ? AND {_FIRST_LEVEL} AND {_VISIBLE}"
+        condition = f"id BETWEEN ? AND ? AND {FIRST_LEVEL} AND {VISIBLE}"
         sql = f"SELECT id, name FROM runs WHERE {condition} ORDER BY started DESC, id LIMIT ?"
-        return [(id, name) for id, name in self._database.rows(sql, (text, text + _LAST, limit))]
+        return [(id, name) for id, name in self._database.rows(sql, (text, text + LAST, limit))]
 
     def metric_names(self, beginning: str = "", limit: int = 1000) -> list[str]:
         """The names of metrics that begin so.  Each is found in the index: there may be millions of rows."""
@@ -276,7 +247,7 @@ class Store:
         sql = "SELECT MIN(name) FROM metrics WHERE name {} ? AND name <= ?"
         while len(found) < limit:
             operator, after = (">", found[-1]) if found else (">=", beginning)
-            row = self._database.row(sql.format(operator), (after, beginning + _LAST))
+            row = self._database.row(sql.format(operator), (after, beginning + LAST))
             if row is None or row[0] is None:
                 break
             found.append(row[0])
@@ -320,7 +291,7 @@ class Store:
         from autotrack.journal.objects import Objects
         from autotrack.store import similar
 
-        return similar.similar(self._database, Objects(self.folder.objects), id, _VISIBLE, limit)
+        return similar.similar(self._database, Objects(self.folder.objects), id, VISIBLE, limit)
 
     def trace(self, name: str, *, down: bool = False, everything: bool = False, here: bool = True) -> Lineage:
         """Where a thing comes from and who used it, or with `down` all that came of it.
@@ -351,7 +322,7 @@ class Store:
         found = detail.job(self._database, id)
         if found is None:
             raise NotFound(f"there is no job {id!r}")
-        sql = f"SELECT {_LIST} FROM runs WHERE job = ? AND {_VISIBLE} ORDER BY started, LENGTH(id), id"
+        sql = f"SELECT {_LIST} FROM runs WHERE job = ? AND {VISIBLE} ORDER BY started, LENGTH(id), id"
         found["system"] = samples.summary(self._database, id)
         return {"job": found, "runs": _listed(self._database.rows(sql, (id,)))}
 

@@ -24,6 +24,8 @@ RUNS, MOST_RUNS = 100, 1_000
 """Runs of a page, unless asked otherwise, and at most."""
 POINTS, MOST_POINTS = 1_000, 20_000
 """Points of a curve, and at most."""
+GROUPS, METRICS = 200, 20
+"""Groups of an answer, unless asked otherwise, and metrics of each at most."""
 CURVES = 50
 """Curves of an answer at most."""
 BODY = 1 << 16
@@ -62,6 +64,8 @@ class Api:
             ("/api/runs/{run}/note", "PUT", self.note),
             ("/api/runs/{run}/tags/{name:path}", "PUT", self.tag),
             ("/api/runs/{run}/tags/{name:path}", "DELETE", self.untag),
+            ("/api/groups", "GET", self.groups),
+            ("/api/jobs", "GET", self.jobs),
             ("/api/jobs/{job}", "GET", self.job),
             ("/api/trace", "GET", self.trace),
         ]
@@ -78,7 +82,8 @@ class Api:
     async def runs(self, request: Request) -> Any:
         filter, after, sort = (_text(request, name) for name in ("filter", "after", "sort"))
         limit = _number(request, "limit", RUNS, MOST_RUNS)
-        nested, ascending = _flag(request, "nested"), bool(sort and sort.startswith("-"))
+        nested, marked = _flag(request, "nested"), _flag(request, "marks")
+        ascending = bool(sort and sort.startswith("-"))
         columns = request.query_params.getlist("column")
 
         def question(store: Store) -> dict[str, Any]:
@@ -93,6 +98,9 @@ class Api:
             runs, more = found[:limit], len(found) > limit
             count = store.count(filter, nested=nested) if after is None else None
             shown = [_of_columns(run, columns) for run in runs] if columns else runs
+            if marked:
+                marks = store.marks(runs)
+                shown = [{**run, "marks": marks[run["id"]]} for run in shown]
             return {"runs": shown, "next": runs[-1]["id"] if more else None, "count": count}
 
         try:
@@ -106,7 +114,45 @@ class Api:
         return await self._ask(lambda store: store.run(_run(store, request)))
 
     async def trials(self, request: Request) -> Any:
-        return {"runs": await self._ask(lambda store: store.trials(_run(store, request)))}
+        """The first of them: a search may have very many."""
+        limit = _number(request, "limit", RUNS, MOST_RUNS)
+
+        def question(store: Store) -> dict[str, Any]:
+            found = store.trials(_run(store, request))
+            return {"runs": found[:limit], "count": len(found)}
+
+        return await self._ask(question)
+
+    async def groups(self, request: Request) -> Any:
+        by, filter, metrics = _text(request, "by"), _text(request, "filter"), request.query_params.getlist("metric")
+        nested, limit = _flag(request, "nested"), _number(request, "limit", GROUPS, MOST_RUNS)
+        if by is None:
+            raise Wrong("`by` is missing: params.NAME, tags.NAME or a column")
+        if len(metrics) > METRICS:
+            raise Wrong(f"{len(metrics)} metrics are asked for; ask for {METRICS} at most at a time")
+
+        def question(store: Store) -> dict[str, Any]:
+            found = store.groups(by, filter, metrics=metrics, nested=nested, limit=limit)
+            return {"groups": found, "count": store.count(filter, nested=nested)}
+
+        try:
+            return await self._ask(question)
+        except NotFound:
+            return {"groups": [], "count": 0}
+
+    async def jobs(self, request: Request) -> Any:
+        limit, after = _number(request, "limit", RUNS, MOST_RUNS), _text(request, "after")
+
+        def question(store: Store) -> dict[str, Any]:
+            found = store.jobs(limit=limit + 1, after=after)
+            return {"jobs": found[:limit], "next": found[limit - 1]["id"] if len(found) > limit else None}
+
+        try:
+            return await self._ask(question)
+        except NotFound:
+            if after is not None:
+                raise
+            return {"jobs": [], "next": None}
 
     async def curves(self, request: Request) -> Any:
         names = request.query_params.getlist("name")

@@ -35,12 +35,18 @@ def document() -> dict[str, Any]:
                     _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
                     _asked("after", _TEXT, "The id of a run: those behind it."),
                     _asked("nested", _FLAG, "Runs in runs too."),
+                    _asked("marks", _FLAG, "With `marks: {nested, gaps, duplicate_of, note}` of each."),
                     _asked("column", {"type": "array", "items": _TEXT}, "Only these: id, params.C, metrics.NAME."),
                 )
             },
             "/api/runs/{run}": {"get": _question("All that is known of a run.", _OBJECT, _RUN)},
             "/api/runs/{run}/trials": {
-                "get": _question("The runs in a run.", _fields(runs={"type": "array", "items": _OBJECT}), _RUN)
+                "get": _question(
+                    "The first of the runs in a run.",
+                    _fields(runs={"type": "array", "items": _OBJECT}, count={"type": "integer"}),
+                    _RUN,
+                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+                )
             },
             "/api/runs/{run}/curves": {
                 "get": _question(
@@ -60,6 +66,26 @@ def document() -> dict[str, Any]:
                     "Tag a run.", {"value": {"type": ["boolean", "integer", "number", "string"]}}, _RUN, _NAME
                 ),
                 "delete": _question("Take a tag away.", {"type": "null"}, _RUN, _NAME),
+            },
+            "/api/groups": {
+                "get": _question(
+                    "Runs put together by what they have in common, the largest group first: `{value, number, count, "
+                    "filter, metrics: {name: {count, mean, min, max}}}`; `filter` lets those of a group through.",
+                    _fields(groups={"type": "array", "items": _OBJECT}, count={"type": "integer"}),
+                    _asked("by", _TEXT, "params.NAME, tags.NAME, name, status, framework, kind, user or job.", True),
+                    _asked("filter", _TEXT, "A condition as that of `autotrack ls`."),
+                    _asked("nested", _FLAG, "Runs in runs too."),
+                    _asked("metric", {"type": "array", "items": _TEXT, "maxItems": 20}),
+                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 200}),
+                )
+            },
+            "/api/jobs": {
+                "get": _question(
+                    "Programs that were recorded, the newest first, a page at a time.",
+                    _fields(jobs={"type": "array", "items": _OBJECT}, next={"type": ["string", "null"]}),
+                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+                    _asked("after", _TEXT, "The id of a job: those behind it."),
+                )
             },
             "/api/jobs/{job}": {
                 "get": _question(
