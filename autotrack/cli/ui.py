@@ -35,9 +35,7 @@ def command(port: int, host: str, no_browser: bool, directory: str | None) -> No
       autotrack ui --host 0.0.0.0
     """
     try:
-        import uvicorn
-
-        from autotrack.web import app
+        from autotrack.web import app, server
     except ImportError as missing:
         raise AutotrackError(f"the web page needs {missing.name}: pip install 'autotrack-ml[ui]'") from None
     if app.bundled() is None:
@@ -59,16 +57,7 @@ def command(port: int, host: str, no_browser: bool, directory: str | None) -> No
     click.echo(link)
     if not no_browser:
         webbrowser.open(link)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app.application(directory, token=token),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-    )
-    server.run([listening])
+    server.Server(directory, token=token).serve_on(listening)
 
 
 def _listening(host: str, port: int) -> socket.socket:

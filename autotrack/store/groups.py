@@ -35,7 +35,8 @@ def groups(database: Database, condition: Sql, by: str, metrics: Sequence[str], 
         )
         key, given = f"{number}, {text}", [name.name]
         chosen = f"{number}, MIN(grouped.text)"
-    sql = f"SELECT {chosen}, COUNT(*) FROM {source} WHERE {where} GROUP BY {key} ORDER BY 3 DESC, 1 NULLS LAST, 2 NULLS LAST LIMIT ?"
+    order = "3 DESC, 1 NULLS LAST, 2 NULLS LAST"
+    sql = f"SELECT {chosen}, COUNT(*) FROM {source} WHERE {where} GROUP BY {key} ORDER BY {order} LIMIT ?"
     found = {
         (number, text): {
             "value": text,

@@ -87,9 +87,11 @@ def application(directory: str | None, *, token: str | None = None) -> Starlette
         Mount("/static", _Unchanging(directory=STATIC, check_dir=False)),
         *(Route(path, shell, methods=["GET"]) for path in VIEWS),
     ]
-    return Starlette(
+    made = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
         exception_handlers={HTTPException: wrong, Exception: wrong},
         lifespan=lifespan,
     )
+    made.state.live = live
+    return made

@@ -29,6 +29,7 @@ class Live:
         self._version = 0
         self._asked = self._looked = 0.0
         self._listening = 0
+        self._ended = False
         self._changed = asyncio.Condition()
 
     async def fresh(self) -> None:
@@ -59,22 +60,30 @@ class Live:
         self.messages = list(dict.fromkeys([*self.messages, *store.messages]))[-100:]
 
     async def versions(self) -> AsyncIterator[int | None]:
-        """The number of the present version of the store, and of each that follows; None now and then in between."""
+        """The number of the present version of the store, and of each that follows; None now and then in between.  Ends
+        as the server does."""
         self._listening += 1
         try:
             seen = self._version
             yield seen
-            while True:
+            while not self._ended:
                 if seen != self._version:
                     seen = self._version
                     yield seen
                 try:
                     async with self._changed:
-                        await asyncio.wait_for(self._changed.wait(), QUIET)
+                        if not self._ended:
+                            await asyncio.wait_for(self._changed.wait(), QUIET)
                 except TimeoutError:
                     yield None
         finally:
             self._listening -= 1
+
+    async def end(self) -> None:
+        """Let those go that listen."""
+        async with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         self._intake.close()

@@ -49,7 +49,7 @@ def test_groups_have_the_metrics_of_their_runs(folder: Folder, opened: Callable[
 
 @pytest.mark.parametrize("by", ["metrics.loss", "started", "id", "loss"])
 def test_what_nothing_can_be_grouped_by_is_said(opened: Callable[[], Store], by: str) -> None:
-    with pytest.raises(FilterError, match="only by params.NAME, tags.NAME, name"):
+    with pytest.raises(FilterError, match="only by params"):
         opened().groups(by)
 
 

@@ -1,5 +1,7 @@
 // Numbers, times and values as people read them.
 
+import { h } from "./dom.js";
+
 const SIGNS = { finished: "✓", running: "●", failed: "✗", interrupted: "◼", killed: "✗", crashed: "✗" };
 
 export function number(value) {
@@ -36,6 +38,11 @@ export function bytes(size) {
 
 export function moment(time) {
   return time === null || time === undefined ? "" : new Date(time * 1000).toLocaleString("sv");
+}
+
+// A moment as an element, for tables.
+export function time(at) {
+  return at === null || at === undefined ? "" : h("time", { datetime: new Date(at * 1000).toISOString() }, moment(at));
 }
 
 export function status(word) {

@@ -10,6 +10,8 @@ const VIEWS = [
   [/^\/runs\/(.+)$/, "runs", () => import("./run.js")],
   [/^\/compare$/, "compare", () => import("./compare.js")],
   [/^\/lineage$/, "lineage", () => import("./lineage.js")],
+  [/^\/jobs$/, "jobs", () => import("./jobs.js")],
+  [/^\/jobs\/(.+)$/, "jobs", () => import("./job.js")],
 ];
 const place = document.getElementById("view");
 let view = null;

@@ -2,31 +2,22 @@
 
 import {
   AjaxModule, FormatModule, InteractionModule, MoveColumnsModule, PageModule, ResizeColumnsModule,
-  SelectRowModule, SortModule, Tabulator, TooltipModule,
+  SortModule, Tabulator, TooltipModule,
 } from "tabulator-tables";
 import { ask } from "./api.js";
+import { fitting, found, known, marks, named, shown, title } from "./columns.js";
 import { h, put } from "./dom.js";
-import { moment, number, seconds, short, status, value } from "./format.js";
+import { number } from "./format.js";
+import { grouped } from "./groups.js";
 import { go, remember, state } from "./state.js";
 
 Tabulator.registerModule([
-  AjaxModule, FormatModule, InteractionModule, MoveColumnsModule, PageModule, ResizeColumnsModule, SelectRowModule,
-  SortModule, TooltipModule,
+  AjaxModule, FormatModule, InteractionModule, MoveColumnsModule, PageModule, ResizeColumnsModule, SortModule, TooltipModule,
 ]);
 
 const PAGE = 100;
-const FIRST = ["name", "status", "started", "duration"];
-const METRICS = 4;
-const PARAMS = 6;
-const SPLITS = ["test", "valid", "cv", "train"];
-const SHOWN = {
-  name: (run) => h("a", { href: `/runs/${run.id}` }, run.name || short(run.id)),
-  status: (run) => h("span", { class: `status ${run.status}` }, status(run.status)),
-  started: (run) => moment(run.started),
-  duration: (run) => seconds(run.duration),
-  id: (run) => short(run.id),
-  job: (run) => short(run.job),
-};
+const NESTED = 200;
+const BY = ["name", "status", "framework", "kind", "user", "job"];
 
 export async function open(place) {
   const asked = state();
@@ -36,34 +27,45 @@ export async function open(place) {
   });
   const problem = h("p", { id: "problem", class: "problem", role: "alert" });
   const told = h("p", { class: "quiet", role: "status" });
+  const fresh = h("button", { type: "button", hidden: true, onclick: () => asks() });
   const nested = h("input", { id: "nested", type: "checkbox", checked: asked.get("nested") === "true" });
+  const by = h("select", { id: "group" });
   const chooser = h("details", { class: "chooser" }, h("summary", {}, "Columns"));
   const grid = h("div", { id: "runs" });
+  const groups = h("div", { hidden: true });
   const compared = new Set();
   const compare = h("button", { type: "button", disabled: true, onclick: () => go(`/compare?runs=${[...compared].join(",")}`) }, "Compare");
+  const across = h("a", { href: "/compare" }, "Chart these");
   const heading = h("h1", {}, "Runs");
   put(
     place, heading,
     h("form", { class: "tools", onsubmit: (event) => (event.preventDefault(), asks()) },
-      h("label", { for: "filter" }, "Filter"), filter, h("button", { type: "submit" }, "Filter"),
-      h("label", { class: "inline" }, nested, " runs in runs too"), compare, chooser),
-    problem, told, grid,
+      h("label", { for: "filter" }, "Filter"), filter, h("button", { type: "submit" }, "Filter"), helped()),
+    h("div", { class: "tools" },
+      h("label", { class: "inline" }, nested, " runs in runs too"), h("label", { class: "inline", for: "group" }, "Group by "), by,
+      compare, across, chooser),
+    problem, h("div", { class: "tools" }, told, fresh), grid, groups,
   );
-  nested.addEventListener("change", asks);
+  nested.addEventListener("change", () => asks());
+  by.addEventListener("change", () => asks());
   filter.addEventListener("input", () => filter.value === "" && asks());
 
+  let sort = asked.get("sort") ?? "";
   const first = await page({}).catch((error) => (problem.append(error.message), { runs: [], count: 0, next: null }));
   if (!first.count && !asked.get("filter") && !problem.textContent) {
     put(place, heading, welcome());
     return { changed: async () => (await ask("runs", { limit: 1 })).count && go("/") };
   }
   let columns = asked.get("columns")?.split(",") ?? fitting(first.runs);
-  let sort = asked.get("sort") ?? "";
   let cursors = [null];
   let begun = problem.textContent ? null : first;
+  const opened = new Set();
+  const fields = known(first.runs, columns);
+  put(by, ["", ...BY, ...fields.filter((field) => /^(params|tags)\./.test(field))].map((field) => h("option", { value: field, selected: field === asked.get("group") }, field || "nothing")));
+  if (by.value !== (asked.get("group") ?? "")) by.prepend(h("option", { value: asked.get("group"), selected: true }, asked.get("group")));
   count(first.count);
   const table = new Tabulator(grid, {
-    height: "calc(100vh - 15rem)", layout: "fitDataFill", placeholder: "No run is like that.", index: "id", nestedFieldSeparator: false,
+    height: "calc(100vh - 17rem)", layout: "fitDataFill", placeholder: "No run is like that.", index: "id", nestedFieldSeparator: false,
     columns: described(), movableColumns: true, sortMode: "remote", headerSortTristate: true,
     progressiveLoad: "scroll", paginationSize: PAGE, ajaxURL: "/api/runs",
     initialSort: sort ? [{ column: sort.replace(/^-/, ""), dir: sort.startsWith("-") ? "asc" : "desc" }] : [],
@@ -72,12 +74,12 @@ export async function open(place) {
       if (at === 1) cursors = [null];
       if (sorted !== sort) remember({ sort: (sort = sorted) });
       try {
-        const found = at === 1 && begun ? begun : await page({ after: cursors[at - 1] });
+        const answer = at === 1 && begun ? begun : await page({ after: cursors[at - 1] });
         begun = null;
         problem.textContent = "";
-        if (at === 1) count(found.count);
-        cursors[at] = found.next;
-        return { data: found.runs, last_page: found.next ? at + 1 : at };
+        if (at === 1) count(answer.count);
+        cursors[at] = answer.next;
+        return { data: answer.runs, last_page: answer.next ? at + 1 : at };
       } catch (error) {
         problem.textContent = error.message;
         return { data: [], last_page: at };
@@ -85,20 +87,38 @@ export async function open(place) {
     },
   });
   table.on("columnMoved", () => chosen(table.getColumns().map((column) => column.getField()).filter(Boolean)));
-  table.on("rowClick", (event, row) => event.target.closest("a, input") || go(`/runs/${row.getData().id}`));
+  table.on("rowClick", (event, row) => event.target.closest("a, input, button") || go(`/runs/${row.getData().id}`));
   chooser.append(choices());
+  await show();
 
   function page(more) {
-    return ask("runs", {
-      filter: filter.value.trim(), nested: nested.checked, limit: PAGE, sort: state().get("sort"), ...more,
-    });
+    return ask("runs", { filter: filter.value.trim(), nested: nested.checked, limit: PAGE, marks: true, sort, ...more });
   }
   function count(all) {
     if (all !== null) told.textContent = `${number(all)} ${all === 1 ? "run" : "runs"}`;
+    const text = new URLSearchParams([["filter", filter.value.trim()], ["nested", nested.checked || ""]].filter(([, given]) => given)).toString();
+    across.href = `/compare?${text || "filter="}`;
   }
-  function asks() {
-    remember({ filter: filter.value.trim(), nested: nested.checked });
-    table.setData();
+  async function asks(text = filter.value) {
+    filter.value = text;
+    remember({ filter: filter.value.trim(), nested: nested.checked, group: by.value });
+    opened.clear();
+    fresh.hidden = true;
+    await show();
+    if (!by.value) await table.setData();
+  }
+  // The table, or the groups in its place.
+  async function show() {
+    groups.hidden = !by.value;
+    grid.hidden = Boolean(by.value);
+    if (!by.value) return;
+    const metrics = columns.filter((field) => field.startsWith("metrics.")).map((field) => field.slice("metrics.".length));
+    try {
+      count(await grouped(groups, { by: by.value, filter: filter.value.trim(), nested: nested.checked, metrics, choose: (whole) => ((by.value = ""), asks(whole)) }));
+      problem.textContent = "";
+    } catch (error) {
+      problem.textContent = error.message;
+    }
   }
   function chosen(names) {
     columns = names;
@@ -107,86 +127,92 @@ export async function open(place) {
   // Chosen for a comparison; they stay so while the table is filtered.
   function box(cell) {
     const run = cell.getRow().getData();
-    return h("input", { type: "checkbox", "aria-label": `Compare ${run.name || short(run.id)}`, checked: compared.has(run.id), onchange: (event) => {
+    return h("input", { type: "checkbox", "aria-label": `Compare ${named(run)}`, checked: compared.has(run.id), onchange: (event) => {
       if (event.target.checked) compared.add(run.id);
       else compared.delete(run.id);
       compare.disabled = compared.size < 2;
       compare.textContent = compared.size ? `Compare ${compared.size}` : "Compare";
     } });
   }
+  // A run's name; those nested in it are folded away until they are asked for.
+  function name(cell) {
+    const run = cell.getRow().getData();
+    const inside = run.marks?.nested;
+    const fold = inside && !nested.checked ? h("button", { type: "button", class: "fold", "aria-expanded": String(opened.has(run.id)), "aria-label": `${number(inside)} runs in ${named(run)}`, onclick: () => unfold(cell.getRow()) }, number(inside)) : null;
+    return h("span", { class: run.folded ? "inner" : "" }, fold, h("a", { href: `/runs/${run.id}` }, named(run)), marks(run));
+  }
+  async function unfold(row) {
+    const run = row.getData();
+    if (opened.delete(run.id)) {
+      const inside = table.getRows().filter((other) => other.getData().folded === run.id);
+      await table.deleteRow(inside);
+    } else {
+      opened.add(run.id);
+      const answer = await ask(`runs/${run.id}/trials`, { limit: NESTED });
+      await table.addData(answer.runs.map((trial) => ({ ...trial, folded: run.id })), false, run.id);
+      if (answer.count > answer.runs.length) told.textContent = `Of ${number(answer.count)} runs in ${named(run)} the first ${number(answer.runs.length)} are shown; all of them with the filter parent == "${run.id}" and runs in runs.`;
+    }
+    row.reformat();
+    row.getElement().querySelector(".fold")?.focus();
+  }
+  async function renew(runs) {
+    if (runs.length) await table.updateData(runs);
+    // A cell whose field is no key of the run, as `metrics.loss`, is not seen to have changed.
+    runs.forEach((run) => table.getRow(run.id).reformat());
+  }
   function described() {
     const chosenBy = { title: "", titleFormatter: () => h("span", { class: "hidden" }, "Compare"), formatter: box, headerSort: false, width: 36, minWidth: 36, hozAlign: "center", resizable: false };
     return [chosenBy, ...columns.map((field) => ({
       // Titles and tooltips that are texts would be read as HTML.
       field, title: "", titleFormatter: () => h("span", {}, title(field)), headerTooltip: () => h("span", {}, field),
-      headerSort: true, minWidth: 60, maxInitialWidth: 320,
+      headerSort: field !== "tags" && field !== "note", minWidth: 60, maxInitialWidth: 320,
       hozAlign: /^(metrics|params)\./.test(field) ? "right" : "left",
       formatter: (cell) => {
-        const run = cell.getRow().getData();
-        const shown = SHOWN[field]?.(run) ?? h("span", {}, value(found(run, field)));
-        return shown instanceof Node ? shown : document.createTextNode(shown);
+        if (field === "name") return name(cell);
+        const made = shown(cell.getRow().getData(), field, (text) => (problem.textContent = text));
+        return made instanceof Node ? made : h("span", {}, made);
       },
     }))];
   }
   function choices() {
-    const known = new Set([...columns, ...FIRST, "id", "job", "framework", "kind", "user"]);
-    for (const run of first.runs) {
-      for (const group of ["metrics", "params", "tags"]) Object.keys(run[group]).forEach((name) => known.add(`${group}.${name}`));
-    }
     return h("fieldset", {}, h("legend", { class: "hidden" }, "Columns"),
-      [...known].sort().map((field) => h("label", { class: "inline" },
+      fields.map((field) => h("label", { class: "inline" },
         h("input", { type: "checkbox", checked: columns.includes(field), onchange: (event) => {
-          chosen(event.target.checked ? [...columns, field] : columns.filter((name) => name !== field));
+          chosen(event.target.checked ? [...columns, field] : columns.filter((one) => one !== field));
           table.setColumns(described());
+          show();
         } }), ` ${field}`)));
   }
   return {
     changed: async () => {
+      if (by.value) return show();
       const newest = await page({});
-      count(newest.count);
-      const there = new Set(table.getData().map((run) => run.id));
-      const fresh = newest.runs.filter((run) => !there.has(run.id));
-      await table.updateData(newest.runs.filter((run) => there.has(run.id)));
-      if (fresh.length) await table.addData(fresh, true);
+      const there = new Map(table.getData().map((run) => [run.id, run]));
+      const writing = grid.contains(document.activeElement) && document.activeElement.matches(".edited input");
+      if (!writing) await renew(newest.runs.filter((run) => there.has(run.id) && JSON.stringify(run) !== JSON.stringify(there.get(run.id))));
+      const added = newest.runs.filter((run) => !there.has(run.id));
+      if (!sort && newest.count >= there.size - opened.size) {
+        count(newest.count);
+        if (added.length) await table.addData(added, true);
+      } else if (added.length || newest.count < there.size) {
+        fresh.textContent = `There are ${number(newest.count)} runs now: show them`;
+        fresh.hidden = false;
+      }
+      return null;
     },
     close: () => table.destroy(),
   };
 }
 
-function found(run, field) {
-  const dot = field.indexOf(".");
-  return dot < 0 ? run[field] : run[field.slice(0, dot)]?.[field.slice(dot + 1)];
-}
-
-function title(field) {
-  const [group, ...rest] = field.split(".");
-  if (field === "duration") return "took";
-  if (!rest.length) return field;
-  return group === "tags" ? `#${rest.join(".")}` : rest.join(".").split("__").at(-1);
-}
-
-// What tells these runs apart, as on the terminal: metrics by how many have them, and parameters that differ.
-function fitting(runs) {
-  const rank = (name) => [name.endsWith(".std"), (SPLITS.indexOf(name.split("/")[0]) + 5) % 5];
-  const metrics = counted(runs, "metrics").sort(
-    ([a, n], [b, m]) => m - n || rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1] || a.localeCompare(b),
-  );
-  const differing = counted(runs, "params").filter(
-    ([name]) => new Set(runs.filter((run) => name in run.params).map((run) => JSON.stringify(run.params[name]))).size > 1,
-  );
-  const params = differing.sort(([a, n], [b, m]) => m - n || a.length - b.length || a.localeCompare(b));
-  return [
-    ...FIRST,
-    ...metrics.slice(0, METRICS).map(([name]) => `metrics.${name}`),
-    ...params.slice(0, PARAMS).map(([name]) => `params.${name}`),
-    ...counted(runs, "tags").map(([name]) => `tags.${name}`).sort(),
+function helped() {
+  const rows = [
+    ["params.C < 1", "a parameter"], ['metrics["test/accuracy"] > .9', "the last value of a metric; also .min, .max, .count"],
+    ['tags.stage == "final"', "a tag"], ['"Forest" in name', "a text within another"], ['status != "finished"', "a column: id, job, name, framework, kind, status, started, duration, user, parent"],
+    ['started > "2026-01-31"', "a date"], ["params.C == None", "runs that lack it"],
   ];
-}
-
-function counted(runs, group) {
-  const counts = new Map();
-  for (const run of runs) for (const name of Object.keys(run[group])) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts];
+  return h("details", { class: "chooser" }, h("summary", {}, "How"), h("div", { class: "help" },
+    h("p", {}, "Conditions as in Python, joined by ", h("code", {}, "and"), ", ", h("code", {}, "or"), ", ", h("code", {}, "not"), "; the same as those of ", h("code", {}, "autotrack ls"), "."),
+    h("dl", { class: "facts" }, rows.map(([text, meaning]) => [h("dt", {}, h("code", {}, text)), h("dd", {}, meaning)]))));
 }
 
 function welcome() {

@@ -1,0 +1,35 @@
+// A program that was recorded: its runs, and what it did besides.
+
+import { ask } from "./api.js";
+import { facts, h, put, section, table } from "./dom.js";
+import { moment, number, seconds, short, status, time, value } from "./format.js";
+
+const METRICS = 4;
+
+export async function open(place, id) {
+  let { job, runs } = await ask(`jobs/${encodeURIComponent(id)}`);
+  show();
+
+  function show() {
+    document.title = `${job.name} · autotrack`;
+    const first = runs.filter((run) => run.parent === null || !runs.some((other) => other.id === run.parent));
+    const counts = new Map();
+    first.forEach((run) => Object.keys(run.metrics).forEach((name) => counts.set(name, (counts.get(name) ?? 0) + 1)));
+    const names = [...counts].sort(([a, n], [b, m]) => m - n || a.localeCompare(b)).slice(0, METRICS).map(([name]) => name);
+    put(place,
+      h("h1", {}, job.name || short(job.id), " ", h("span", { class: `status ${job.status}` }, status(job.status))),
+      facts([
+        ["Job", h("code", {}, job.id)], ["Command", h("code", {}, (job.argv ?? []).join(" "))], ["Folder", job.cwd],
+        ["Started", moment(job.started)], ["Took", seconds(job.duration)], ["By", [job.user, job.host].filter(Boolean).join(" on ")],
+        ["Started by", job.parent && h("a", { href: `/jobs/${job.parent}` }, short(job.parent))],
+        ["Commit", value(job.git?.commit ?? undefined)], ["Python", job.python], ["Ended with", job.exit && value(job.exit.code ?? job.exit.how)],
+        ["Lineage", h("a", { href: `/lineage?of=${job.id}` }, "where it comes from")],
+      ]),
+      section("Runs", first.length ? table("Runs", ["Run", "Status", "Started", "Took", "Runs in it", ...names], first.map((run) => [
+        h("a", { href: `/runs/${run.id}` }, run.name || short(run.id)), h("span", { class: `status ${run.status}` }, status(run.status)),
+        time(run.started), seconds(run.duration), value(runs.filter((other) => other.parent === run.id).length || undefined),
+        ...names.map((name) => value(run.metrics[name]))])) : h("p", { class: "quiet" }, "It trained nothing."),
+      first.length < runs.length ? h("p", { class: "quiet" }, `${number(runs.length - first.length)} more are nested in these.`) : null));
+  }
+  return { changed: async () => (({ job, runs } = await ask(`jobs/${encodeURIComponent(id)}`)), show()) };
+}
