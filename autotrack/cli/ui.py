@@ -37,13 +37,10 @@ def command(port: int, host: str, no_browser: bool, directory: str | None) -> No
     try:
         import uvicorn
 
-        from autotrack.web import app
+        from autotrack.web import app, files
     except ImportError as missing:
         raise AutotrackError(f"the web page needs {missing.name}: pip install 'autotrack-ml[ui]'") from None
-    if app.bundled() is None:
-        raise AutotrackError(
-            "the web page was left out when this was installed: install Node 18 or later, and reinstall autotrack-ml"
-        )
+    files.needed()
     try:
         with opened(directory):  # what there is to take in at first, with its progress
             pass

@@ -24,6 +24,11 @@ export function put(place, ...children) {
   place.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
 }
 
+// A link, or only what it says where there is no address.
+export function linked(address, ...children) {
+  return address ? h("a", { href: address }, ...children) : children;
+}
+
 // A list of names and what they stand for.
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
