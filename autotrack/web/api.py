@@ -266,19 +266,26 @@ def _run(store: Store, request: Request) -> str:
     return run_of(store, request.path_params["run"])
 
 
+def _given(request: Request, name: str) -> str | None:
+    given = request.query_params.getlist(name)
+    if len(given) > 1:
+        raise Wrong(f"`{name}` is asked for {len(given)} times; ask for it once")
+    return given[0] if given else None
+
+
 def _text(request: Request, name: str) -> str | None:
-    return request.query_params.get(name) or None
+    return _given(request, name) or None
 
 
 def _flag(request: Request, name: str) -> bool:
-    given = request.query_params.get(name, "false")
-    if given not in ("true", "false", "1", "0"):
+    given = _given(request, name)
+    if given not in (None, "true", "false"):
         raise Wrong(f"`{name}` is true or false, not {given!r}")
-    return given in ("true", "1")
+    return given == "true"
 
 
 def _number(request: Request, name: str, usual: int, most: int) -> int:
-    given = request.query_params.get(name)
+    given = _given(request, name)
     if given is None:
         return usual
     if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= most and len(given) < 9):
