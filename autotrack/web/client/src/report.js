@@ -25,7 +25,7 @@ put(document.getElementById("view"), sections(run, to, {
     left ? h("p", { class: "quiet" }, `${number(left)} more curves are in the store.`) : null,
   ],
   also: section("Lineage", lineage.nodes.length > 1
-    ? [h("div", { class: "graph", tabindex: "0", role: "region", "aria-label": "Graph" }, drawn(lineage, to)), listed(lineage, to)]
+    ? [h("div", { class: "graph", tabindex: "0", role: "region", "aria-label": "Graph" }, drawn(lineage, to)), listed(lineage, to), lineage.left_out ? h("p", { class: "quiet" }, `${number(lineage.left_out)} more are left out: see autotrack trace ${run.id}.`) : null]
     : h("p", { class: "quiet" }, "None was recorded.")),
 }));
 put(document.getElementById("made"), `Written by autotrack ${version}, ${moment(made)}.`);

@@ -60,10 +60,17 @@ export async function open(place, id) {
   async function renew() {
     const writing = place.querySelector("#note");
     if (writing !== document.activeElement) {
-      [run, stored] = await Promise.all([ask(`runs/${run.id}`), ask(`runs/${run.id}/objects`)]);
+      const before = held(run);
+      run = await ask(`runs/${run.id}`);
+      if (held(run) !== before) stored = await ask(`runs/${run.id}/objects`);
       show();
     }
     await draw();
   }
   return { changed: renew, close: () => plots.close() };
+}
+
+// What of a run may be kept: where it is the same, so is what can be had.
+function held({ status, model, artifacts, job }) {
+  return JSON.stringify([status, model?.kept, artifacts.map(({ digest }) => digest), job.code?.tree]);
 }
