@@ -59,7 +59,10 @@ _GAP = fields(what=TEXT, why=TEXT)
 
 SCHEMAS: dict[str, Schema] = {
     "Error": fields(error=TEXT),
-    "Row": fields({**_RUN, "marks": _MARKS}, id=TEXT) | {"description": "A run of a list; with `column`, only what was asked for."},
+    "Row": {
+        **fields({**_RUN, "marks": _MARKS}, id=TEXT),
+        "description": "A run of a list; with `column`, only what was asked for.",
+    },
     "Run": fields(
         id=TEXT,
         **{
