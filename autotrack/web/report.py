@@ -20,6 +20,8 @@ from autotrack.web.drawing import reduced
 
 POINTS, CURVES, LINES = 1_000, 50, 400
 """Points of a curve, curves, and the last lines of the console: at most."""
+POINTS_IN_ALL = 25_000
+"""Some 40 bytes each."""
 RUN = """
     id name framework kind status started duration user parent params metrics tags note model artifacts failure system
     gaps receipt overhead
@@ -56,7 +58,8 @@ def contents(store: Store, id: str) -> dict[str, Any]:
     run = store.run(id)
     names = [name for name, metric in run["metrics"].items() if metric["count"] > 1]
     found = curve.points(store, run, names[:CURVES], log=True)  # drawn on either scale
-    curves = {name: reduced(*columns, POINTS) for name, columns in found.items()}
+    most = min(POINTS, POINTS_IN_ALL // max(len(found), 1))
+    curves = {name: reduced(*found[name], most) for name in names if name in found}
     for name, one in curves.items():
         one["of"] = run["metrics"][name]["count"]
     return {
