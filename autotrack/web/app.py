@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 import autotrack
 from autotrack.web.api import Api, answered
 from autotrack.web.files import STATIC, bundled
-from autotrack.web.guard import Guard
+from autotrack.web.guard import FAILED, Guard
 from autotrack.web.live import Live
 from autotrack.web.readers import Readers
 
@@ -53,7 +53,7 @@ def application(directory: str | None, *, token: str | None = None) -> Guard:
 
     async def wrong(request: Request, error: Exception) -> Response:
         """What has failed, and why, is in the server's log alone."""
-        status, text, headers = 500, "it has failed; the terminal of autotrack ui says why", None
+        status, text, headers = 500, FAILED, None
         if isinstance(error, HTTPException):
             status, text, headers = error.status_code, error.detail, error.headers
         if request.url.path.startswith("/api/"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autotrack.testing import run_program
-from autotrack.web.guard import HEADERS
+from autotrack.web.guard import FAILED, HEADERS, Guard
 from tests.web.serving import serving
 
 
@@ -28,10 +30,33 @@ def test_what_nobody_has_thought_of(folder: Path) -> None:
         assert status == 500
         assert headers.items() >= HEADERS.items()
         assert headers["content-type"] == "application/json"
-        assert answer == {"error": "it has failed; the terminal of autotrack ui says why"}
+        assert answer == {"error": FAILED}
         assert there.ask("/api/openapi.json")[0] == 200
     assert "Traceback" in said[0]
     assert "JSONDecodeError" in said[0]
+
+
+def test_what_is_no_exception() -> None:
+    """As pyo3 raises where Rust panics."""
+
+    class Panic(BaseException):
+        pass
+
+    async def panicking(*_: Any) -> None:
+        raise Panic
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    with pytest.raises(Panic):
+        asyncio.run(Guard(panicking)(scope, lambda: asyncio.sleep(0, {}), send))
+    begun, body = sent
+    assert begun["status"] == 500
+    assert {name.encode() for name in HEADERS} <= {name for name, _ in begun["headers"]}
+    assert FAILED.encode() in body["body"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])

@@ -17,7 +17,7 @@ export function drawn({ nodes, edges, target }, to) {
   edges.forEach((edge, at) => graph.setEdge(edge.to, edge.from, {}, String(at)));
   dagre.layout(graph);
   const { width, height } = graph.graph();
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${nodes.length} things and how they came of each other; the list below says the same` },
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${nodes.length} things and how they came of each other; the list below says the same` },
     edges.map((edge, at) => {
       const { points } = graph.edge(edge.to, edge.from, String(at));
       return svg("path", { class: `edge ${edge.inferred ? "inferred" : ""}`, d: points.map(({ x, y }, n) => `${n ? "L" : "M"}${x} ${y}`).join("") }, svg("title", {}, edge.kind));

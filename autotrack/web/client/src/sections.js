@@ -82,7 +82,7 @@ function columns(profile, of) {
   if (!profile?.columns?.length) return null;
   return h("details", { open: profile.columns.length <= COLUMNS }, h("summary", {}, `Columns of ${of}`),
     table(`Columns of ${of}`, ["Column", "Type", "Least", "Greatest", "Mean", "Deviation", "Missing"],
-      profile.columns.map((column) => [column.name, column.type, ...[column.low, column.high, column.mean, column.deviation].map((one) => value(one ?? undefined)), value((column.nulls ?? 0) + (column.nans ?? 0))])));
+      profile.columns.map((column) => [column.name || "(no name)", column.type, ...[column.low, column.high, column.mean, column.deviation].map((one) => value(one ?? undefined)), value((column.nulls ?? 0) + (column.nans ?? 0))])));
 }
 
 function model(run, to) {
