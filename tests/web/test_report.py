@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import autotrack
 from autotrack.testing import run_program
 from tests.end_to_end.conftest import CommandLine
 from tests.web.serving import HOSTILE, in_browser
@@ -174,3 +176,16 @@ def test_it_names_what_it_lacks(hostile: CommandLine, tmp_path: Path) -> None:
     told = hostile("export", "@last", "-o", "lacking.html", code=1, env={"PYTHONPATH": path}).stderr
     assert told == "autotrack: a page needs jinja2: pip install 'autotrack-ml[ui]'\n"
     assert not (hostile.folder / "lacking.html").exists()
+
+
+@pytest.mark.parametrize("words", ["export @last --html -o left.html", "ui --no-browser --port 0"])
+def test_where_the_page_was_left_out(hostile: CommandLine, tmp_path: Path, words: str) -> None:
+    left_out = shutil.ignore_patterns("static", "client", "__pycache__")
+    shutil.copytree(Path(autotrack.__file__).parent, tmp_path / "autotrack", ignore=left_out)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [hostile.env.get("PYTHONPATH")])])
+    told = hostile(*words.split(), code=1, env={"PYTHONPATH": path}).stderr
+    assert told == (
+        "autotrack: the web page was left out when this was installed: install Node 18 or later, and reinstall "
+        "autotrack-ml\n"
+    )
+    assert not (hostile.folder / "left.html").exists()
