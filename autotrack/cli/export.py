@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from autotrack.cli import completing, tables
+from autotrack.cli import completing, report, tables
 from autotrack.cli.opened import opened, reading, run_of
 from autotrack.cli.plot import without_points
 from autotrack.cli.progress import progress
@@ -21,6 +21,7 @@ from autotrack.store import Store, frame
 @click.option("--points", is_flag=True, help="Every point of every series: name, step, time, value.")
 @click.option("--runs", "listed", is_flag=True, help="A row a run, of all or those that FILTER lets through.")
 @click.option("--all", "nested", is_flag=True, help="With --runs: nested runs too, the trials of a search.")
+@click.option("--html", is_flag=True, help="One run as a page that stands alone, to mail or attach.")
 @click.option(
     "-f", "--format", "form", type=click.Choice(tables.FORMATS), help="[what the name of FILE ends in, else tsv]"
 )
@@ -32,6 +33,7 @@ def command(
     points: bool,
     listed: bool,
     nested: bool,
+    html: bool,
     form: str | None,
     path: str | None,
     force: bool,
@@ -40,7 +42,9 @@ def command(
 ) -> None:
     """Write out a run, its points, or a table of runs.
 
-    Without --points and --runs, the run as `autotrack show --json` prints it.
+    Without --points and --runs, the run as `autotrack show --json` prints it; with --html, or where FILE ends in .html,
+    as a page in one file: curves, parameters, data, what it comes from.  It needs no server and no network (but here
+    pip install 'autotrack-ml[ui]'), and anybody who has the file sees all that is in it, the console's output too.
 
     Points have name, step, time (seconds since the epoch) and value; those of a job are its samples of the system.  A
     table of runs has the columns id, job, name, framework, kind, status, started, duration, user, parent, then
@@ -57,6 +61,7 @@ def command(
       autotrack export --runs 'params.C < 1' --format csv
       autotrack export @last --points -o points.parquet
       autotrack export @best:test/accuracy -o run.json
+      autotrack export @best:test/accuracy --html -o run.html
     """
     if points and listed:
         raise click.UsageError("--points are those of one run; leave --runs out")
@@ -64,7 +69,13 @@ def command(
         raise click.UsageError("--all goes with --runs")
     if force and path is None:
         raise click.UsageError("--force goes with -o FILE")
-    form = _format(form, path, as_json, one=not points and not listed)
+    one = not points and not listed
+    if html or (one and form is None and not as_json and report.is_html(path)):
+        if not one or as_json or form is not None:
+            raise click.UsageError("--html is one run as a page; leave --points, --runs, --json and --format out")
+        report.write(word or "@last", path, directory, force=force)
+        return
+    form = _format(form, path, as_json, one=one)
     if form == "parquet":
         if path is None:
             raise click.UsageError("Parquet is written to a file; name it with -o FILE")
@@ -72,7 +83,7 @@ def command(
     if path is not None:
         tables.check(path, force=force)
     with opened(directory) as store:
-        if not points and not listed:
+        if one:
             _write_run(store.run(run_of(store, word or "@last")), path, force)
             return
         table = tables.Runs(store.runs(word, nested=nested)) if listed else _points(store, word or "@last")

@@ -35,13 +35,10 @@ def command(port: int, host: str, no_browser: bool, directory: str | None) -> No
       autotrack ui --host 0.0.0.0
     """
     try:
-        from autotrack.web import app, server
+        from autotrack.web import files, server
     except ImportError as missing:
         raise AutotrackError(f"the web page needs {missing.name}: pip install 'autotrack-ml[ui]'") from None
-    if app.bundled() is None:
-        raise AutotrackError(
-            "the web page was left out when this was installed: install Node 18 or later, and reinstall autotrack-ml"
-        )
+    files.needed()
     try:
         with opened(directory):  # what there is to take in at first, with its progress
             pass

@@ -1,11 +1,13 @@
 """The JSON that the page asks for, and other programs may: `GET /api/openapi.json` describes it.
 
 What a run and a job are is said in `autotrack.store.Store`.  Errors are `{"error": text}`: 400 for a question that
-can't be answered as it is asked, 404 for what is not there.
+can't be answered as it is asked, 404 for what is not there, 409 for what may be any of several, 503 where the store
+can't be read.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,9 +17,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from autotrack.store import Ambiguous, NotFound, Store, StoreError, curve
+from autotrack.store.database import Busy
+from autotrack.store.filter import FilterError
 from autotrack.web import openapi
 from autotrack.web.drawing import reduced
 from autotrack.web.live import Live
+from autotrack.web.objects import Kept
 from autotrack.web.readers import Readers
 
 RUNS, MOST_RUNS = 100, 1_000
@@ -31,6 +36,8 @@ CURVES = 50
 BODY = 1 << 16
 """Bytes of what is written at most."""
 
+LOG = logging.getLogger("uvicorn.error")
+
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -43,10 +50,14 @@ def answered(value: Any, status: int = 200) -> Response:
 
 
 def failed(error: Exception) -> Response:
-    status = 400 if isinstance(error, Wrong) else 404 if isinstance(error, NotFound) else 409
-    if isinstance(error, StoreError) and not isinstance(error, (NotFound, Ambiguous)):
-        status = 400
-    return answered({"error": str(error)}, status)
+    """The answer to what could not be answered.  Where the store is at fault, why is in the server's log alone: it
+    says where on this machine things are."""
+    for kinds, status in ((NotFound, 404), (Ambiguous, 409), ((Wrong, FilterError), 400)):
+        if isinstance(error, kinds):
+            return answered({"error": str(error)}, status)
+    LOG.error("the store can't answer", exc_info=error)
+    why = "is in use by another program; try again" if isinstance(error, Busy) else "can't be read, or written to"
+    return answered({"error": f"the store {why}; the terminal of autotrack ui says more"}, 503)
 
 
 class Api:
@@ -56,6 +67,7 @@ class Api:
         self._readers, self._live = readers, live
 
     def routes(self) -> list[Route]:
+        kept = Kept(self._readers)
         asked: list[tuple[str, str, Callable[[Request], Awaitable[Any]]]] = [
             ("/api/runs", "GET", self.runs),
             ("/api/runs/{run}", "GET", self.run),
@@ -68,11 +80,16 @@ class Api:
             ("/api/jobs", "GET", self.jobs),
             ("/api/jobs/{job}", "GET", self.job),
             ("/api/trace", "GET", self.trace),
+            ("/api/runs/{run}/objects", "GET", kept.of_run),
+            ("/api/objects/{digest}", "GET", kept.one),
         ]
+        methods: dict[str, dict[str, Callable[[Request], Awaitable[Any]]]] = {}
+        for path, method, function in asked:
+            methods.setdefault(path, {})[method] = function
         return [
-            *(Route(path, _answering(function), methods=[method]) for path, method, function in asked),
+            *(Route(path, _answering(by_method), methods=list(by_method)) for path, by_method in methods.items()),
             Route("/api/changes", self.changes, methods=["GET"]),
-            Route("/api/openapi.json", _answering(_described), methods=["GET"]),
+            Route("/api/openapi.json", _answering({"GET": _described}), methods=["GET"]),
         ]
 
     async def _ask(self, question: Callable[[Store], Any]) -> Any:
@@ -213,10 +230,12 @@ class Tag(msgspec.Struct, forbid_unknown_fields=True):
     value: bool | int | float | str
 
 
-def _answering(function: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+def _answering(by_method: dict[str, Callable[[Request], Awaitable[Any]]]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        function = by_method["GET" if request.method == "HEAD" else request.method]
         try:
-            return answered(await function(request))
+            found = await function(request)
+            return found if isinstance(found, Response) else answered(found)
         except (Wrong, StoreError) as error:
             return failed(error)
 
@@ -247,19 +266,26 @@ def _run(store: Store, request: Request) -> str:
     return run_of(store, request.path_params["run"])
 
 
+def _given(request: Request, name: str) -> str | None:
+    given = request.query_params.getlist(name)
+    if len(given) > 1:
+        raise Wrong(f"`{name}` is asked for {len(given)} times; ask for it once")
+    return given[0] if given else None
+
+
 def _text(request: Request, name: str) -> str | None:
-    return request.query_params.get(name) or None
+    return _given(request, name) or None
 
 
 def _flag(request: Request, name: str) -> bool:
-    given = request.query_params.get(name, "false")
-    if given not in ("true", "false", "1", "0"):
+    given = _given(request, name)
+    if given not in (None, "true", "false"):
         raise Wrong(f"`{name}` is true or false, not {given!r}")
-    return given in ("true", "1")
+    return given == "true"
 
 
 def _number(request: Request, name: str, usual: int, most: int) -> int:
-    given = request.query_params.get(name)
+    given = _given(request, name)
     if given is None:
         return usual
     if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= most and len(given) < 9):

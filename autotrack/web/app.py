@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,24 +19,13 @@ from starlette.staticfiles import StaticFiles
 
 import autotrack
 from autotrack.web.api import Api, answered
-from autotrack.web.guard import Guard
+from autotrack.web.files import STATIC, bundled
+from autotrack.web.guard import FAILED, Guard
 from autotrack.web.live import Live
 from autotrack.web.readers import Readers
 
-STATIC = os.path.join(os.path.dirname(__file__), "static")
-"""What `client/` was bundled into; not there where Node could not be had as the package was built."""
 VIEWS = ("/", "/runs/{run:path}", "/compare", "/lineage", "/jobs", "/jobs/{job:path}")
 """Addresses that are the page: what it shows there, it knows."""
-
-
-def bundled() -> dict[str, Any] | None:
-    """The names of the page's first files, `{script, style}`; None where they are missing."""
-    try:
-        with open(os.path.join(STATIC, "manifest.json"), encoding="utf-8") as file:
-            manifest = json.load(file)
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) else None
 
 
 class _Unchanging(StaticFiles):
@@ -50,9 +37,9 @@ class _Unchanging(StaticFiles):
         return response
 
 
-def application(directory: str | None, *, token: str | None = None) -> Starlette:
-    """The server's application; with a token, only who has it is answered."""
-    readers, live = Readers(directory), Live(directory)
+def application(directory: str | None, live: Live, *, token: str | None = None) -> Guard:
+    """The server's application; with a token, only who has it is answered.  It closes `live` at its end."""
+    readers = Readers(directory)
     templates = Environment(loader=PackageLoader("autotrack.web"), autoescape=select_autoescape(default=True))
     page = templates.get_template("page.html")
 
@@ -65,10 +52,16 @@ def application(directory: str | None, *, token: str | None = None) -> Starlette
         )
 
     async def wrong(request: Request, error: Exception) -> Response:
-        status, text = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "it has failed")
+        """What has failed, and why, is in the server's log alone."""
+        status, text, headers = 500, FAILED, None
+        if isinstance(error, HTTPException):
+            status, text, headers = error.status_code, error.detail, error.headers
         if request.url.path.startswith("/api/"):
-            return answered({"error": text}, status)
-        return HTMLResponse(templates.get_template("wrong.html").render(status=status, text=text), status)
+            response = answered({"error": text}, status)
+        else:
+            response = HTMLResponse(templates.get_template("wrong.html").render(status=status, text=text), status)
+        response.headers.update(headers or {})
+        return response
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -87,11 +80,10 @@ def application(directory: str | None, *, token: str | None = None) -> Starlette
         Mount("/static", _Unchanging(directory=STATIC, check_dir=False)),
         *(Route(path, shell, methods=["GET"]) for path in VIEWS),
     ]
-    made = Starlette(
+    answering = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
         exception_handlers={HTTPException: wrong, Exception: wrong},
         lifespan=lifespan,
     )
-    made.state.live = live
-    return made
+    return Guard(answering, token)  # outside of all: what Starlette says of an error passes it too

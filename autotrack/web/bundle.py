@@ -29,9 +29,11 @@ MACHINES = ("x86_64", "aarch64", "arm64", "AMD64")
 PATIENCE = 600.0
 """Seconds that npm and esbuild have."""
 ESBUILD = (
-    "src/main.js", "--bundle", "--splitting", "--format=esm", "--target=es2022", "--minify", "--legal-comments=linked",
-    "--outdir=out", "--entry-names=[name]-[hash]", "--chunk-names=[name]-[hash]", "--metafile=meta.json",
+    "--bundle", "--target=es2022", "--minify", "--outdir=out", "--entry-names=[name]-[hash]", "--metafile=meta.json",
 )  # fmt: skip
+PAGE = ("src/main.js", "--splitting", "--format=esm", "--legal-comments=linked", "--chunk-names=[name]-[hash]")
+REPORT = ("src/report.js", "--format=iife", "--legal-comments=inline")
+"""What a file of `autotrack export --html` has in it: one script, with the licences of what it is made of."""
 
 
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
@@ -81,7 +83,7 @@ def _is_bundled() -> bool:
 
 def _sources() -> str:
     """A digest of all that is bundled."""
-    state = hashlib.sha256(repr(ESBUILD).encode())
+    state = hashlib.sha256(repr((ESBUILD, PAGE, REPORT)).encode())
     for folder, folders, names in sorted(os.walk(CLIENT)):
         folders[:] = [name for name in folders if name != "node_modules"]
         for name in sorted(names):
@@ -110,20 +112,22 @@ def _bundle(place: str) -> None:
     subprocess.run([*npm, "ci", *quiet], cwd=place, check=True, timeout=PATIENCE, stdout=sys.stderr)
     esbuild = os.path.join(place, "node_modules", "esbuild", "bin", "esbuild")
     command = [*node, esbuild] if _is_script(esbuild) else [esbuild]
-    subprocess.run([*command, *ESBUILD], cwd=place, check=True, timeout=PATIENCE, stdout=sys.stderr)
-    with open(os.path.join(place, "meta.json"), encoding="utf-8") as file:
-        outputs = json.load(file)["outputs"]
-    entry = next(name for name, made in outputs.items() if made.get("entryPoint") == "src/main.js")
-    manifest = {
-        "sources": _sources(),
-        "script": os.path.basename(entry),
-        "style": os.path.basename(outputs[entry]["cssBundle"]),
-    }
+    page, report = _built(place, [*command, *PAGE, *ESBUILD]), _built(place, [*command, *REPORT, *ESBUILD])
+    manifest = {"sources": _sources(), **page, "report": report}
     out = os.path.join(place, "out")
     with open(os.path.join(out, "manifest.json"), "w", encoding="utf-8") as file:
         json.dump(manifest, file)
     shutil.rmtree(STATIC, ignore_errors=True)
     shutil.copytree(out, STATIC)
+
+
+def _built(place: str, command: list[str]) -> dict[str, str]:
+    """The names of the script and the style that esbuild has made."""
+    subprocess.run(command, cwd=place, check=True, timeout=PATIENCE, stdout=sys.stderr)
+    with open(os.path.join(place, "meta.json"), encoding="utf-8") as file:
+        outputs = json.load(file)["outputs"]
+    entry = next(name for name, made in outputs.items() if made.get("cssBundle"))
+    return {"script": os.path.basename(entry), "style": os.path.basename(outputs[entry]["cssBundle"])}
 
 
 def _is_script(path: str) -> bool:

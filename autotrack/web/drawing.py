@@ -9,6 +9,8 @@ from tsdownsample import MinMaxLTTBDownsampler
 
 from autotrack.store.curve import Array
 
+FEWEST = 3
+"""Points that tsdownsample can choose: with less it panics."""
 ODD = 100
 """Points that are no numbers, of a curve, that are told."""
 
@@ -23,7 +25,7 @@ def reduced(steps: Array, times: Array, values: Array, most: int) -> dict[str, A
     plain, odd = numpy.flatnonzero(finite), numpy.flatnonzero(~finite)
     if len(plain) > most:
         downsampler: Any = MinMaxLTTBDownsampler
-        plain = plain[downsampler().downsample(values[plain], n_out=most)]
+        plain = plain[downsampler().downsample(values[plain], n_out=max(most, FEWEST))]
     if len(odd) > ODD:
         odd = odd[numpy.linspace(0, len(odd) - 1, ODD).astype(int)]
     kept = numpy.union1d(plain, odd)

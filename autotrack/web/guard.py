@@ -30,6 +30,8 @@ POLICY = (
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """What a page may load: what this server has."""
+FAILED = "it has failed; the terminal of autotrack ui says why"
+"""What a browser is told of an error of the server."""
 HEADERS = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
@@ -51,15 +53,23 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        answered = False
+
         async def guarded(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, guarded)
+        try:
+            await (refusal or self._app)(scope, receive, guarded)
+        finally:
+            if not answered:  # a panic of Rust is no Exception, and passes by all that handles those
+                await _refused(500, FAILED)(scope, receive, guarded)
 
     def _refusal(self, scope: Message) -> Response | None:
         headers = Headers(scope=scope)

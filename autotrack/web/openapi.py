@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import autotrack
+from autotrack.web.schemas import COUNT, SCHEMAS, TEXT, Schema, by_name, fields, listed, maybe, named
 
-_TEXT: dict[str, Any] = {"type": "string"}
-_OBJECT: dict[str, Any] = {"type": "object"}
-_FLAG: dict[str, Any] = {"type": "boolean", "default": False}
+FLAG: Schema = {"type": "boolean", "default": False}
+JSON, BYTES, EVENTS = "application/json", "application/octet-stream", "text/event-stream"
+ERRORS = {
+    "400": "It can't be answered as it is asked.",
+    "401": "The server was started for other addresses too, and the token is missing.",
+    "403": "A page of another origin may change nothing.",
+    "404": "It is not there.",
+    "409": "It may be any of several.",
+    "421": "The server is asked under a name that is not this machine's.",
+    "503": "The store can't be read, or written to.",
+}
 
 
 def document() -> dict[str, Any]:
@@ -21,129 +30,214 @@ def document() -> dict[str, Any]:
             "description": "What is recorded, as `autotrack ui` shows it. Runs are as `autotrack ls --json` and "
             "`autotrack show --json` have them. Numbers that JSON lacks are the texts NaN, Infinity, -Infinity.",
         },
-        "paths": {
-            "/api/runs": {
-                "get": _question(
-                    "Runs, a page at a time.",
-                    _fields(
-                        runs={"type": "array", "items": _OBJECT},
-                        next={"type": ["string", "null"], "description": "`after` of the next page."},
-                        count={"type": ["integer", "null"], "description": "Of all that pass, on the first page."},
-                    ),
-                    _asked("filter", _TEXT, "A condition as that of `autotrack ls`."),
-                    _asked("sort", _TEXT, "A column, parameter or metric; the largest first, with -NAME the smallest."),
-                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
-                    _asked("after", _TEXT, "The id of a run: those behind it."),
-                    _asked("nested", _FLAG, "Runs in runs too."),
-                    _asked("marks", _FLAG, "With `marks: {nested, gaps, duplicate_of, note}` of each."),
-                    _asked("column", {"type": "array", "items": _TEXT}, "Only these: id, params.C, metrics.NAME."),
-                )
-            },
-            "/api/runs/{run}": {"get": _question("All that is known of a run.", _OBJECT, _RUN)},
-            "/api/runs/{run}/trials": {
-                "get": _question(
-                    "The first of the runs in a run.",
-                    _fields(runs={"type": "array", "items": _OBJECT}, count={"type": "integer"}),
-                    _RUN,
-                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
-                )
-            },
-            "/api/runs/{run}/curves": {
-                "get": _question(
-                    "Curves, with as many points as are seen: by name `{step, time, value, odd, of}`.",
-                    _fields(curves=_OBJECT),
-                    _RUN,
-                    _asked("name", {"type": "array", "items": _TEXT, "maxItems": 50}, "Those with points, by default."),
-                    _asked("points", {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}),
-                    _asked("log", _FLAG, "To be drawn on a logarithmic scale."),
-                )
-            },
-            "/api/runs/{run}/note": {
-                "put": _change("Set the note of a run, or take it away.", {"note": {"type": ["string", "null"]}}, _RUN)
-            },
-            "/api/runs/{run}/tags/{name}": {
-                "put": _change(
-                    "Tag a run.", {"value": {"type": ["boolean", "integer", "number", "string"]}}, _RUN, _NAME
-                ),
-                "delete": _question("Take a tag away.", {"type": "null"}, _RUN, _NAME),
-            },
-            "/api/groups": {
-                "get": _question(
-                    "Runs put together by what they have in common, the largest group first: `{value, number, count, "
-                    "filter, metrics: {name: {count, mean, min, max}}}`; `filter` lets those of a group through.",
-                    _fields(groups={"type": "array", "items": _OBJECT}, count={"type": "integer"}),
-                    _asked("by", _TEXT, "params.NAME, tags.NAME, name, status, framework, kind, user or job.", True),
-                    _asked("filter", _TEXT, "A condition as that of `autotrack ls`."),
-                    _asked("nested", _FLAG, "Runs in runs too."),
-                    _asked("metric", {"type": "array", "items": _TEXT, "maxItems": 20}),
-                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 200}),
-                )
-            },
-            "/api/jobs": {
-                "get": _question(
-                    "Programs that were recorded, the newest first, a page at a time.",
-                    _fields(jobs={"type": "array", "items": _OBJECT}, next={"type": ["string", "null"]}),
-                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
-                    _asked("after", _TEXT, "The id of a job: those behind it."),
-                )
-            },
-            "/api/jobs/{job}": {
-                "get": _question(
-                    "A job with its runs.", _fields(job=_OBJECT), _in_path("job", "An id, or what stands for one.")
-                )
-            },
-            "/api/trace": {
-                "get": _question(
-                    "Where a thing comes from, or what came of it.",
-                    _fields(nodes={"type": "array"}, edges={"type": "array"}),
-                    _asked("of", _TEXT, "The id of a run, job, data set or model, a digest, a recorded path.", True),
-                    _asked("down", _FLAG, "What came of it."),
-                    _asked("all", _FLAG, "Also where very many things came of one."),
-                )
+        "paths": {**_runs(), **_others()},
+        "components": {
+            "schemas": SCHEMAS,
+            "responses": {
+                status: {"description": text, "content": {JSON: {"schema": named("Error")}}}
+                for status, text in ERRORS.items()
             },
         },
     }
 
 
-def _in_path(name: str, text: str) -> dict[str, Any]:
+def _runs() -> dict[str, Any]:
+    points = {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}
+    return {
+        "/api/runs": {
+            "get": _question(
+                "runs",
+                "Runs, a page at a time.",
+                fields(
+                    runs=listed(named("Row")),
+                    next={**maybe(TEXT), "description": "`after` of the next page."},
+                    count={**maybe(COUNT), "description": "Of all that pass, on the first page."},
+                ),
+                _asked("filter", TEXT, "A condition as that of `autotrack ls`.", example="status == 'finished'"),
+                _asked("sort", TEXT, "A column, parameter or metric; the largest first, with -NAME the smallest."),
+                _LIMIT,
+                _asked("after", TEXT, "The id of a run: those behind it."),
+                _asked("nested", FLAG, "Runs in runs too."),
+                _asked("marks", FLAG, "With what a list marks them with."),
+                _asked("column", listed(TEXT), "Only these: id, params.C, metrics.NAME."),
+                links=_leads("run", "$response.body#/runs/0/id", "run", "trials", "curves", "objects", "note", "tag"),
+            )
+        },
+        "/api/runs/{run}": {"get": _question("run", "All that is known of a run.", named("Run"), _RUN)},
+        "/api/runs/{run}/trials": {
+            "get": _question(
+                "trials",
+                "The first of the runs in a run.",
+                fields(runs=listed(named("Row")), count={**COUNT, "description": "Of all of them."}),
+                _RUN,
+                _LIMIT,
+            )
+        },
+        "/api/runs/{run}/curves": {
+            "get": _question(
+                "curves",
+                "Curves, with as many points as are seen.",
+                fields(curves=by_name(named("Curve"))),
+                _RUN,
+                _asked("name", {**listed(TEXT), "maxItems": 50}, "Those with more than one point, by default."),
+                _asked("points", points),
+                _asked("log", FLAG, "To be drawn on a logarithmic scale."),
+            )
+        },
+        "/api/runs/{run}/objects": {
+            "get": _question(
+                "objects",
+                "What of a run is kept, by digest.",
+                named("Kept"),
+                _RUN,
+                links=_leads("digest", "$response.body#/code/0/digest", "object"),
+            ),
+        },
+        "/api/runs/{run}/note": {
+            "put": _change(
+                "note", "Set the note of a run, or take it away.", {"note": {"type": ["string", "null"]}}, _RUN
+            )
+        },
+        "/api/runs/{run}/tags/{name}": {
+            "put": _change("tag", "Tag a run.", {"value": _TAG}, _RUN, _NAME),
+            "delete": _question("untag", "Take a tag away.", {"type": "null"}, _RUN, _NAME),
+        },
+    }
+
+
+def _others() -> dict[str, Any]:
+    return {
+        "/api/groups": {
+            "get": _question(
+                "groups",
+                "Runs put together by what they have in common, the largest group first.",
+                fields(groups=listed(named("Group")), count={**COUNT, "description": "Of the runs in all groups."}),
+                _asked(
+                    "by",
+                    {**TEXT, "minLength": 1},
+                    "params.NAME, tags.NAME, name, status, framework, kind, user or job.",
+                    True,
+                    "status",
+                ),
+                _asked("filter", TEXT, "A condition as that of `autotrack ls`."),
+                _asked("nested", FLAG, "Runs in runs too."),
+                _asked("metric", {**listed(TEXT), "maxItems": 20}),
+                _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 200}),
+            )
+        },
+        "/api/jobs": {
+            "get": _question(
+                "jobs",
+                "Programs that were recorded, the newest first, a page at a time.",
+                fields(jobs=listed(named("Program")), next={**maybe(TEXT), "description": "`after` of the next page."}),
+                _LIMIT,
+                _asked("after", TEXT, "The id of a job: those behind it."),
+                links=_leads("job", "$response.body#/jobs/0/id", "job"),
+            )
+        },
+        "/api/jobs/{job}": {
+            "get": _question(
+                "job",
+                "A job with its runs.",
+                fields(job=named("Job"), runs=listed(named("Row"))),
+                _in_path("job", "An id, or what stands for one, as for runs."),
+            )
+        },
+        "/api/trace": {
+            "get": _question(
+                "trace",
+                "Where a thing comes from, or what came of it.",
+                named("Lineage"),
+                _asked(
+                    "of",
+                    {**TEXT, "minLength": 1},
+                    "The id of a run, job, data set or model, a digest, a recorded path.",
+                    True,
+                    "@last",
+                ),
+                _asked("down", FLAG, "What came of it."),
+                _asked("all", FLAG, "Also where very many things came of one."),
+            )
+        },
+        "/api/objects/{digest}": {
+            "get": _question(
+                "object",
+                "What is kept under a digest, as a file to save; also parts of it, as the header Range asks.",
+                {},
+                _in_path("digest", "Of a model or a file (BLAKE3), or a file of code (its SHA-1 in git).", "0" * 64),
+                kind=BYTES,
+            )
+        },
+        "/api/changes": {
+            "get": _question(
+                "changes",
+                'Server-sent events, without an end: `{"version": n}` now, and whenever something was written.',
+                TEXT,
+                kind=EVENTS,
+            )
+        },
+        "/api/openapi.json": {"get": _question("openapi", "This document.", fields(openapi=TEXT))},
+    }
+
+
+def _in_path(name: str, text: str, example: str = "@last") -> dict[str, Any]:
     return {
         "name": name,
         "in": "path",
         "required": True,
         "schema": {"type": "string", "minLength": 1},
         "description": text,
+        "example": example,
     }
 
 
 _RUN = _in_path("run", "An id, the beginning of one, or @last, @best:METRIC.")
-_NAME = _in_path("name", "Of the tag.")
+_NAME = _in_path("name", "Of the tag.", "checked")
+_TAG: Schema = {"type": ["boolean", "integer", "number", "string"]}
 
 
-def _asked(name: str, schema: dict[str, Any], text: str = "", required: bool = False) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": required, "schema": schema, "description": text}
+def _asked(
+    name: str, schema: Schema, text: str = "", required: bool = False, example: str | None = None
+) -> dict[str, Any]:
+    shown = {} if example is None else {"example": example}
+    return {"name": name, "in": "query", "required": required, "schema": schema, "description": text, **shown}
 
 
-def _fields(**fields: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(fields), "properties": fields}
+_LIMIT = _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
 
 
-def _question(summary: str, schema: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
-    error = {"application/json": {"schema": _fields(error=_TEXT)}}
+def _leads(parameter: str, found: str, *operations: str) -> dict[str, Any]:
+    return {name: {"operationId": name, "parameters": {parameter: found}} for name in operations}
+
+
+def _question(
+    name: str,
+    summary: str,
+    schema: Schema,
+    *parameters: dict[str, Any],
+    kind: str = JSON,
+    links: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    answer = {
+        "description": "The answer.",
+        "content": {kind: {"schema": schema}},
+        **({"links": links} if links else {}),
+    }
     return {
+        "operationId": name,
         "summary": summary,
         "parameters": list(parameters),
         "responses": {
-            "200": {"description": "The answer.", "content": {"application/json": {"schema": schema}}},
-            "400": {"description": "It can't be answered as it is asked.", "content": error},
-            "404": {"description": "It is not there.", "content": error},
-            "409": {"description": "It may be any of several.", "content": error},
+            "200": answer,
+            **({"206": answer, "416": {"description": "There is no such part."}} if kind == BYTES else {}),
+            **{status: {"$ref": f"#/components/responses/{status}"} for status in ERRORS},
         },
     }
 
 
-def _change(summary: str, fields: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
-    body = {**_fields(**fields), "additionalProperties": False}
+def _change(name: str, summary: str, body: Schema, *parameters: dict[str, Any]) -> dict[str, Any]:
+    content = {JSON: {"schema": {**fields(**body), "additionalProperties": False}}}
     return {
-        **_question(summary, {"type": "null"}, *parameters),
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        **_question(name, summary, {"type": "null"}, *parameters),
+        "requestBody": {"required": True, "content": content},
     }

@@ -50,6 +50,9 @@ def test_a_curve_has_as_many_points_as_are_seen(server: Server) -> None:
     assert (loss["of"], loss["step"][0], loss["step"][-1]) == (5000, 0, 4999)
     ((at, word),) = valid["odd"]
     assert (valid["step"][at], valid["value"][at], word) == (77, None, "NaN")
+    for few in (1, 2, 3):
+        curves = server.json(f"/api/runs/{run['id']}/curves?points={few}")["curves"]
+        assert len(curves["train/loss"]["step"]) == 3
 
 
 @pytest.mark.parametrize(

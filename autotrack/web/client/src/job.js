@@ -1,10 +1,12 @@
 // A program that was recorded: its runs, and what it did besides.
 
 import { ask } from "./api.js";
-import { facts, h, put, section, table } from "./dom.js";
+import { facts, h, refill, table } from "./dom.js";
 import { moment, number, seconds, short, status, time, value } from "./format.js";
+import { programme } from "./sections.js";
 
 const METRICS = 4;
+const to = { run: (id) => `/runs/${id}`, lineage: (of) => `/lineage?of=${encodeURIComponent(of)}`, kept: () => null };
 
 export async function open(place, id) {
   let { job, runs } = await ask(`jobs/${encodeURIComponent(id)}`);
@@ -16,20 +18,22 @@ export async function open(place, id) {
     const counts = new Map();
     first.forEach((run) => Object.keys(run.metrics).forEach((name) => counts.set(name, (counts.get(name) ?? 0) + 1)));
     const names = [...counts].sort(([a, n], [b, m]) => m - n || a.localeCompare(b)).slice(0, METRICS).map(([name]) => name);
-    put(place,
+    refill(place,
       h("h1", {}, job.name || short(job.id), " ", h("span", { class: `status ${job.status}` }, status(job.status))),
       facts([
-        ["Job", h("code", {}, job.id)], ["Command", h("code", {}, (job.argv ?? []).join(" "))], ["Folder", job.cwd],
+        ["Job", h("code", {}, job.id)],
         ["Started", moment(job.started)], ["Took", seconds(job.duration)], ["By", [job.user, job.host].filter(Boolean).join(" on ")],
         ["Started by", job.parent && h("a", { href: `/jobs/${job.parent}` }, short(job.parent))],
-        ["Commit", value(job.git?.commit ?? undefined)], ["Python", job.python], ["Ended with", job.exit && value(job.exit.code ?? job.exit.how)],
+        ["Repeats", job.duplicate_of && h("a", { href: `/runs/${job.duplicate_of.run}` }, short(job.duplicate_of.run))], ["Ended with", job.exit && value(job.exit.code ?? job.exit.how)],
         ["Lineage", h("a", { href: `/lineage?of=${job.id}` }, "where it comes from")],
       ]),
-      section("Runs", first.length ? table("Runs", ["Run", "Status", "Started", "Took", "Runs in it", ...names], first.map((run) => [
-        h("a", { href: `/runs/${run.id}` }, run.name || short(run.id)), h("span", { class: `status ${run.status}` }, status(run.status)),
-        time(run.started), seconds(run.duration), value(runs.filter((other) => other.parent === run.id).length || undefined),
-        ...names.map((name) => value(run.metrics[name]))])) : h("p", { class: "quiet" }, "It trained nothing."),
-      first.length < runs.length ? h("p", { class: "quiet" }, `${number(runs.length - first.length)} more are nested in these.`) : null));
+      programme(job, to, [
+        first.length ? table("Runs", ["Run", "Status", "Started", "Took", "Runs in it", ...names], first.map((run) => [
+          h("a", { href: `/runs/${run.id}` }, run.name || short(run.id)), h("span", { class: `status ${run.status}` }, status(run.status)),
+          time(run.started), seconds(run.duration), value(runs.filter((other) => other.parent === run.id).length || undefined),
+          ...names.map((name) => value(run.metrics[name]))])) : h("p", { class: "quiet" }, "It trained nothing."),
+        first.length < runs.length ? h("p", { class: "quiet" }, `${number(runs.length - first.length)} more are nested in these.`) : null,
+      ]));
   }
   return { changed: async () => (({ job, runs } = await ask(`jobs/${encodeURIComponent(id)}`)), show()) };
 }

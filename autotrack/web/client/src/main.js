@@ -1,5 +1,6 @@
 // The page: which view its address asks for, and what all of them share.
 
+import "tabulator-tables/dist/css/tabulator.min.css";
 import "./style.css";
 import { listen, Refused } from "./api.js";
 import { h, put } from "./dom.js";

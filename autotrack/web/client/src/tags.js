@@ -53,6 +53,13 @@ export async function retag(run, tags, text) {
   }
 }
 
+// Adds the tags of a text to those that a run has.
+export async function tag(run, text) {
+  for (const [name, held] of words(text)) {
+    if (name) await change("PUT", `runs/${run}/tags/${encodeURIComponent(name)}`, { value: held });
+  }
+}
+
 export function annotate(run, text) {
   return change("PUT", `runs/${run}/note`, { note: text.trim() ? text : null });
 }
