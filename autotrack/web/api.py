@@ -6,7 +6,7 @@ can't be answered as it is asked, 404 for what is not there.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from autotrack.store import Ambiguous, NotFound, Store, StoreError, curve
-from autotrack.web import openapi
+from autotrack.web import comparing, openapi
 from autotrack.web.drawing import reduced
 from autotrack.web.live import Live
 from autotrack.web.readers import Readers
@@ -64,6 +64,10 @@ class Api:
             ("/api/runs/{run}/tags/{name:path}", "DELETE", self.untag),
             ("/api/jobs/{job}", "GET", self.job),
             ("/api/trace", "GET", self.trace),
+            ("/api/compare/curves", "GET", self.compared_curves),
+            ("/api/compare/code", "GET", self.compared_code),
+            ("/api/compare/data", "GET", self.compared_data),
+            ("/api/importance", "GET", self.importance),
         ]
         return [
             *(Route(path, _answering(function), methods=[method]) for path, method, function in asked),
@@ -149,6 +153,28 @@ class Api:
             raise Wrong("`of` is missing: the id of a run, job, data set or model, or the digest of a file")
         return await self._ask(lambda store: store.trace(of, down=down, everything=everything, here=False).as_dict())
 
+    async def compared_curves(self, request: Request) -> Any:
+        references, names = _compared(request), request.query_params.getlist("name")
+        most, log = _number(request, "points", POINTS, MOST_POINTS), _flag(request, "log")
+        along = request.query_params.get("along", "step")
+        if along not in comparing.AXES:
+            raise Wrong(f"`along` is one of {', '.join(comparing.AXES)}, not {along!r}")
+        return await self._ask(lambda store: comparing.curves(store, _ids(store, references), names, along, log, most))
+
+    async def compared_code(self, request: Request) -> Any:
+        references = [_text(request, name) or "" for name in ("first", "second")]
+        if not all(references):
+            raise Wrong("`first` and `second` are the runs whose code is compared")
+        return await self._ask(lambda store: comparing.differences_of_code(store, *_ids(store, references)))
+
+    async def compared_data(self, request: Request) -> Any:
+        references = _compared(request)
+        return await self._ask(lambda store: comparing.differences_of_data(store, _ids(store, references)))
+
+    async def importance(self, request: Request) -> Any:
+        filter, metric, nested = _text(request, "filter"), _text(request, "metric"), _flag(request, "nested")
+        return await self._ask(lambda store: comparing.importances(store, filter, nested, metric))
+
     async def changes(self, request: Request) -> Response:
         """Server-sent events: `{"version": n}` now, and whenever something was written."""
 
@@ -199,6 +225,19 @@ def _run(store: Store, request: Request) -> str:
     from autotrack.store.reading import run_of
 
     return run_of(store, request.path_params["run"])
+
+
+def _compared(request: Request) -> list[str]:
+    references = request.query_params.getlist("run")
+    if not 1 <= len(references) <= comparing.RUNS:
+        raise Wrong(f"`run` is to be given for each of the runs that are compared: 1 to {comparing.RUNS} of them")
+    return references
+
+
+def _ids(store: Store, references: Sequence[str]) -> list[str]:
+    from autotrack.store.reading import run_of
+
+    return [run_of(store, reference) for reference in references]
 
 
 def _text(request: Request, name: str) -> str | None:

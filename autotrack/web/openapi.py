@@ -75,6 +75,48 @@ def document() -> dict[str, Any]:
                     _asked("all", _FLAG, "Also where very many things came of one."),
                 )
             },
+            "/api/compare/curves": {
+                "get": _question(
+                    "Curves of several runs over one axis: by name `{x, value, odd, of}`.",
+                    _fields(runs={"type": "array", "items": _OBJECT}),
+                    _COMPARED,
+                    _asked("along", {"enum": ["step", "time", "epoch"], "default": "step"}, "Seconds; epochs gone by."),
+                    _asked("name", {"type": "array", "items": _TEXT}, "Those with points, by default."),
+                    _asked("points", {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}),
+                    _asked("log", _FLAG, "To be drawn on a logarithmic scale."),
+                )
+            },
+            "/api/compare/code": {
+                "get": _question(
+                    "How the code of a run differs from that of another, by files and lines.",
+                    _fields(files={"type": "array", "items": _OBJECT}, more={"type": "integer"}),
+                    _asked("first", _TEXT, "A run.", True),
+                    _asked("second", _TEXT, "A run.", True),
+                )
+            },
+            "/api/compare/data": {
+                "get": _question(
+                    "How the data of each run differs from that of the first, in words.",
+                    _fields(rows={"type": "array", "items": _fields(name=_TEXT, texts={"type": "array"})}),
+                    _COMPARED,
+                )
+            },
+            "/api/importance": {
+                "get": _question(
+                    "How much each parameter tells of a metric, by the 1,000 newest runs that pass.",
+                    _fields(
+                        metric=_TEXT,
+                        runs={"type": "integer", "description": "That it rests on."},
+                        of={"type": "integer", "description": "That pass."},
+                        parameters={"type": "array", "items": _OBJECT},
+                        metrics={"type": "array", "items": _TEXT},
+                        varying={"type": "array", "items": _TEXT},
+                    ),
+                    _asked("filter", _TEXT, "A condition as that of `autotrack ls`."),
+                    _asked("nested", _FLAG, "Runs in runs too."),
+                    _asked("metric", _TEXT, "By default the one that most of them have."),
+                )
+            },
         },
     }
 
@@ -95,6 +137,9 @@ _NAME = _in_path("name", "Of the tag.")
 
 def _asked(name: str, schema: dict[str, Any], text: str = "", required: bool = False) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": required, "schema": schema, "description": text}
+
+
+_COMPARED = _asked("run", {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 12}, "The first, others.", True)
 
 
 def _fields(**fields: Any) -> dict[str, Any]:
