@@ -60,9 +60,10 @@ export async function open(place, filter, nested) {
     const scales = names.map((name) => plots.scale(rows.map((run) => held(run, name))));
     const values = rows.map((run) => held(run, names.at(-1)));
     const [low, high] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
-    const one = plots.plot(`Parameters and ${told.metric}`, 380, ({ ink, line, shades, width }) => ({
-      parallel: { left: 40, right: 60, top: 50, bottom: 30, axisExpandable: width < names.length * 90, axisExpandCount: Math.max(2, Math.floor(width / 110)), axisExpandWidth: 90,
-        parallelAxisDefault: { nameTextStyle: { color: ink }, axisLabel: { color: ink, formatter: (label) => plots.short(typeof label === "number" ? number(label) : label, 14) }, axisLine: { lineStyle: { color: line } }, axisTick: { lineStyle: { color: line } } } },
+    const upright = place.clientWidth > names.length * 90; // else one axis below the other
+    const one = plots.plot(`Parameters and ${told.metric}`, upright ? 380 : 70 * names.length + 40, ({ ink, line, shades }) => ({
+      parallel: { layout: upright ? "horizontal" : "vertical", ...(upright ? { left: 40, right: 60, top: 50, bottom: 30 } : { left: 20, right: 30, top: 30, bottom: 50 }),
+        parallelAxisDefault: { ...(upright ? {} : { nameLocation: "start", nameGap: 8 }), nameTextStyle: { color: ink, ...(upright ? {} : { align: "left", verticalAlign: "bottom", padding: [0, 0, 6, -8] }) }, axisLabel: { color: ink, hideOverlap: true, formatter: (label) => plots.short(typeof label === "number" ? number(label) : label, 14) }, axisLine: { lineStyle: { color: line } }, axisTick: { lineStyle: { color: line } } } },
       parallelAxis: names.map((name, dim) => ({ dim, name: plots.short(own(name)), type: scales[dim].type, scale: true, ...(scales[dim].data ? { data: scales[dim].data } : {}) })),
       visualMap: { show: false, dimension: names.length - 1, min: low, max: high > low ? high : low + 1, inRange: { color: shades } },
       series: [{ type: "parallel", lineStyle: { width: 1.4, opacity: rows.length > 200 ? 0.35 : 0.7 }, data: rows.map((run) => ({ value: names.map((name, at) => scales[at].place(held(run, name)) ?? NaN), run: run.id })) }],
@@ -112,20 +113,20 @@ export async function open(place, filter, nested) {
 function importance({ parameters, left_out: without, why, metric, runs }) {
   if (!metric) return null;
   const rows = parameters.map(({ name, importance: weight, correlation, chance, runs: count, values, together }) => [
-    name, bar(weight), correlation === null ? "" : signed(correlation), chance > CHANCE ? "may be chance" : "",
-    `${number(count)}, ${number(values)} values`, together.length ? `changed together with ${together.join(", ")}: not to be told apart` : "",
+    name, bar(weight), correlation === null ? "" : signed(correlation), chance > CHANCE ? "may be chance" : "more than chance",
+    `${number(count)}, ${number(values)} values`, together.join(", "),
   ]);
   return section("Parameter importance",
     why ? h("p", { class: "quiet" }, `Nothing can be told: ${why}.`) : null,
-    rows.length ? [h("p", { class: "quiet" }, `How much of the spread of ${metric} (of its ranks, over ${number(runs)} runs) goes with each parameter alone; what two do only together does not show. It says what goes together, not what causes it.`),
-      table("Parameter importance", ["parameter", "importance", "rank correlation", "", "runs", ""], rows)] : null,
+    rows.length ? [h("p", { class: "quiet" }, `How much of the spread of ${metric} (of its ranks, over ${number(runs)} runs) goes with each parameter alone; what two do only together does not show. It says what goes together, not what causes it; parameters that change with each other can not be told apart.`),
+      table("Parameter importance", ["parameter", "importance", "rank correlation", "certainty", "runs", "changes with"], rows)] : null,
     !why && !rows.length ? h("p", { class: "quiet" }, "No parameter differs so that it could tell anything.") : null,
     without.length ? h("details", {}, h("summary", {}, `${without.length} left out`), table("Left out of importance", ["parameter", "why"], without.map(({ name, why: told }) => [name, told]))) : null);
 }
 
 function bar(weight) {
   const drawn = h("meter", { min: "0", max: "1", value: weight, "aria-hidden": "true" });
-  return [drawn, ` ${weight.toFixed(2)}`];
+  return h("span", { class: "status" }, drawn, ` ${weight.toFixed(2)}`);
 }
 
 function signed(correlation) {
