@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -144,3 +145,25 @@ def test_across_many_runs(page: Any, compared: Server) -> None:
     page.get_by_text("score by noise").wait_for()
     assert page.evaluate("window.hurt") is None
     assert page.locator("main img, main script").count() == 0
+
+
+DATA = """
+import pandas
+from sklearn.linear_model import LinearRegression
+for last in (9.0, 1.0):
+    frame = pandas.DataFrame({"a": [1.0, 2.0, 3.0], "b": [5.0, 7.0, last]})
+    LinearRegression().fit(frame, [1.0, 2.0, 4.0])
+"""
+
+
+@in_browser
+def test_which_columns_of_the_data_changed(page: Any, tmp_path: Path) -> None:
+    run_program(f"import autotrack; autotrack.enable()\n{DATA}", tmp_path)
+    with serving(tmp_path) as there:
+        second, first = (run["id"] for run in there.json("/api/runs")["runs"])
+        rows = there.json(f"/api/compare/data?run={first}&run={second}")["rows"]
+        assert {"name": "train/features columns changed", "texts": [None, "b"]} in rows
+        page.goto(f"{there.link}compare?runs={first},{second}")
+        table = page.get_by_role("region", name="What differs in the data")
+        table.get_by_role("row", name="train/features columns changed b").wait_for()
+        page.goto("about:blank")
