@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from autotrack.cli import completing, datasets, output, packages, surroundings
+from autotrack.cli import completing, output, packages, surroundings
 from autotrack.cli.opened import opened, reading, run_of
-from autotrack.store import NotFound, Store, code
+from autotrack.store import NotFound, Store, code, differing
 
 Facts = dict[tuple[str, str], Any]
 """(section, name) to value."""
@@ -71,7 +71,7 @@ def command(
     with opened(directory) as store:
         ids = [run_of(store, reference) for reference in references]
         runs = [store.run(id) for id in ids]
-        of_data = {} if only_code else datasets.differences(store, runs)
+        of_data = {} if only_code else differing.differences(store, runs)
         diffs = [None, *(_diff(store, runs[0], run) for run in runs[1:])]
     texts = [_told("\n".join(lines)) if lines is not None else None for lines in diffs]
     if only_code:
@@ -170,8 +170,8 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
         yield ("param", param["name"]), param["value"]
     for name, value in run["summary"].items():
         yield ("result", name), value
-    for what, part in datasets.parts(run):
-        yield ("data", what), datasets.identity(part, part["id"])
+    for what, part in differing.parts(run):
+        yield ("data", what), differing.identity(part, part["id"])
         yield ("data", f"{what} shape"), [part["rows"], part["columns"]]
     if run["model"] is not None:
         for name in ("class", "id", "parameters"):
@@ -224,7 +224,7 @@ def _absent(row: dict[str, Any], run: dict[str, Any]) -> str:
 
 
 def _shown(row: dict[str, Any], value: Any) -> str:
-    words = datasets.in_words(row["name"], value) if row["section"] == "data" else None
+    words = differing.in_words(row["name"], value) if row["section"] == "data" else None
     if words is not None:
         return words
     if row["section"] == "package":

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autotrack.shortened import printable as printable
+from autotrack.shortened import short as short
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -83,31 +86,6 @@ def plain_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return repr(value) if type(value) in (int, float) else json.dumps(value)  # the same, in a third of the time
-
-
-def short(value: Any, width: int = 60) -> str:
-    """A value for people: numbers to six digits, one line, cut where it is long."""
-    if isinstance(value, float):
-        text = f"{value:.6g}"
-    elif value is None:
-        text = "None"
-    elif isinstance(value, (dict, list)):
-        text = ", ".join(f"{k}={short(v)}" for k, v in value.items()) if isinstance(value, dict) else _short_list(value)
-    else:
-        text = str(value)
-    text = printable(" ".join(text.split()) if "\n" in text or "\t" in text else text)
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _short_list(value: list[Any]) -> str:
-    return "[" + ", ".join(short(entry) for entry in value) + "]"
-
-
-def printable(text: str) -> str:
-    """The text without what would drive a terminal: a recorded name may come from anywhere."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
 
 
 def seconds(value: float | None) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autotrack.cli import completing, curves, output, runtable
+from autotrack.cli import completing, curves, output
 from autotrack.cli.opened import opened, reading, run_of
 from autotrack.ranks import is_of_another
 from autotrack.store import NotFound, Store, curve
+from autotrack.store.interest import SPLITS
 from autotrack.store.present import asked, presented
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _by_colour(drawn: list[curves.Drawn]) -> Iterator[list[curves.Drawn]]:
 def _title(name: str) -> str:
     """What is in one chart: a metric of all splits."""
     split, slash, rest = name.partition("/")
-    return rest if slash and split in runtable.SPLITS else name
+    return rest if slash and split in SPLITS else name
 
 
 def _curve(run: dict[str, Any], name: str, points: Points, axis: str, *, several: bool) -> curves.Curve:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autotrack.cli import output
-from autotrack.ranks import is_of_another
+from autotrack.store.interest import by_interest
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,8 +18,6 @@ METRIC_COLUMNS, PARAM_COLUMNS = 4, 4
 GUTTER = 3
 """Characters between two columns."""
 NAME_WIDTH = 32
-SPLITS = ("test", "valid", "cv", "train")
-"""The splits in the order of interest."""
 
 Run = dict[str, Any]
 
@@ -67,13 +65,7 @@ def fitting(runs: list[Run], width: int) -> list[str]:
 
 def _metrics(runs: list[Run]) -> list[str]:
     """Metrics by how many of the runs have them, then by split."""
-    counts = Counter(name for run in runs for name in run["metrics"] if not is_of_another(name))
-    return [f"metrics.{name}" for name in sorted(counts, key=lambda name: (-counts[name], _interest(name), name))]
-
-
-def _interest(name: str) -> tuple[bool, int]:
-    split = name.partition("/")[0]
-    return name.endswith(".std"), SPLITS.index(split) if split in SPLITS else len(SPLITS)
+    return [f"metrics.{name}" for name in by_interest(runs)]
 
 
 def _tags(runs: list[Run]) -> list[str]:

@@ -10,6 +10,7 @@ import click
 from autotrack.cli import completing, datasets, output, overhead, runtable, showrows, surroundings
 from autotrack.cli.opened import opened, reading
 from autotrack.ranks import is_of_another
+from autotrack.store import differing
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -306,7 +307,7 @@ def _dataset_rows(dataset: dict[str, Any]) -> Iterator[Row]:
         what = " ".join(filter(None, (part["kind"], shape, next(iter(kinds)) if len(kinds) == 1 else "")))
         if dataset["parts"] and dataset["method"] in ("manifest", "held"):
             what = f"{what} of {dataset['kind']}"
-        told = datasets.identity(part, output.digest(part["id"]))
+        told = differing.identity(part, output.digest(part["id"]))
         yield f"{dataset['role']} {part['name'] or 'features'}", what, output.size(part["bytes"]), told
 
 

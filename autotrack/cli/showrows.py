@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autotrack.cli import datasets, surroundings
+from autotrack.store import differing
 
 Row = tuple[Any, ...]
 
@@ -29,7 +30,7 @@ def of_run(run: dict[str, Any], trainers: dict[str, str]) -> Iterator[Row]:
         yield "tag", name, value
     yield from surroundings.generator_rows(run["generators"])
     yield from surroundings.sample_rows(run["system"])
-    for what, part in datasets.parts(run):
+    for what, part in differing.parts(run):
         yield "dataset", what, part["id"], part["method"], part["kind"]
     yield from datasets.column_rows(run)
     if run["model"] is not None:

@@ -128,12 +128,23 @@ def of_job(store: Store, job: dict[str, Any], reference: str = "") -> Snapshot |
 def difference(first: Snapshot, second: Snapshot) -> Iterator[str]:
     """The lines of a unified diff from the one to the other, as git has it; bytes that are no UTF-8 stand as
     surrogates.  Raises StoreError."""
+    for path, one, other in changed(first, second):
+        yield from _of_file(path, one, other, first, second)
+
+
+def changed(first: Snapshot, second: Snapshot) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """Path of each file that is not the same in both, and what it is in either.  Raises StoreError."""
     before = {entry.path: entry for entry in first.files()}
     after = {entry.path: entry for entry in second.files()}
     for path in sorted(before.keys() | after.keys()):
         one, other = before.get(path), after.get(path)
         if one is None or other is None or one[1:] != other[1:]:
-            yield from _of_file(path, one, other, first, second)
+            yield path, one, other
+
+
+def is_binary(content: bytes) -> bool:
+    """As git has it."""
+    return b"\0" in content[:8192]
 
 
 def _of_file(path: str, one: Entry | None, other: Entry | None, first: Snapshot, second: Snapshot) -> Iterator[str]:
@@ -148,7 +159,7 @@ def _of_file(path: str, one: Entry | None, other: Entry | None, first: Snapshot,
         yield f"old mode {one.mode:o}"
         yield f"new mode {other.mode:o}"
     contents = first.content(one.name) if one else b"", second.content(other.name) if other else b""
-    if any(b"\0" in content[:8192] for content in contents):
+    if any(map(is_binary, contents)):
         yield f"Binary files {names[0]} and {names[1]} differ"
         return
     before, after = (_lines(content) for content in contents)

@@ -8,7 +8,7 @@ can't be read.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from autotrack.store import Ambiguous, NotFound, Store, StoreError, curve
 from autotrack.store.database import Busy
 from autotrack.store.filter import FilterError
-from autotrack.web import openapi
+from autotrack.web import comparing, openapi
 from autotrack.web.drawing import reduced
 from autotrack.web.live import Live
 from autotrack.web.objects import Kept
@@ -82,6 +82,10 @@ class Api:
             ("/api/trace", "GET", self.trace),
             ("/api/runs/{run}/objects", "GET", kept.of_run),
             ("/api/objects/{digest}", "GET", kept.one),
+            ("/api/compare/curves", "GET", self.compared_curves),
+            ("/api/compare/code", "GET", self.compared_code),
+            ("/api/compare/data", "GET", self.compared_data),
+            ("/api/importance", "GET", self.importance),
         ]
         methods: dict[str, dict[str, Callable[[Request], Awaitable[Any]]]] = {}
         for path, method, function in asked:
@@ -212,6 +216,28 @@ class Api:
             raise Wrong("`of` is missing: the id of a run, job, data set or model, or the digest of a file")
         return await self._ask(lambda store: store.trace(of, down=down, everything=everything, here=False).as_dict())
 
+    async def compared_curves(self, request: Request) -> Any:
+        references, names = _compared(request), request.query_params.getlist("name")
+        most, log = _number(request, "points", POINTS, MOST_POINTS), _flag(request, "log")
+        along = _given(request, "along") or "step"
+        if along not in comparing.AXES:
+            raise Wrong(f"`along` is one of {', '.join(comparing.AXES)}, not {along!r}")
+        return await self._ask(lambda store: comparing.curves(store, _ids(store, references), names, along, log, most))
+
+    async def compared_code(self, request: Request) -> Any:
+        references = [_text(request, name) or "" for name in ("first", "second")]
+        if not all(references):
+            raise Wrong("`first` and `second` are the runs whose code is compared")
+        return await self._ask(lambda store: comparing.differences_of_code(store, *_ids(store, references)))
+
+    async def compared_data(self, request: Request) -> Any:
+        references = _compared(request)
+        return await self._ask(lambda store: comparing.differences_of_data(store, _ids(store, references)))
+
+    async def importance(self, request: Request) -> Any:
+        filter, metric, nested = _text(request, "filter"), _text(request, "metric"), _flag(request, "nested")
+        return await self._ask(lambda store: comparing.importances(store, filter, nested, metric))
+
     async def changes(self, request: Request) -> Response:
         """Server-sent events: `{"version": n}` now, and whenever something was written."""
 
@@ -271,6 +297,19 @@ def _given(request: Request, name: str) -> str | None:
     if len(given) > 1:
         raise Wrong(f"`{name}` is asked for {len(given)} times; ask for it once")
     return given[0] if given else None
+
+
+def _compared(request: Request) -> list[str]:
+    references = request.query_params.getlist("run")
+    if not 1 <= len(references) <= comparing.RUNS:
+        raise Wrong(f"`run` is to be given for each of the runs that are compared: 1 to {comparing.RUNS} of them")
+    return references
+
+
+def _ids(store: Store, references: Sequence[str]) -> list[str]:
+    from autotrack.store.reading import run_of
+
+    return [run_of(store, reference) for reference in references]
 
 
 def _text(request: Request, name: str) -> str | None:

@@ -30,7 +30,7 @@ def document() -> dict[str, Any]:
             "description": "What is recorded, as `autotrack ui` shows it. Runs are as `autotrack ls --json` and "
             "`autotrack show --json` have them. Numbers that JSON lacks are the texts NaN, Infinity, -Infinity.",
         },
-        "paths": {**_runs(), **_others()},
+        "paths": {**_runs(), **_comparisons(), **_others()},
         "components": {
             "schemas": SCHEMAS,
             "responses": {
@@ -101,6 +101,58 @@ def _runs() -> dict[str, Any]:
         "/api/runs/{run}/tags/{name}": {
             "put": _change("tag", "Tag a run.", {"value": _TAG}, _RUN, _NAME),
             "delete": _question("untag", "Take a tag away.", {"type": "null"}, _RUN, _NAME),
+        },
+    }
+
+
+def _comparisons() -> dict[str, Any]:
+    points = {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}
+    return {
+        "/api/compare/curves": {
+            "get": _question(
+                "compared_curves",
+                "Curves of several runs over one axis.",
+                fields(runs=listed(named("Compared"))),
+                _COMPARED,
+                _asked("along", {"enum": ["step", "time", "epoch"], "default": "step"}, "Seconds; epochs gone by."),
+                _asked("name", listed(TEXT), "Those with more than one point, by default."),
+                _asked("points", points),
+                _asked("log", FLAG, "To be drawn on a logarithmic scale."),
+            )
+        },
+        "/api/compare/code": {
+            "get": _question(
+                "compared_code",
+                "How the code of a run differs from that of another, by files and lines.",
+                fields(first=TEXT, second=TEXT, files=listed(named("Difference")), more=COUNT),
+                _asked("first", {**TEXT, "minLength": 1}, "A run.", True, "@last"),
+                _asked("second", {**TEXT, "minLength": 1}, "A run.", True, "@last"),
+            )
+        },
+        "/api/compare/data": {
+            "get": _question(
+                "compared_data",
+                "How the data of each run differs from that of the first, in words.",
+                fields(rows=listed(fields(name=TEXT, texts=listed(maybe(TEXT))))),
+                _COMPARED,
+            )
+        },
+        "/api/importance": {
+            "get": _question(
+                "importance",
+                "How much each parameter tells of a metric, by the 1,000 newest runs that pass.",
+                fields(
+                    metric=maybe(TEXT),
+                    runs={**COUNT, "description": "That it rests on."},
+                    of={**COUNT, "description": "That pass."},
+                    parameters=listed({"type": "object"}),
+                    metrics=listed(TEXT),
+                    varying=listed(TEXT),
+                ),
+                _asked("filter", TEXT, "A condition as that of `autotrack ls`."),
+                _asked("nested", FLAG, "Runs in runs too."),
+                _asked("metric", TEXT, "By default the one that most of them have."),
+            )
         },
     }
 
@@ -204,6 +256,7 @@ def _asked(
 
 
 _LIMIT = _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
+_COMPARED = _asked("run", {**listed(TEXT), "minItems": 1, "maxItems": 12}, "The first, and others.", True, "@last")
 
 
 def _leads(parameter: str, found: str, *operations: str) -> dict[str, Any]:

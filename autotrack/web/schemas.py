@@ -98,6 +98,15 @@ SCHEMAS: dict[str, Schema] = {
         },
         of={**COUNT, "description": "The number of points, of which these are those that are seen."},
     ),
+    "Compared": fields(
+        id=TEXT,
+        curves=by_name(fields(x=listed({"type": "number"}), value=listed({"type": ["number", "null"]}), of=COUNT)),
+        without={**listed(TEXT), "description": "Those that have no place on this axis."},
+    ),
+    "Difference": fields(
+        path=TEXT, change={"enum": ["added", "removed", "changed"]}, told=maybe(TEXT),
+        hunks=listed(fields(first=COUNT, second=COUNT, lines=listed({"type": "array", "items": TEXT}))),
+    ),
     "Lineage": fields(
         target=listed(TEXT),
         nodes=listed(fields(id=TEXT, kind={"enum": ["file", "data", "model", "run", "job", "person"]})),

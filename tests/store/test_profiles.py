@@ -316,7 +316,7 @@ def test_shared_rows_of_large_data(differ: Callable[..., dict[str, Any]], kept: 
 
 
 def test_an_estimate_is_never_told_as_all_or_nothing() -> None:
-    from autotrack.cli.datasets import in_words
+    from autotrack.store.differing import in_words
 
     def told(shared: int, exact: bool) -> str | None:
         rows = {"same": False, "same_in_common": False, "shared": shared, "of": 50, "exact": exact}

@@ -22,7 +22,7 @@ SEED, EXAMPLES = 1, 25
 """Of what is made up, and how many of it at most for each of the API's questions."""
 SETTINGS = """
 [[operations]]
-include-operation-id = ["runs", "groups"]
+include-operation-id = ["runs", "groups", "importance"]
 [operations.checks.positive_data_acceptance]
 enabled = false # the language of filters is not to be said in a schema of JSON
 """

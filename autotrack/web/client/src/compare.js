@@ -8,33 +8,42 @@ import { remember, state } from "./state.js";
 
 const MOST = 12;
 const CHARTS = 24;
+const AXES = { step: "step", time: "seconds", epoch: "epochs gone through" };
 
 export async function open(place) {
   const asked = state();
   const ids = [...new Set((asked.get("runs") ?? "").split(",").filter(Boolean))];
-  if (ids.length < 2 || ids.length > MOST) {
-    put(place, h("h1", {}, "Compare"), h("p", {}, ids.length > MOST ? `${ids.length} runs are too many to compare: ${MOST} at most.` : "Choose two runs or more in the list of ", ids.length > MOST ? null : h("a", { href: "/" }, "runs"), ids.length > MOST ? null : "."));
-    return {};
+  const filter = asked.get("filter") ?? "";
+  if (!ids.length && (filter || asked.has("filter") || asked.has("metric") || asked.has("nested"))) {
+    put(place, h("h1", {}, "Runs compared"), filter ? h("p", { class: "quiet" }, "Those that pass ", h("code", {}, filter)) : null);
+    return within(place, filter, asked.get("nested") === "true");
   }
-  let runs = await Promise.all(ids.map((id) => ask(`runs/${encodeURIComponent(id)}`)));
+  if (ids.length < 2 || ids.length > MOST) {
+    put(place, h("h1", {}, "Compare"), h("p", {}, ids.length > MOST ? `${ids.length} runs are too many to compare side by side: ${MOST} at most. ` : "Choose two runs or more in the list of ", ids.length > MOST ? null : h("a", { href: "/" }, "runs"), ids.length > MOST ? null : "."));
+    return ids.length > MOST ? within(place, among(ids), true) : {};
+  }
+  let [runs, data] = await Promise.all([Promise.all(ids.map((id) => ask(`runs/${encodeURIComponent(id)}`))), ask("compare/data", { run: ids })]);
   const names = runs.map((run) => label(run, runs));
-  const [log, time] = ["log", "time"].map((name) => h("input", { type: "checkbox", checked: asked.get(name) === "true" }));
+  const log = h("input", { type: "checkbox", checked: asked.get("log") === "true" });
+  const along = h("select", { id: "along" }, Object.keys(AXES).map((axis) => h("option", { value: axis, selected: axis === (asked.get("along") ?? (asked.get("time") === "true" ? "time" : "step")) }, axis)));
   const smooth = h("input", { id: "smooth", type: "range", min: "0", max: "0.99", step: "0.01", value: asked.get("smooth") ?? "0" });
   const curves = h("div", { class: "charts" });
-  const differences = h("div", {});
+  const absent = h("p", { class: "quiet", role: "status" });
+  const [differences, many] = [h("div", {}), h("div", {})];
   let charts = [];
   let found = [];
   put(place, h("h1", {}, `${runs.length} runs compared`), differences,
     section("Curves",
-      h("p", { class: "tools" }, h("label", { class: "inline" }, log, " logarithmic"), h("label", { class: "inline" }, time, " by time"),
-        h("label", { class: "inline", for: "smooth" }, "Smoothing"), smooth), curves));
-  for (const [name, box] of [["log", log], ["time", time]]) {
-    box.addEventListener("change", async () => (remember({ [name]: box.checked }), await read(), draw()));
-  }
+      h("p", { class: "tools" }, h("label", { class: "inline" }, log, " logarithmic"), h("label", { for: "along" }, "along"), along,
+        h("label", { class: "inline", for: "smooth" }, "Smoothing"), smooth), absent, curves),
+    section("Code", differing()), many);
+  log.addEventListener("change", async () => (remember({ log: log.checked }), await read(), draw()));
+  along.addEventListener("change", async () => (remember({ along: along.value === "step" ? null : along.value, time: null }), await read(), draw()));
   smooth.addEventListener("input", () => (remember({ smooth: Number(smooth.value) ? smooth.value : null }), draw()));
   show();
   await read();
   draw();
+  const across = asked.get("across") === "true" ? await within(many, among(runs.map(({ id }) => id)), true) : (put(many, h("p", {}, h("a", { href: `/compare?runs=${ids.map(encodeURIComponent).join(",")}&across=true` }, "Parameters against metrics across these runs"))), {});
 
   function show() {
     const heads = () => ["", ...runs.map((run, at) => h("a", { href: `/runs/${run.id}` }, names[at]))];
@@ -48,22 +57,35 @@ export async function open(place) {
       const [unlike, alike] = [rows.filter(differ), rows.filter((row) => !differ(row))];
       return section(title,
         unlike.length ? table(title, heads(), unlike) : h("p", { class: "quiet" }, rows.length ? "Nothing differs." : "None was recorded."),
+        title === "Data" && data.rows.length ? [h("h3", {}, "Against the data of the first"), table("What differs in the data", heads(), data.rows.map(({ name, texts }) => [name, ...texts.map((text, at) => (at ? (text ?? "") : ""))]))] : null,
         alike.length ? h("details", {}, h("summary", {}, `${alike.length} the same`), table(`${title}: the same`, heads(), alike)) : null);
     }));
   }
+  function differing() {
+    const shown = h("div", {});
+    const other = h("select", { id: "other", onchange: () => lines() }, runs.slice(1).map((run, at) => h("option", { value: run.id, selected: run.id === asked.get("code") }, names[at + 1])));
+    async function lines() {
+      remember({ code: other.value });
+      const { show: drawn } = await import("./code.js");
+      await drawn(shown, runs[0].id, other.value);
+    }
+    const folded = h("details", { open: asked.has("code"), ontoggle: () => (folded.open ? lines() : remember({ code: null })) }, h("summary", {}, "How the code differs"),
+      h("p", { class: "tools" }, `From ${names[0]} to `, h("label", { class: "hidden", for: "other" }, "To"), other), shown);
+    return folded;
+  }
   async function read() {
-    found = await Promise.all(runs.map((run) => ask(`runs/${run.id}/curves`, { log: log.checked })));
+    ({ runs: found } = await ask("compare/curves", { run: ids, log: log.checked, along: along.value }));
   }
   function draw() {
     const metrics = [...new Set(found.flatMap(({ curves: one }) => Object.keys(one)))].slice(0, CHARTS);
     charts.forEach((one) => one.close());
     charts = metrics.map((metric) => chart(metric, found.flatMap(({ curves: one }, at) => (one[metric] ? [drawn(one[metric], at)] : [])),
-      { log: log.checked, along: time.checked ? "seconds" : "step" }));
+      { log: log.checked, along: AXES[along.value] }));
     put(curves, metrics.length ? charts.map((one) => one.element) : h("p", { class: "quiet" }, "None has a curve."));
+    absent.textContent = found.map(({ without }, at) => (without.length ? `${names[at]}: no ${along.value}s are on record for ${without.join(", ")}. ` : "")).join("");
   }
-  function drawn({ step, time: times, value: y, odd, of }, at) {
-    const begun = runs[at].started ?? times[0];
-    return { label: names[at], colour: at, x: time.checked ? times.map((moment) => moment - begun) : step, y: smoothed(y, Number(smooth.value)), odd, of };
+  function drawn({ x, value: y, odd, of }, at) {
+    return { label: names[at], colour: at, x, y: smoothed(y, Number(smooth.value)), odd, of };
   }
   return {
     changed: async () => {
@@ -73,8 +95,23 @@ export async function open(place) {
       await read();
       draw();
     },
-    close: () => charts.forEach((one) => one.close()),
+    close: () => {
+      across.close?.();
+      charts.forEach((one) => one.close());
+    },
   };
+}
+
+async function within(place, filter, nested) {
+  const { open: across } = await import("./across.js");
+  const inside = h("div", {});
+  place.append(inside);
+  return across(inside, filter, nested);
+}
+
+// The condition that these runs pass and no others.
+function among(ids) {
+  return ids.map((id) => `id == ${JSON.stringify(id)}`).join(" or ");
 }
 
 function label(run, runs) {
