@@ -7,6 +7,7 @@ can't be read.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -107,7 +108,7 @@ class Api:
         ascending = bool(sort and sort.startswith("-"))
         columns = request.query_params.getlist("column")
 
-        def question(store: Store) -> dict[str, Any]:
+        def listed(store: Store) -> dict[str, Any]:
             found = store.runs(
                 filter,
                 sort=sort.removeprefix("-") if sort else None,
@@ -117,15 +118,18 @@ class Api:
                 after=after,
             )
             runs, more = found[:limit], len(found) > limit
-            count = store.count(filter, nested=nested) if after is None else None
             shown = [_of_columns(run, columns) for run in runs] if columns else runs
             if marked:
                 marks = store.marks(runs)
                 shown = [{**run, "marks": marks[run["id"]]} for run in shown]
-            return {"runs": shown, "next": runs[-1]["id"] if more else None, "count": count}
+            return {"runs": shown, "next": runs[-1]["id"] if more else None}
+
+        def counted(store: Store) -> int | None:
+            return store.count(filter, nested=nested) if after is None else None
 
         try:
-            return await self._ask(question)
+            page, count = await asyncio.gather(self._ask(listed), self._ask(counted))
+            return {**page, "count": count}
         except NotFound:
             if after is not None:
                 raise

@@ -248,15 +248,13 @@ _NAME = _in_path("name", "Of the tag.", "checked")
 _TAG: Schema = {"type": ["boolean", "integer", "number", "string"]}
 
 
-def _asked(
-    name: str, schema: Schema, text: str = "", required: bool = False, example: str | None = None
-) -> dict[str, Any]:
+def _asked(name: str, schema: Schema, text: str = "", required: bool = False, example: Any = None) -> dict[str, Any]:
     shown = {} if example is None else {"example": example}
     return {"name": name, "in": "query", "required": required, "schema": schema, "description": text, **shown}
 
 
 _LIMIT = _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
-_COMPARED = _asked("run", {**listed(TEXT), "minItems": 1, "maxItems": 12}, "The first, and others.", True, "@last")
+_COMPARED = _asked("run", {**listed(TEXT), "minItems": 1, "maxItems": 12}, "The first, and others.", True, ["@last"])
 
 
 def _leads(parameter: str, found: str, *operations: str) -> dict[str, Any]:
