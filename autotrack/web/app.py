@@ -43,13 +43,15 @@ def application(directory: str | None, live: Live, *, token: str | None = None) 
     templates = Environment(loader=PackageLoader("autotrack.web"), autoescape=select_autoescape(default=True))
     page = templates.get_template("page.html")
 
-    async def shell(_: Request) -> Response:
+    def shown(status: int) -> Response:
         files = bundled()
         if files is None:
             return HTMLResponse(templates.get_template("missing.html").render(), 503)
-        return HTMLResponse(
-            page.render(files=files, version=autotrack.__version__), headers={"cache-control": "no-cache"}
-        )
+        text = page.render(files=files, version=autotrack.__version__)
+        return HTMLResponse(text, status, headers={"cache-control": "no-cache"})
+
+    async def shell(_: Request) -> Response:
+        return shown(200)
 
     async def wrong(request: Request, error: Exception) -> Response:
         """What has failed, and why, is in the server's log alone."""
@@ -58,6 +60,8 @@ def application(directory: str | None, live: Live, *, token: str | None = None) 
             status, text, headers = error.status_code, error.detail, error.headers
         if request.url.path.startswith("/api/"):
             response = answered({"error": text}, status)
+        elif status == 404 and not request.url.path.startswith("/static/"):
+            response = shown(404)  # the page says so
         else:
             response = HTMLResponse(templates.get_template("wrong.html").render(status=status, text=text), status)
         response.headers.update(headers or {})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 
 from autotrack.store import NotFound, Store, StoreError
 from autotrack.web.readers import Readers
 
+logger = logging.getLogger(__name__)
 PERIOD = 0.5
 """Seconds between two looks at what is new."""
 IDLE = 10.0
@@ -28,9 +30,9 @@ class Live:
         self._stamp: object = None
         self._version = 0
         self._asked = self._looked = 0.0
-        self._listening = 0
         self._ended = False
-        self._changed = asyncio.Condition()
+        # Not a Condition: who listens is cancelled at any moment, also while it waits for the lock of one.
+        self._listening: set[asyncio.Event] = set()
 
     async def fresh(self) -> None:
         """Have what is new be taken in before a question is answered, after a pause in which nobody has asked."""
@@ -42,7 +44,9 @@ class Live:
         """Look, as long as somebody does; to be cancelled."""
         while True:
             if self._listening or time.monotonic() - self._asked < IDLE:
-                await self._look()
+                (failed,) = await asyncio.gather(self._look(), return_exceptions=True)
+                if failed is not None:
+                    logger.error("what is new could not be looked at", exc_info=failed)
             await asyncio.sleep(PERIOD)
 
     async def _look(self) -> None:
@@ -50,9 +54,8 @@ class Live:
             await self._intake.ask(self._take)
             stamp = await self._watched.ask(Store.stamp)
             if stamp != self._stamp:
-                async with self._changed:
-                    self._stamp, self._version = stamp, self._version + 1
-                    self._changed.notify_all()
+                self._stamp, self._version = stamp, self._version + 1
+                self._tell()
         self._looked = time.monotonic()
 
     def _take(self, store: Store) -> None:
@@ -62,28 +65,32 @@ class Live:
     async def versions(self) -> AsyncIterator[int | None]:
         """The number of the present version of the store, and of each that follows; None now and then in between.  Ends
         as the server does."""
-        self._listening += 1
+        told = asyncio.Event()
+        self._listening.add(told)
         try:
             seen = self._version
             yield seen
             while not self._ended:
+                try:
+                    async with asyncio.timeout(QUIET):
+                        await told.wait()
+                except TimeoutError:
+                    yield None
+                told.clear()
                 if seen != self._version:
                     seen = self._version
                     yield seen
-                try:
-                    async with self._changed:
-                        if not self._ended:
-                            await asyncio.wait_for(self._changed.wait(), QUIET)
-                except TimeoutError:
-                    yield None
         finally:
-            self._listening -= 1
+            self._listening.discard(told)
 
-    async def end(self) -> None:
+    def _tell(self) -> None:
+        for told in self._listening:
+            told.set()
+
+    def end(self) -> None:
         """Let those go that listen."""
-        async with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+        self._ended = True
+        self._tell()
 
     def close(self) -> None:
         self._intake.close()

@@ -23,7 +23,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._live.end()  # pages that are open listen without an end
+        self._live.end()  # pages that are open listen without an end
         await super().shutdown(sockets)
 
     def serve_on(self, listening: socket.socket) -> None:

@@ -57,7 +57,7 @@ class Server:
 def serving(folder: Path, *words: str, faults: list[str] | None = None) -> Iterator[Server]:
     """`faults`: takes what the server has said on stderr, which else may be no traceback."""
     command = [sys.executable, "-m", "autotrack", "ui", "--no-browser", "--port", "0", *words]
-    env = CommandLine(folder).env
+    env = {**CommandLine(folder).env, "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -69,7 +69,11 @@ def serving(folder: Path, *words: str, faults: list[str] | None = None) -> Itera
             yield Server(link)
         finally:
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            try:
+                _, errors = process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGABRT)
+                pytest.fail(f"the server does not end; its threads:\n{process.communicate(timeout=30)[1]}")
             if faults is None:
                 assert "Traceback" not in errors, errors
             else:

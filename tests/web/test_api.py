@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -126,3 +128,26 @@ def test_another_address_takes_the_token(recorded: Path) -> None:
         assert there.ask("/api/runs", headers={"cookie": cookie})[0] == 200
         assert there.ask("/api/runs", headers={"authorization": f"Bearer {token}"})[0] == 200
         assert there.ask("/api/runs", headers={"authorization": "Bearer wrong", "cookie": cookie})[0] == 401
+
+
+def _listening(server: Server) -> socket.socket:
+    """A connection that is told of changes; the first of them is read."""
+    listening = socket.create_connection(("127.0.0.1", server.place.port or 80), timeout=30)
+    listening.sendall(f"GET /api/changes HTTP/1.1\r\nHost: localhost:{server.place.port}\r\n\r\n".encode())
+    answer = b""
+    while b"version" not in answer:
+        answer += listening.recv(4096)
+    return listening
+
+
+def test_who_leaves_while_something_changes_leaves_the_others_listening(server: Server) -> None:
+    run = server.json("/api/runs?limit=1")["runs"][0]["id"]
+    for number in range(15):
+        leaving = [_listening(server) for _ in range(8)]
+        assert server.ask(f"/api/runs/{run}/tags/n", method="PUT", body={"value": number})[0] == 200
+        for one in leaving:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once, without a word
+            one.close()
+    with _listening(server) as staying:
+        assert server.ask(f"/api/runs/{run}/tags/n", method="DELETE")[0] == 200
+        assert b"version" in staying.recv(4096)

@@ -86,6 +86,11 @@ export async function open(place) {
       }
     },
   });
+  table.on("tableBuilt", () => {
+    grid.setAttribute("aria-label", "Runs");
+    // What can be scrolled has links to get to by keyboard; a grid may have no other child that takes the focus.
+    grid.querySelector(".tabulator-tableholder").removeAttribute("tabindex");
+  });
   table.on("columnMoved", () => chosen(table.getColumns().map((column) => column.getField()).filter(Boolean)));
   table.on("rowClick", (event, row) => event.target.closest("a, input, button") || go(`/runs/${row.getData().id}`));
   chooser.append(choices());
