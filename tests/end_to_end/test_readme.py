@@ -52,7 +52,8 @@ def test_every_command_of_the_readme_runs(demo: CommandLine) -> None:
     commands = _commands()
     assert len(commands) >= 6
     for line in commands:
-        demo(*shlex.split(line)[1:])
+        if not line.startswith("autotrack ui"):  # which serves until it is interrupted: see tests/web
+            demo(*shlex.split(line)[1:])
 
 
 def test_what_the_demonstration_suggests_runs(demo: CommandLine) -> None:

@@ -114,9 +114,16 @@ function among(ids) {
   return ids.map((id) => `id == ${JSON.stringify(id)}`).join(" or ");
 }
 
+// A run by its name, and where others have the same, by a parameter or two that tell it from them, or else its id.
 function label(run, runs) {
   const name = run.name || short(run.id);
-  return runs.filter((other) => other.name === run.name).length > 1 ? `${name} ${short(run.id)}` : name;
+  const alike = runs.filter((other) => other.name === run.name);
+  if (alike.length < 2) return name;
+  const held = alike.map((other) => new Map(other.params.map((param) => [param.name, value(param.value)])));
+  const told = [...new Set(held.flatMap((one) => [...one.keys()]))].filter((param) => new Set(held.map((one) => one.get(param))).size > 1);
+  const words = held.map((one) => told.map((param) => `${param.split("__").at(-1)}=${one.get(param) ?? ""}`).join(", "));
+  const usable = told.length && told.length <= 2 && new Set(words).size === alike.length && words.every((one) => one.length < 40);
+  return `${name} ${usable ? words[alike.indexOf(run)] : short(run.id)}`;
 }
 
 function about(runs) {

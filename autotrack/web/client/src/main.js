@@ -61,8 +61,25 @@ window.addEventListener("popstate", () => show(true));
 window.addEventListener("gone", () => show(true));
 
 const live = document.getElementById("live");
+let busy = false;
+let again = false;
+// One after the other: an older answer is not to be shown over a newer one.
+async function renew() {
+  again = busy;
+  if (busy) return;
+  busy = true;
+  try {
+    await view?.changed?.();
+  } catch (error) {
+    if (error instanceof Refused) live.textContent = error.message;
+    else if (!(error instanceof TypeError)) throw error; // that the server is gone is said already
+  } finally {
+    busy = false;
+    if (again) renew();
+  }
+}
 listen(
-  () => view?.changed?.(),
+  renew,
   (there) => {
     live.textContent = there ? "live" : "the server is gone";
     live.dataset.there = there;

@@ -144,7 +144,7 @@ export async function open(place) {
     const run = cell.getRow().getData();
     const inside = run.marks?.nested;
     const fold = inside && !nested.checked ? h("button", { type: "button", class: "fold", "aria-expanded": String(opened.has(run.id)), "aria-label": `${number(inside)} runs in ${named(run)}`, onclick: () => unfold(cell.getRow()) }, number(inside)) : null;
-    return h("span", { class: run.folded ? "inner" : "" }, fold, h("a", { href: `/runs/${run.id}` }, named(run)), marks(run));
+    return h("span", { class: run.folded ? "inner" : "" }, fold, h("a", { href: `/runs/${run.id}` }, run.folded ? innermost(run) : named(run)), marks(run));
   }
   async function unfold(row) {
     const run = row.getData();
@@ -207,6 +207,11 @@ export async function open(place) {
     },
     close: () => table.destroy(),
   };
+}
+
+// The name of a run in another, whose name is right above it.
+function innermost(run) {
+  return /\[[^\]]+\]$/.exec(named(run))?.[0] ?? named(run);
 }
 
 function helped() {
