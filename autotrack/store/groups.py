@@ -7,9 +7,12 @@ from typing import Any
 
 from autotrack.store import filter
 from autotrack.store.database import Database
+from autotrack.store.present import presented
 
 BY = ("name", "status", "framework", "kind", "user", "job")
 """Columns to group by, besides parameters and tags."""
+ADDED = 1e300
+"""What is larger is left out of a mean: databases can't add it up."""
 
 Sql = tuple[str, list[Any]]
 
@@ -48,19 +51,31 @@ def groups(database: Database, condition: Sql, by: str, metrics: Sequence[str], 
         for number, text, count in database.rows(sql, [*given, *values, limit])
     }
     for metric in metrics:
+        told = f"COUNT(last), AVG(CASE WHEN ABS(last) <= {ADDED} THEN last END), MIN(last), MAX(last)"
         sql = (
-            f"SELECT {chosen}, COUNT(last), AVG(last), MIN(last), MAX(last) FROM {source} "
+            f"SELECT {chosen}, {told} FROM {source} "
             f"JOIN metrics AS measured ON measured.run = runs.id AND measured.name = ? WHERE {where} GROUP BY {key}"
         )
         for number, text, count, mean, low, high in database.rows(sql, [*given, metric, *values]):
             if (group := found.get((number, text))) is not None and count:
-                group["metrics"][metric] = {"count": count, "mean": mean, "min": low, "max": high}
+                group["metrics"][metric] = presented({"count": count, "mean": mean, "min": low, "max": high})
     return list(found.values())
 
 
 def _filter(group: str, name: str, number: float | None, text: str | None) -> str:
     """The condition that lets the runs of a group through."""
     what = name if group == "column" else f"{group}[{name!r}]"
-    if number is not None and text in ("True", "False"):
-        return f"{what} == {text}"
-    return f"{what} == {text!r}" if number is None else f"{what} == {number!r}"
+    if number is not None:
+        return f"{what} == {text}" if text in ("True", "False") else f"{what} == {number!r}"
+    alike = _number_of(text)  # a text that is written as one
+    return f"{what} == {text!r}" + (f" and not {what} == {alike}" if group != "column" and alike else "")
+
+
+def _number_of(text: str | None) -> str | None:
+    if text in ("True", "False"):
+        return text
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return repr(number) if abs(number) <= 2**53 else None

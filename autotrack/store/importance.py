@@ -8,7 +8,9 @@ p. 23), 0 where chance would explain as much.  It takes ranks, so that one run t
 groups, so that a value that is best in the middle shows; each parameter is looked at alone, so that what two do only
 together does not.  `chance` is the share of `SHUFFLES` shuffled orders of the metric (from a fixed seed) of which any
 of the parameters explains as much: where many are looked at, one looks important by chance (Westfall and Young, 1993,
-"Resampling-Based Multiple Testing", algorithm 2.5).  `correlation`, of numbers, is Spearman's.
+"Resampling-Based Multiple Testing", algorithm 2.5).  What they explain is compared as H on the scale of a normal
+deviate (Wilson and Hilferty, 1931, https://doi.org/10.1073/pnas.17.12.684), so that one that few runs have, of which
+chance explains more, hides no other.  `correlation`, of numbers, is Spearman's.
 
 Parameters that were changed together can't be told apart: `together` names those whose groups say the same, by
 Cramér's V without its bias (Bergsma, 2013, https://doi.org/10.1016/j.jkss.2012.10.002) of `TOGETHER` or more.
@@ -17,6 +19,7 @@ Cramér's V without its bias (Bergsma, 2013, https://doi.org/10.1016/j.jkss.2012
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,6 +34,7 @@ FEWEST = 10
 GROUPS = 5
 SHUFFLES = 499
 TOGETHER = 0.9
+LARGEST = sys.float_info.max
 MOST = 100
 """Parameters: those that most of the runs have."""
 
@@ -97,7 +101,8 @@ def varying(runs: Sequence[Run]) -> list[str]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+    """Whether it is one that a float can be; larger integers are told by their digits."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _text(value: Any) -> str:
@@ -129,16 +134,16 @@ def _effects(found: Sequence[_Grouped], ranks: Array) -> tuple[list[float], list
     much."""
     orders = numpy.tile(ranks, (SHUFFLES + 1, 1))
     orders[1:] = numpy.random.default_rng(0).permuted(orders[1:], axis=1)
-    effects = [_explained(one, orders) for one in found]
-    if not effects:
+    if not found:
         return [], []
-    best = numpy.max(effects, axis=0)[1:]
-    chances = [(int((best >= effect[0] - 1e-9).sum()) + 1) / (SHUFFLES + 1) for effect in effects]
-    return [min(max(float(effect[0]), 0.0), 1.0) for effect in effects], chances
+    effects, deviates = zip(*(_explained(one, orders) for one in found), strict=True)
+    best = numpy.max(deviates, axis=0)[1:]
+    chances = [(int((best >= deviate[0] - 1e-9).sum()) + 1) / (SHUFFLES + 1) for deviate in deviates]
+    return [min(max(effect, 0.0), 1.0) for effect in effects], chances
 
 
-def _explained(one: _Grouped, orders: Array) -> Array:
-    """As `_effects`, in each of these orders of all the runs."""
+def _explained(one: _Grouped, orders: Array) -> tuple[float, Array]:
+    """The effect in the first of these orders of all the runs, and H as a normal deviate in each."""
     ranks = orders[:, one.runs]
     ranks = ranks - ranks.mean(axis=1, keepdims=True)
     sizes = numpy.bincount(one.groups)
@@ -147,8 +152,9 @@ def _explained(one: _Grouped, orders: Array) -> Array:
     member[numpy.arange(count), one.groups] = 1.0
     between = ((ranks @ member) ** 2 / sizes).sum(axis=1)
     h = (count - 1) * between / numpy.maximum((ranks**2).sum(axis=1), 1e-12)
-    effect: Array = (h - groups + 1) / max(count - groups, 1)
-    return effect
+    freedom = max(groups - 1, 1)
+    deviates: Array = ((h / freedom) ** (1 / 3) - 1 + 2 / (9 * freedom)) / (2 / (9 * freedom)) ** 0.5
+    return float((h[0] - groups + 1) / max(count - groups, 1)), deviates
 
 
 def _together(found: Sequence[_Grouped], count: int) -> dict[str, list[str]]:

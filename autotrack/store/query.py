@@ -184,7 +184,7 @@ class Store:
         """Runs put together by `params.NAME`, `tags.NAME` or a column of texts, the largest group first: `{value,
         number, count, filter, metrics: {name: {count, mean, min, max}}}`.  `value` is a text, None for the runs that
         have none; `number` what it is as a number; `filter` lets the group's runs through; of `metrics` the last
-        values count.  Raises FilterError."""
+        values count, of the mean those up to 1e300.  Raises FilterError."""
         from autotrack.store import groups
 
         return groups.groups(self._database, self._condition(where, nested), by, metrics, limit)

@@ -240,7 +240,10 @@ class Api:
 
     async def importance(self, request: Request) -> Any:
         filter, metric, nested = _text(request, "filter"), _text(request, "metric"), _flag(request, "nested")
-        return await self._ask(lambda store: comparing.importances(store, filter, nested, metric))
+        try:
+            return await self._ask(lambda store: comparing.importances(store, filter, nested, metric))
+        except NotFound:  # nothing is recorded yet
+            return comparing.told([], metric, 0)
 
     async def changes(self, request: Request) -> Response:
         """Server-sent events: `{"version": n}` now, and whenever something was written."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -15,6 +14,7 @@ from autotrack.store.curve import Array
 from autotrack.store.importance import importance, varying
 from autotrack.store.interest import by_interest
 from autotrack.web.drawing import reduced
+from autotrack.web.lines import grouped, opcodes
 
 AXES = ("step", "time", "epoch")
 RUNS = 12
@@ -25,8 +25,8 @@ CURVES = 50
 """Curves of a run at most."""
 LINES, FILES, WIDTH = 4_000, 200, 1_000
 """Lines of all differences of code, files with one, and characters of a line, that are shown at most."""
-SIZE, LONGEST = 1 << 20, 5_000
-"""Bytes of a file at most, and lines, to be compared line by line: that takes a time that grows with their square."""
+SIZE = 1 << 20
+"""Bytes of a file at most, to be compared line by line."""
 AROUND = 3
 """Lines that are the same, before and behind those that differ."""
 
@@ -108,8 +108,6 @@ def _of_file(path: str, before: Side, after: Side, left: int) -> dict[str, Any]:
     if max(map(len, contents)) > SIZE:
         return {**file, "told": f"longer than {SIZE >> 20} MiB: not compared line by line", "hunks": []}
     lines = [_lines(content) for content in contents]
-    if max(map(len, lines)) > LONGEST:
-        return {**file, "told": f"longer than {LONGEST:,} lines: not compared line by line", "hunks": []}
     hunks: list[dict[str, Any]] = []
     cut_at: str | None = None
     for hunk in _hunks(*lines):
@@ -123,7 +121,7 @@ def _of_file(path: str, before: Side, after: Side, left: int) -> dict[str, Any]:
 
 
 def _hunks(before: list[str], after: list[str]) -> Iterator[dict[str, Any]]:
-    for group in difflib.SequenceMatcher(None, before, after).get_grouped_opcodes(AROUND):
+    for group in grouped(opcodes(before, after), AROUND):
         lines: list[tuple[str, str]] = []
         for what, start, end, other_start, other_end in group:
             if what == "equal":
@@ -169,11 +167,12 @@ def importances(store: Store, filter: str | None, nested: bool, metric: str | No
     """As `autotrack.store.importance`, of the newest runs that pass, and besides `of`: how many pass, `metrics`: those
     that there are, `varying`: the parameters that differ.  Without a metric: of the one that tells most."""
     runs = store.runs(filter, limit=NEWEST, nested=nested)
+    return told(runs, metric, store.count(filter, nested=nested))
+
+
+def told(runs: Sequence[Mapping[str, Any]], metric: str | None, of: int) -> dict[str, Any]:
+    """As `importances`, of these runs."""
     metrics = by_interest(runs)
-    chosen = metric or (metrics[0] if metrics else "")
-    return {
-        **importance(runs, chosen),
-        "of": store.count(filter, nested=nested),
-        "metrics": metrics,
-        "varying": varying(runs),
-    }
+    telling = (name for name in metrics if len({str(run["metrics"].get(name)) for run in runs} - {"None"}) > 1)
+    chosen = metric or next(telling, metrics[0] if metrics else "")
+    return {**importance(runs, chosen), "of": of, "metrics": metrics, "varying": varying(runs)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,14 @@ class Readers:
 
     def _answer(self, question: Callable[[Store], Answer]) -> Answer:
         store: Store | None = getattr(self._here, "store", None)
+        if store is not None and self._here.file != _file_of(store):  # somebody has put another one in its place
+            self._opened.remove(store)
+            self._here.store = None
+            store.close()
+            store = None
         if store is None:
             store = self._here.store = existing(self._directory)
+            self._here.file = _file_of(store)
             self._opened.append(store)
         return question(store)
 
@@ -41,3 +48,12 @@ class Readers:
         self._pool.shutdown(wait=True, cancel_futures=True)
         for store in self._opened:
             store.close()
+
+
+def _file_of(store: Store) -> tuple[int, int] | None:
+    """What tells the file of an embedded store from another of its name; None where there is none."""
+    try:
+        found = os.stat(store.folder.store)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

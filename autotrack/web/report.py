@@ -23,8 +23,8 @@ POINTS, CURVES, LINES = 1_000, 50, 400
 POINTS_IN_ALL = 25_000
 """Some 40 bytes each."""
 RUN = """
-    id name framework kind status started duration user parent params metrics tags note model artifacts failure system
-    gaps receipt overhead
+    id name framework kind status started duration user parent params metrics tags note model artifacts summary failure
+    system gaps receipt overhead
 """.split()
 JOB = "id host argv cwd python git packages duplicate_of".split()
 """Of a run and its job, what is shown.  What isn't, such as the variables of the environment, is not in the file."""

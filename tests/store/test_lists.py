@@ -99,3 +99,22 @@ def test_jobs_are_listed_a_page_at_a_time(folder: Folder, opened: Callable[[], S
     assert [job for page in pages for job in page] == whole
     with pytest.raises(NotFound, match="no job 'nobody'"):
         store.jobs(after="nobody")
+
+
+def test_what_is_too_large_or_no_number_is_told(folder: Folder, opened: Callable[[], Store]) -> None:
+    journal = Journal(folder)
+    for value in (1.7e308, 1.6e308, 2.0, math.inf, -math.inf, math.nan):
+        journal.strand(metrics={"large": value})
+    journal.end()
+    (group,) = opened().groups("framework", metrics=["large"])
+    assert group["metrics"]["large"] == {"count": 5, "mean": 2.0, "min": "-Infinity", "max": "Infinity"}
+
+
+def test_a_text_that_is_written_as_a_number_is_another_group(folder: Folder, opened: Callable[[], Store]) -> None:
+    journal = Journal(folder)
+    for value in (1, 1.0, True, "1", "1.0", "True", "true", "nan", math.nan, 10**400, str(10**400)):
+        journal.strand(params={"one": value})
+    journal.end()
+    store = opened()
+    groups = store.groups("params.one")
+    assert [store.count(group["filter"]) for group in groups] == [group["count"] for group in groups]

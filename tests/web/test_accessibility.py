@@ -108,7 +108,7 @@ def show(page: Any, there: Server, view: str) -> None:
     if view == "columns":
         page.locator("summary", has_text="Columns").click()
     if view == "help":
-        page.get_by_text("How", exact=True).click()
+        page.get_by_text("Filter help", exact=True).click()
     if view == "folded":
         page.get_by_role("button", name="3 runs in").first.click()
         page.get_by_role("link", name="[2]").wait_for()

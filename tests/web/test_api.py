@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import struct
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from autotrack.testing import run_program
 from tests.end_to_end.conftest import CommandLine
 from tests.web.serving import CURVES, Server, serving
 
@@ -151,3 +153,19 @@ def test_who_leaves_while_something_changes_leaves_the_others_listening(server: 
     with _listening(server) as staying:
         assert server.ask(f"/api/runs/{run}/tags/n", method="DELETE")[0] == 200
         assert b"version" in staying.recv(4096)
+
+
+def test_a_store_that_was_taken_away_is_not_shown_any_more(tmp_path: Path) -> None:
+    for name in ("the first", "the second"):
+        run_program(f'import autotrack\nwith autotrack.run("{name}"):\n    autotrack.log({{"x": 1.0}})', tmp_path)
+    with serving(tmp_path) as there:
+        for _ in range(8):  # on each of its threads
+            assert _names(there.json("/api/runs")) == ["the second", "the first"]
+        shutil.rmtree(tmp_path / ".autotrack")
+        for _ in range(8):
+            assert there.json("/api/runs") == {"runs": [], "next": None, "count": 0}
+        assert there.json("/api/importance")["runs"] == 0
+        run_program('import autotrack\nwith autotrack.run("the third"):\n    autotrack.log({"x": 1.0})', tmp_path)
+        CommandLine(tmp_path)("ls")
+        for _ in range(8):
+            assert _names(there.json("/api/runs")) == ["the third"]

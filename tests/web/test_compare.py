@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,20 @@ def test_importance_finds_what_is_best_in_the_middle() -> None:
     assert (rate["chance"] < 0.01, rate["together"]) == (True, ["twice"])
     assert noise["importance"] < 0.1 < noise["chance"]
     assert [one["name"] for one in told["left_out"]] == ["own"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_that_few_runs_have_hides_no_other(seed: int) -> None:
+    drawn = random.Random(seed)
+    runs = []
+    for number in range(200):
+        rate = drawn.choice([0.1, 0.2, 0.3, 0.4])
+        rare = {"rare": drawn.choice([1, 2, 3])} if number < 10 else {}
+        params = {"rate": rate, "long": 10**400 + number, **rare}
+        runs.append({"params": params, "metrics": {"score": rate + drawn.gauss(0, 0.15)}})
+    told = {one["name"]: one for one in importance(runs, "score")["parameters"]}
+    assert told["rate"]["chance"] <= 0.01
+    assert told["rare"]["chance"] > 0.05
 
 
 def test_of_few_runs_nothing_is_told() -> None:

@@ -65,11 +65,15 @@ def test_runs_are_grouped(page: Any, there: Server) -> None:
     page.goto(there.link)
     page.get_by_label("Group by").select_option("tags.depth")
     groups = page.get_by_role("region", name="Groups")
-    groups.get_by_role("button", name="(none)").wait_for()
+    groups.get_by_role("button", name="(none, or not there)").wait_for()
     rows = groups.get_by_role("row").all_inner_texts()
     heads, *rows = [row.split("\t") for row in rows]
     at = heads.index("test/score")
-    assert {row[0]: (row[1], row[at]) for row in rows} == {"2": ("4", "0.5"), "1": ("2", "0.25"), "(none)": ("2", "")}
+    assert {row[0]: (row[1], row[at]) for row in rows} == {
+        "2": ("4", "0.5"),
+        "1": ("2", "0.25"),
+        "(none, or not there)": ("2", ""),
+    }
     page.reload()
     groups.get_by_role("button", name="1", exact=True).click()
     page.get_by_role("region", name="Runs of 1").get_by_role("link", name="by hand").first.wait_for()
@@ -140,6 +144,7 @@ with autotrack.run("slow"):
     sys.stdin.readline()
     autotrack.log({"loss": 0.25}, step=2)
     sys.stdin.readline()
+    autotrack.log({"loss": 0.125}, step=3)
 """
     with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdin=subprocess.PIPE, text=True) as going:
         assert going.stdin is not None
@@ -154,9 +159,17 @@ with autotrack.run("slow"):
                 page.get_by_role("link", name="slow").click()
                 chart = page.locator("figure", has_text="loss")
                 chart.get_by_text("loss: from 1 to 0.25, least 0.25, 3 points.").wait_for(state="attached")
+                page.get_by_role("textbox", name="Note").fill("not saved yet")
+                page.get_by_label("logarithmic").check()
+                page.locator("summary", has_text="packages").click()
                 going.stdin.write("\n")
                 going.stdin.flush()
+                chart.get_by_text("least 0.125, 4 points.").wait_for(state="attached")
+                assert page.get_by_role("textbox", name="Note").input_value() == "not saved yet"
+                page.get_by_role("button", name="Save the note").click()
                 page.get_by_text("✓ finished").wait_for()
+                assert page.locator("details", has_text="packages").get_attribute("open") is not None
+                assert page.get_by_role("textbox", name="Note").input_value() == "not saved yet"
                 page.goto("about:blank")
         finally:
             going.stdin.close()

@@ -8,6 +8,7 @@ import { number } from "./format.js";
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999"];
 const DASHES = [[], [8, 4], [2, 3]];
 const HEIGHT = 260;
+const STEPPED = /(^|\/)(lr|learning_rate)\b/; // what is kept only where it changes
 
 // `series`: {label, x, y, colour}, each with an axis of its own, which are joined; `colour` is a number, by which it is
 // known in other charts.
@@ -22,7 +23,7 @@ export function chart(title, series, { log = false, along = "step" } = {}) {
     plot?.destroy();
     plot = new uPlot(
       {
-        width: Math.max(figure.clientWidth, 240), height: HEIGHT, ms: 1, cursor: { drag: { x: true, y: false } },
+        width: Math.max(figure.clientWidth, 240), height: HEIGHT, ms: 1, cursor: { drag: { x: true, y: false }, hover: { prox: 24 } },
         scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
         legend: { live: true },
         axes: [
@@ -34,6 +35,7 @@ export function chart(title, series, { log = false, along = "step" } = {}) {
           ...series.map(({ label, colour }, at) => ({
             label, stroke: COLOURS[(colour ?? at) % COLOURS.length], width: 1.6, spanGaps: true,
             dash: DASHES[Math.floor((colour ?? at) / COLOURS.length) % DASHES.length],
+            ...(STEPPED.test(label) ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
             points: { show: series[at].x.length < 30 },
             value: (_, found) => (found === null || found === undefined ? "" : number(found)),
           })),
@@ -42,6 +44,13 @@ export function chart(title, series, { log = false, along = "step" } = {}) {
       joined(series, log),
       place,
     );
+  }
+  // What somebody looks at more closely stays where it is.
+  function renew(data) {
+    const { min, max } = plot.scales.x;
+    const near = min > plot.data[0][0] || max < plot.data[0].at(-1);
+    plot.setData(data, !near);
+    if (near) plot.setScale("x", { min, max });
   }
   const observer = new ResizeObserver(() => {
     if (plot && figure.clientWidth) plot.setSize({ width: Math.max(figure.clientWidth, 240), height: HEIGHT });
@@ -54,7 +63,7 @@ export function chart(title, series, { log = false, along = "step" } = {}) {
     element: figure,
     update(next) {
       series = next;
-      if (plot && plot.series.length === next.length + 1) plot.setData(joined(next, log));
+      if (plot && plot.series.length === next.length + 1) renew(joined(next, log));
       else if (figure.clientWidth) draw();
       figure.querySelector(".reading").replaceWith(summary(next));
     },

@@ -4,16 +4,17 @@ import { h } from "./dom.js";
 import { moment, number, seconds, short, status, value } from "./format.js";
 import { annotate, retag, tagged, written } from "./tags.js";
 
-export const FIRST = ["name", "status", "started", "duration", "tags", "note"];
-export const OTHERS = ["id", "job", "framework", "kind", "user"];
+export const FIRST = ["name", "id", "status", "started", "duration", "tags", "note"];
+export const OTHERS = ["job", "framework", "kind", "user"];
 const METRICS = 4;
+const CHOICES = 1000;
 const PARAMS = 6;
 const SPLITS = ["test", "valid", "cv", "train"];
 const SHOWN = {
   status: (run) => h("span", { class: `status ${run.status}` }, status(run.status)),
   started: (run) => moment(run.started),
-  duration: (run) => seconds(run.duration),
-  id: (run) => short(run.id),
+  duration: (run) => (run.status === "running" && run.started ? `${seconds(Date.now() / 1000 - run.started)} so far` : seconds(run.duration)),
+  id: (run) => run.id.replace(/^(.{8})[^.]*/, "$1"),
   job: (run) => h("a", { href: `/jobs/${run.job}` }, short(run.job)),
 };
 
@@ -35,8 +36,8 @@ export function title(field) {
 
 // What stands in a cell; `failed` is told what the server says against a change.
 export function shown(run, field, failed) {
-  if (field === "tags") return edited(run, "tags", chips(run), () => written(run.tags), (text) => retag(run.id, run.tags, text), failed);
-  if (field === "note") return edited(run, "note", [h("span", { class: "note", title: run.marks?.note }, run.marks?.note ?? "")], () => run.marks?.note ?? "", (text) => annotate(run.id, text), failed);
+  if (field === "tags") return edited(run, "tags", () => chips(run), () => written(run.tags), (text) => retag(run.id, run.tags, text), failed);
+  if (field === "note") return edited(run, "note", () => (run.marks?.note ? [h("span", { class: "note", title: run.marks.note }, run.marks.note)] : []), () => run.marks?.note ?? "", (text) => annotate(run.id, text), failed);
   return SHOWN[field]?.(run) ?? value(found(run, field));
 }
 
@@ -44,7 +45,8 @@ function chips(run) {
   return Object.entries(run.tags).map(([name, held]) => h("span", { class: "chip" }, tagged(name, held)));
 }
 
-// A cell that is edited in place: by its button, with Enter to keep and Escape to leave what is there.
+// A cell that is edited in place: by its button, with Enter to keep and Escape to leave what is there.  `content` says
+// what that is by now.
 function edited(run, what, content, text, save, failed) {
   const place = h("span", { class: "edited" });
   const begin = h("button", { type: "button", class: "edit", "aria-label": `Edit the ${what} of ${named(run)}`, title: what === "tags" ? "Tags: name or name=value, with commas between" : "Note", onclick: () => {
@@ -52,7 +54,7 @@ function edited(run, what, content, text, save, failed) {
     let done = false;
     const back = () => {
       done = true;
-      place.replaceChildren(...content, begin);
+      filled();
       begin.focus();
     };
     const keep = async () => {
@@ -75,8 +77,13 @@ function edited(run, what, content, text, save, failed) {
     input.addEventListener("blur", keep);
     place.replaceChildren(input);
     input.focus();
-  } }, content.length && content[0].textContent ? "✎" : "+");
-  place.append(...content, begin);
+  } });
+  const filled = () => {
+    const there = content();
+    begin.textContent = there.length ? "✎" : "+";
+    place.replaceChildren(begin, ...there);
+  };
+  filled();
   return place;
 }
 
@@ -84,8 +91,8 @@ function edited(run, what, content, text, save, failed) {
 export function marks(run) {
   const { gaps, duplicate_of: repeated } = run.marks ?? {};
   return [
-    gaps ? h("span", { class: "mark", title: `${gaps} ${gaps === 1 ? "thing was" : "things were"} not recorded` }, `${gaps} ${gaps === 1 ? "gap" : "gaps"}`) : null,
-    repeated ? h("a", { class: "mark", href: `/runs/${repeated}`, title: "It did again what that run had done" }, `repeats ${short(repeated)}`) : null,
+    gaps ? h("span", { class: "badge", title: `${gaps} ${gaps === 1 ? "thing was" : "things were"} not recorded` }, `${gaps} ${gaps === 1 ? "gap" : "gaps"}`) : null,
+    repeated ? h("a", { class: "badge", href: `/runs/${repeated}`, title: "It did again what that run had done" }, `repeats ${short(repeated)}`) : null,
   ];
 }
 
@@ -95,9 +102,15 @@ export function fitting(runs) {
   const metrics = counted(runs, "metrics").sort(
     ([a, n], [b, m]) => m - n || rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1] || a.localeCompare(b),
   );
-  const differing = counted(runs, "params").filter(
-    ([name]) => new Set(runs.filter((run) => name in run.params).map((run) => JSON.stringify(run.params[name]))).size > 1,
-  );
+  const values = new Map(); // of runs of one name, or of one search
+  for (const run of runs) {
+    for (const [name, held] of Object.entries(run.params)) {
+      const key = JSON.stringify([run.parent ?? run.name, name]);
+      values.set(key, [name, (values.get(key)?.[1] ?? new Set()).add(JSON.stringify(held))]);
+    }
+  }
+  const varied = new Set([...values.values()].filter(([, seen]) => seen.size > 1).map(([name]) => name));
+  const differing = counted(runs, "params").filter(([name]) => varied.has(name));
   const params = differing.sort(([a, n], [b, m]) => m - n || a.length - b.length || a.localeCompare(b));
   return [
     ...FIRST,
@@ -106,11 +119,11 @@ export function fitting(runs) {
   ];
 }
 
-// All that may be a column of these runs.
+// What may be a column of these runs, of each kind as many as one can choose from.
 export function known(runs, columns) {
   const all = new Set([...columns, ...FIRST, ...OTHERS]);
   for (const run of runs) {
-    for (const group of ["metrics", "params", "tags"]) Object.keys(run[group]).forEach((name) => all.add(`${group}.${name}`));
+    for (const group of ["metrics", "params", "tags"]) Object.keys(run[group]).slice(0, CHOICES).forEach((name) => all.size < CHOICES && all.add(`${group}.${name}`));
   }
   return [...all].sort();
 }
@@ -122,5 +135,6 @@ function counted(runs, group) {
 }
 
 export function measured({ mean, min, max }) {
+  if (mean === null) return value(max);
   return min === max ? number(mean) : `${number(mean)} (${number(min)} to ${number(max)})`;
 }

@@ -2,8 +2,9 @@
 
 import { ask } from "./api.js";
 import { chart } from "./chart.js";
-import { h, put, section, table } from "./dom.js";
+import { h, put, refill, section, table } from "./dom.js";
 import { bytes, moment, number, seconds, short, status, value } from "./format.js";
+import { commit } from "./sections.js";
 import { remember, state } from "./state.js";
 
 const MOST = 12;
@@ -53,7 +54,7 @@ export async function open(place) {
       ["Data", valued(runs, (run) => run.datasets.map((data) => [[data.role, data.name].filter(Boolean).join(": "), digest(data.id, data.rows)]))],
       ["Packages", valued(runs, (run) => Object.entries(run.job.packages ?? {}).map(([name, held]) => [name, value(held)]))],
     ];
-    put(differences, parts.map(([title, rows]) => {
+    refill(differences, parts.map(([title, rows]) => {
       const [unlike, alike] = [rows.filter(differ), rows.filter((row) => !differ(row))];
       return section(title,
         unlike.length ? table(title, heads(), unlike) : h("p", { class: "quiet" }, rows.length ? "Nothing differs." : "None was recorded."),
@@ -131,7 +132,7 @@ function about(runs) {
     ["Status", ...runs.map((run) => status(run.status))], ["Started", ...runs.map((run) => moment(run.started))],
     ["Took", ...runs.map((run) => seconds(run.duration))], ["By", ...runs.map((run) => run.user ?? "")],
     ["Model", ...runs.map((run) => run.model?.class ?? "")], ["Size of the model", ...runs.map((run) => bytes(run.model?.bytes))],
-    ["Commit", ...runs.map((run) => value(run.job.git?.commit ?? undefined))],
+    ["Commit", ...runs.map((run) => commit(run.job.git))],
     ["Command", ...runs.map((run) => (run.job.argv ?? []).join(" "))], ["Python", ...runs.map((run) => value(run.job.python ?? undefined))],
   ].filter((row) => row.slice(1).some(Boolean));
 }

@@ -20,7 +20,7 @@ export async function grouped(place, { by, filter, nested, metrics, choose }) {
       open.setAttribute("aria-expanded", String(within.hidden));
       if (within.hidden) put(cell, await listed(group));
       within.hidden = !within.hidden;
-    } }, group.value === null ? "(none)" : group.value);
+    } }, group.value === null ? "(none, or not there)" : group.value);
     return [h("tr", {}, h("th", { scope: "row" }, open), h("td", {}, number(group.count)),
       metrics.map((name) => h("td", {}, group.metrics[name] ? measured(group.metrics[name]) : ""))), within];
   });

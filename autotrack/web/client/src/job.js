@@ -24,7 +24,7 @@ export async function open(place, id) {
         ["Job", h("code", {}, job.id)],
         ["Started", moment(job.started)], ["Took", seconds(job.duration)], ["By", [job.user, job.host].filter(Boolean).join(" on ")],
         ["Started by", job.parent && h("a", { href: `/jobs/${job.parent}` }, short(job.parent))],
-        ["Repeats", job.duplicate_of && h("a", { href: `/runs/${job.duplicate_of.run}` }, short(job.duplicate_of.run))], ["Ended with", job.exit && value(job.exit.code ?? job.exit.how)],
+        ["Repeats", job.duplicate_of && h("a", { href: `/runs/${job.duplicate_of.run}` }, short(job.duplicate_of.run))], ["Exit code", job.exit && value(job.exit.code ?? job.exit.how)],
         ["Lineage", h("a", { href: `/lineage?of=${job.id}` }, "where it comes from")],
       ]),
       programme(job, to, [

@@ -13,7 +13,7 @@ export async function open(place) {
   const down = h("input", { type: "checkbox", checked: asked.get("down") === "true" });
   const problem = h("p", { class: "problem", role: "alert" });
   const told = h("p", { class: "quiet", role: "status" });
-  const drop = h("label", { class: "drop" }, "Drop a file here, or choose one: it is digested in the browser, and goes nowhere. ",
+  const drop = h("label", { class: "drop" }, "Drop a file here, or choose one: it is hashed in the browser, and not uploaded. ",
     h("input", { type: "file", onchange: (event) => event.target.files[0] && digested(event.target.files[0]) }));
   const shown = h("div", {});
   put(place, h("h1", {}, "Lineage"),

@@ -31,6 +31,7 @@ async function show(moved) {
     put(place, h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "/" }, "All runs")));
     return;
   }
+  document.title = `${name[0].toUpperCase()}${name.slice(1)} · autotrack`;
   try {
     const { open } = await load();
     const parts = pattern.exec(location.pathname).slice(1).map(decodeURIComponent);
@@ -57,6 +58,17 @@ document.addEventListener("click", (event) => {
     go(link.getAttribute("href"));
   }
 });
+// What is folded out over the view goes away again.
+function folded(event) {
+  for (const one of document.querySelectorAll("details.chooser[open]")) {
+    if (event.type === "click" ? !one.contains(event.target) : event.key === "Escape") {
+      if (one.contains(document.activeElement)) one.querySelector("summary").focus();
+      one.open = false;
+    }
+  }
+}
+document.addEventListener("click", folded);
+document.addEventListener("keydown", folded);
 window.addEventListener("popstate", () => show(true));
 window.addEventListener("gone", () => show(true));
 

@@ -2,13 +2,18 @@
 
 import { ask, change } from "./api.js";
 import { curves } from "./curves.js";
-import { h, put, refill, section } from "./dom.js";
+import { h, put, refill, section, table } from "./dom.js";
+import { number, seconds, short, status, value } from "./format.js";
 import { sections } from "./sections.js";
 import { remember, state } from "./state.js";
 import { annotate, tag, tagged } from "./tags.js";
 
+const TRIALS = 200;
+const [PARAMS, METRICS] = [6, 4];
+
 export async function open(place, id) {
   let run = await ask(`runs/${encodeURIComponent(id)}`);
+  let trials = await within();
   let stored = await ask(`runs/${run.id}/objects`);
   const [log, time] = ["log", "time"].map((name) => h("input", { type: "checkbox", checked: state().get(name) === "true" }));
   const plots = curves();
@@ -31,7 +36,11 @@ export async function open(place, id) {
       edited: [tags(), note()],
       plots: [h("p", { class: "tools" }, h("label", { class: "inline" }, log, " logarithmic"), h("label", { class: "inline" }, time, " by time")), plots.element],
       code: stored.code,
+      trials: trials && inner(run, trials),
     }));
+  }
+  async function within() {
+    return run.trials || run.kind === "search" ? ask(`runs/${run.id}/trials`, { limit: TRIALS }) : null;
   }
   async function draw() {
     const { curves: found } = await ask(`runs/${run.id}/curves`, { log: log.checked });
@@ -54,21 +63,34 @@ export async function open(place, id) {
     return h("form", { onsubmit: async (event) => {
       event.preventDefault();
       await annotate(run.id, text.value);
-      text.blur();
+      text.defaultValue = text.value;
       await renew();
     } }, h("label", { for: "note" }, "Note"), text, h("button", { type: "submit" }, "Save the note"));
   }
   async function renew() {
-    const writing = [...place.querySelectorAll("#note, #tag")].some((one) => one === document.activeElement && (one.value !== one.defaultValue));
+    const writing = [...place.querySelectorAll("#note, #tag")].some((one) => one.value !== one.defaultValue);
     if (!writing) {
       const before = held(run);
       run = await ask(`runs/${run.id}`);
+      trials = await within();
       if (held(run) !== before) stored = await ask(`runs/${run.id}/objects`);
       show();
     }
     await draw();
   }
   return { changed: renew, close: () => plots.close() };
+}
+
+// The runs in a run, with what tells them apart.
+function inner(run, { runs, count }) {
+  const [metrics, params] = ["metrics", "params"].map((group) => [...new Set(runs.flatMap((one) => Object.keys(one[group])))]);
+  const differing = params.filter((name) => new Set(runs.map((one) => value(one.params[name]))).size > 1).slice(0, PARAMS);
+  return section("Runs in it",
+    table("Runs in it", ["Run", "Status", "Took", ...differing, ...metrics.slice(0, METRICS)], runs.map((one) => [
+      h("a", { href: `/runs/${one.id}` }, one.name || short(one.id)), h("span", { class: `status ${one.status}` }, status(one.status)), seconds(one.duration),
+      ...differing.map((name) => value(one.params[name])), ...metrics.slice(0, METRICS).map((name) => value(one.metrics[name]))])),
+    count > runs.length ? h("p", { class: "quiet" }, `${number(runs.length)} of ${number(count)} are shown.`) : null,
+    h("p", {}, h("a", { href: `/compare?nested=true&filter=${encodeURIComponent(`parent == "${run.id}"`)}` }, "Parameters against metrics across these")));
 }
 
 // What of a run may be kept: where it is the same, so is what can be had.

@@ -17,6 +17,7 @@ Tabulator.registerModule([
 
 const PAGE = 100;
 const NESTED = 200;
+const compared = new Set(); // also after somebody has looked at a run and comes back
 const BY = ["name", "status", "framework", "kind", "user", "job"];
 
 export async function open(place) {
@@ -33,16 +34,17 @@ export async function open(place) {
   const chooser = h("details", { class: "chooser" }, h("summary", {}, "Columns"));
   const grid = h("div", { id: "runs" });
   const groups = h("div", { hidden: true });
-  const compared = new Set();
-  const compare = h("button", { type: "button", disabled: true, onclick: () => go(`/compare?runs=${[...compared].join(",")}`) }, "Compare");
-  const across = h("a", { href: "/compare" }, "Chart these");
+  const cells = new Map(); // what stands in them, by run and column
+  let applied = filter.value; // what is typed beyond that is not asked for yet
+  const compare = h("button", { type: "button", disabled: compared.size < 2, onclick: () => go(`/compare?runs=${[...compared].join(",")}`) }, compared.size ? `Compare ${compared.size}` : "Compare");
+  const across = h("a", { href: "/compare" }, "Chart all of these");
   const heading = h("h1", {}, "Runs");
   put(
     place, heading,
     h("form", { class: "tools", onsubmit: (event) => (event.preventDefault(), asks()) },
       h("label", { for: "filter" }, "Filter"), filter, h("button", { type: "submit" }, "Filter"), helped()),
     h("div", { class: "tools" },
-      h("label", { class: "inline" }, nested, " runs in runs too"), h("label", { class: "inline", for: "group" }, "Group by "), by,
+      h("label", { class: "inline" }, nested, " nested runs too"), h("label", { class: "inline", for: "group" }, "Group by "), by,
       compare, across, chooser),
     problem, h("div", { class: "tools" }, told, fresh), grid, groups,
   );
@@ -71,7 +73,11 @@ export async function open(place) {
     initialSort: sort ? [{ column: sort.replace(/^-/, ""), dir: sort.startsWith("-") ? "asc" : "desc" }] : [],
     ajaxRequestFunc: async (_url, _config, { page: at, sort: sorters }) => {
       const sorted = sorters?.[0] ? `${sorters[0].dir === "asc" ? "-" : ""}${sorters[0].field}` : "";
-      if (at === 1) cursors = [null];
+      if (at === 1) {
+        cursors = [null];
+        opened.clear();
+        cells.clear();
+      }
       if (sorted !== sort) remember({ sort: (sort = sorted) });
       try {
         const answer = at === 1 && begun ? begun : await page({ after: cursors[at - 1] });
@@ -82,6 +88,7 @@ export async function open(place) {
         return { data: answer.runs, last_page: answer.next ? at + 1 : at };
       } catch (error) {
         problem.textContent = error.message;
+        told.textContent = "";
         return { data: [], last_page: at };
       }
     },
@@ -92,22 +99,21 @@ export async function open(place) {
     grid.querySelector(".tabulator-tableholder").removeAttribute("tabindex");
   });
   table.on("columnMoved", () => chosen(table.getColumns().map((column) => column.getField()).filter(Boolean)));
-  table.on("rowClick", (event, row) => event.target.closest("a, input, button") || go(`/runs/${row.getData().id}`));
+  table.on("rowClick", (event, row) => event.target.closest("a, input, button") || event.target.closest(".tabulator-cell")?.querySelector("input") || go(`/runs/${row.getData().id}`));
   chooser.append(choices());
   await show();
 
   function page(more) {
-    return ask("runs", { filter: filter.value.trim(), nested: nested.checked, limit: PAGE, marks: true, sort, ...more });
+    return ask("runs", { filter: applied.trim(), nested: nested.checked, limit: PAGE, marks: true, sort, ...more });
   }
   function count(all) {
     if (all !== null) told.textContent = `${number(all)} ${all === 1 ? "run" : "runs"}`;
-    const text = new URLSearchParams([["filter", filter.value.trim()], ["nested", nested.checked || ""]].filter(([, given]) => given)).toString();
+    const text = new URLSearchParams([["filter", applied.trim()], ["nested", nested.checked || ""]].filter(([, given]) => given)).toString();
     across.href = `/compare?${text || "filter="}`;
   }
   async function asks(text = filter.value) {
-    filter.value = text;
-    remember({ filter: filter.value.trim(), nested: nested.checked, group: by.value });
-    opened.clear();
+    applied = filter.value = text;
+    remember({ filter: applied.trim(), nested: nested.checked, group: by.value });
     fresh.hidden = true;
     await show();
     if (!by.value) await table.setData();
@@ -119,7 +125,7 @@ export async function open(place) {
     if (!by.value) return;
     const metrics = columns.filter((field) => field.startsWith("metrics.")).map((field) => field.slice("metrics.".length));
     try {
-      count(await grouped(groups, { by: by.value, filter: filter.value.trim(), nested: nested.checked, metrics, choose: (whole) => ((by.value = ""), asks(whole)) }));
+      count(await grouped(groups, { by: by.value, filter: applied.trim(), nested: nested.checked, metrics, choose: (whole) => ((by.value = ""), asks(whole)) }));
       problem.textContent = "";
     } catch (error) {
       problem.textContent = error.message;
@@ -139,11 +145,14 @@ export async function open(place) {
       compare.textContent = compared.size ? `Compare ${compared.size}` : "Compare";
     } });
   }
+  function content(row, field) {
+    return field === "name" ? name(row) : shown(row.getData(), field, (text) => (problem.textContent = text));
+  }
   // A run's name; those nested in it are folded away until they are asked for.
-  function name(cell) {
-    const run = cell.getRow().getData();
+  function name(row) {
+    const run = row.getData();
     const inside = run.marks?.nested;
-    const fold = inside && !nested.checked ? h("button", { type: "button", class: "fold", "aria-expanded": String(opened.has(run.id)), "aria-label": `${number(inside)} runs in ${named(run)}`, onclick: () => unfold(cell.getRow()) }, number(inside)) : null;
+    const fold = inside && !nested.checked ? h("button", { type: "button", class: "fold", "aria-expanded": String(opened.has(run.id)), "aria-label": `${number(inside)} runs in ${named(run)}`, onclick: () => unfold(row) }, number(inside)) : null;
     return h("span", { class: run.folded ? "inner" : "" }, fold, h("a", { href: `/runs/${run.id}` }, run.folded ? innermost(run) : named(run)), marks(run));
   }
   async function unfold(row) {
@@ -155,27 +164,35 @@ export async function open(place) {
       opened.add(run.id);
       const answer = await ask(`runs/${run.id}/trials`, { limit: NESTED });
       await table.addData(answer.runs.map((trial) => ({ ...trial, folded: run.id })), false, run.id);
-      if (answer.count > answer.runs.length) told.textContent = `Of ${number(answer.count)} runs in ${named(run)} the first ${number(answer.runs.length)} are shown; all of them with the filter parent == "${run.id}" and runs in runs.`;
+      if (answer.count > answer.runs.length) told.textContent = `Of ${number(answer.count)} runs in ${named(run)} the first ${number(answer.runs.length)} are shown; all of them with the filter parent == "${run.id}" and nested runs too.`;
     }
-    row.reformat();
+    row.getElement().querySelector(".fold")?.setAttribute("aria-expanded", String(opened.has(run.id)));
     row.getElement().querySelector(".fold")?.focus();
   }
-  async function renew(runs) {
-    if (runs.length) await table.updateData(runs);
-    // A cell whose field is no key of the run, as `metrics.loss`, is not seen to have changed.
-    runs.forEach((run) => table.getRow(run.id).reformat());
+  // Only cells that say something else now are filled anew: what has the focus in others keeps it.
+  function renew(runs) {
+    for (const run of runs) {
+      const row = table.getRow(run.id);
+      Object.assign(row.getData(), run);
+      for (const field of columns) {
+        const held = cells.get(`${run.id} ${field}`);
+        const made = h("span", {}, content(row, field));
+        if (held && held.innerHTML !== made.innerHTML && !held.querySelector("input")) put(held, ...made.childNodes);
+      }
+    }
   }
   function described() {
     const chosenBy = { title: "", titleFormatter: () => h("span", { class: "hidden" }, "Compare"), formatter: box, headerSort: false, width: 36, minWidth: 36, hozAlign: "center", resizable: false };
-    return [chosenBy, ...columns.map((field) => ({
+    return [chosenBy, ...columns.map((field) => [field, field !== "tags" && field !== "note"]).map(([field, sorted]) => ({
       // Titles and tooltips that are texts would be read as HTML.
-      field, title: "", titleFormatter: () => h("span", {}, title(field)), headerTooltip: () => h("span", {}, field),
-      headerSort: field !== "tags" && field !== "note", minWidth: 60, maxInitialWidth: 320,
+      field, title: "", titleFormatter: () => (sorted ? h("button", { type: "button", class: "head" }, title(field)) : h("span", {}, title(field))), headerTooltip: () => h("span", {}, field),
+      headerSort: sorted, minWidth: 60, maxInitialWidth: 320,
       hozAlign: /^(metrics|params)\./.test(field) ? "right" : "left",
       formatter: (cell) => {
-        if (field === "name") return name(cell);
-        const made = shown(cell.getRow().getData(), field, (text) => (problem.textContent = text));
-        return made instanceof Node ? made : h("span", {}, made);
+        const run = cell.getRow().getData();
+        const held = h("span", {}, content(cell.getRow(), field));
+        cells.set(`${run.id} ${field}`, held);
+        return held;
       },
     }))];
   }
@@ -190,17 +207,17 @@ export async function open(place) {
   }
   return {
     changed: async () => {
-      if (by.value) return show();
+      if (by.value) return groups.querySelector("[aria-expanded=true]") ? null : show(); // else it would fold what is read
       const newest = await page({});
       const there = new Map(table.getData().map((run) => [run.id, run]));
-      const writing = grid.contains(document.activeElement) && document.activeElement.matches(".edited input");
-      if (!writing) await renew(newest.runs.filter((run) => there.has(run.id) && JSON.stringify(run) !== JSON.stringify(there.get(run.id))));
+      renew(newest.runs.filter((run) => there.has(run.id) && JSON.stringify(run) !== JSON.stringify(there.get(run.id))));
       const added = newest.runs.filter((run) => !there.has(run.id));
-      if (!sort && newest.count >= there.size - opened.size) {
+      const outer = [...there.values()].filter((run) => !run.folded).length;
+      if (!sort && newest.count >= outer) {
         count(newest.count);
         if (added.length) await table.addData(added, true);
-      } else if (added.length || newest.count < there.size) {
-        fresh.textContent = `There are ${number(newest.count)} runs now: show them`;
+      } else if (added.length || newest.count < outer) {
+        fresh.textContent = `${number(newest.count)} ${newest.count === 1 ? "run" : "runs"} by now: show them`;
         fresh.hidden = false;
       }
       return null;
@@ -220,7 +237,7 @@ function helped() {
     ['tags.stage == "final"', "a tag"], ['"Forest" in name', "a text within another"], ['status != "finished"', "a column: id, job, name, framework, kind, status, started, duration, user, parent"],
     ['started > "2026-01-31"', "a date"], ["params.C == None", "runs that lack it"],
   ];
-  return h("details", { class: "chooser" }, h("summary", {}, "How"), h("div", { class: "help" },
+  return h("details", { class: "chooser" }, h("summary", {}, "Filter help"), h("div", { class: "help" },
     h("p", {}, "Conditions as in Python, joined by ", h("code", {}, "and"), ", ", h("code", {}, "or"), ", ", h("code", {}, "not"), "; the same as those of ", h("code", {}, "autotrack ls"), "."),
     h("dl", { class: "facts" }, rows.map(([text, meaning]) => [h("dt", {}, h("code", {}, text)), h("dd", {}, meaning)]))));
 }

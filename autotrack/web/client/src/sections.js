@@ -8,8 +8,8 @@ import { bytes, moment, number, seconds, short, status, value } from "./format.j
 const LINES = 400;
 const COLUMNS = 20;
 
-// `edited`: tags and note; `plots`: the curves, and what they are chosen by; `also`: further sections.
-export function sections(run, to, { edited, plots, also = null, code = [] }) {
+// `edited`: tags and note; `plots`: the curves, and what they are chosen by; `trials`, `also`: further sections.
+export function sections(run, to, { edited, plots, trials = null, also = null, code = [] }) {
   return [
     h("h1", {}, run.name || short(run.id), " ", h("span", { class: `status ${run.status}` }, status(run.status))),
     gaps(run),
@@ -22,11 +22,12 @@ export function sections(run, to, { edited, plots, also = null, code = [] }) {
       ["By", [run.user, run.job.host].filter(Boolean).join(" on ")],
       ["Part of", run.parent && linked(to.run(run.parent), short(run.parent))],
       ["Repeats", run.job.duplicate_of && linked(to.run(run.job.duplicate_of.run), short(run.job.duplicate_of.run))],
-      ["Made again by", h("code", {}, `autotrack reproduce ${short(run.id)}`)],
+      ["Reproduce with", h("code", {}, `autotrack reproduce ${short(run.id)}`)],
       ["Lineage", linked(to.lineage(run.id), "where it comes from")],
     ]),
     failure(run), edited,
     section("Metrics", metrics(run), plots),
+    summary(run), trials,
     section("Parameters", params(run)),
     section("Data", datasets(run, to)),
     section("Model", model(run, to)),
@@ -61,6 +62,11 @@ function failure(run) {
 function metrics(run) {
   const rows = Object.entries(run.metrics).map(([name, { last, min, max, count }]) => [name, number(last), number(min ?? ""), number(max ?? ""), number(count)]);
   return rows.length ? table("Metrics", ["Metric", "Last", "Least", "Greatest", "Points"], rows) : h("p", { class: "quiet" }, "None was recorded.");
+}
+
+function summary(run) {
+  const rows = Object.entries(run.summary).map(([name, held]) => [name, value(held)]);
+  return rows.length ? section("Summary", table("Summary", ["Name", "Value"], rows)) : null;
 }
 
 function params(run) {
@@ -118,14 +124,27 @@ function coded(files, to) {
 function environment(job) {
   const packages = Object.entries(job.packages ?? {}).map(([name, held]) => [name, value(held)]);
   return [
-    facts([["Command", h("code", {}, (job.argv ?? []).join(" "))], ["Folder", job.cwd], ["Python", value(job.python ?? undefined)], ["Commit", value(job.git?.commit ?? undefined)]]),
+    facts([["Command", h("code", {}, (job.argv ?? []).join(" "))], ["Folder", job.cwd], ["Python", value(job.python ?? undefined)], ["Commit", commit(job.git)]]),
     packages.length ? h("details", {}, h("summary", {}, `${packages.length} packages`), table("Packages", ["Package", "Version"], packages)) : null,
   ];
 }
 
+export function commit(git) {
+  return git?.commit ? `${git.commit}${git.branch ? ` (${git.branch})` : ""}${git.dirty ? ", with changes that are not committed" : ""}` : "";
+}
+
 function system(run) {
-  const rows = Object.entries(run.system).map(([name, { last, min, max, mean }]) => [name, ...[last, min, max, mean].map((one) => value(one ?? undefined))]);
+  const rows = Object.entries(run.system).map(([name, { last, min, max, mean }]) => [name, ...[last, min, max, mean].map((one) => measured(name, one))]);
   return rows.length ? table("System", ["Sample", "Last", "Least", "Greatest", "Mean"], rows) : h("p", { class: "quiet" }, "None was taken.");
+}
+
+// The units of `autotrack.capture.system`.
+function measured(name, found) {
+  if (found === null || found === undefined || typeof found !== "number") return value(found ?? undefined);
+  if (/\/(disk|network)_/.test(name)) return `${bytes(Math.round(found))}/s`;
+  if (/memory$/.test(name)) return bytes(Math.round(found));
+  if (/power$/.test(name)) return `${number(found)} W`;
+  return `${number(found)} %`;
 }
 
 function consoled(job) {
@@ -141,7 +160,8 @@ function receipt(run) {
   const rows = run.receipt.map(({ patch, attached, fired, failed, off }) => [patch, attached ? "yes" : "no", number(fired ?? 0), number(failed ?? 0), off ? "switched off" : ""]);
   const cost = run.overhead?.seconds;
   return [
-    cost === null || cost === undefined ? null : h("p", {}, `It took ${seconds(cost)} of processor time on the program's threads.`),
-    h("details", {}, h("summary", {}, `${rows.length} patches`), table("Receipt", ["Patch", "Attached", "Calls", "Failed", ""], rows)),
+    cost === null || cost === undefined ? null : h("p", {}, `autotrack's overhead: ${seconds(cost)} of processor time on the program's threads.`),
+    rows.length ? null : h("p", { class: "quiet" }, "It tells at its end, and every while until then."),
+    !rows.length ? null : h("details", {}, h("summary", {}, `${rows.length} patches`), table("Receipt", ["Patch", "Attached", "Calls", "Failed", ""], rows)),
   ];
 }
