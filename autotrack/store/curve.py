@@ -24,6 +24,11 @@ def points(store: Store, run: dict[str, Any], names: Sequence[str], *, log: bool
     return found | _read(store, run["id"], [name for name in names if name not in preview], preview=False)
 
 
+def of_system(store: Store, job: dict[str, Any]) -> Points:
+    """The samples of the system that a job took, which is as `Store.job` has it: those that a drawing needs."""
+    return _read(store, job["id"], list(job["system"]), preview=True)
+
+
 def _tells(metric: dict[str, Any], log: bool) -> bool:
     one_step = metric["first_step"] == metric["last_step"]
     return not one_step and not (log and (metric["min"] is None or metric["min"] <= 0))

@@ -80,6 +80,7 @@ class Api:
             ("/api/groups", "GET", self.groups),
             ("/api/jobs", "GET", self.jobs),
             ("/api/jobs/{job}", "GET", self.job),
+            ("/api/jobs/{job}/curves", "GET", self.system),
             ("/api/trace", "GET", self.trace),
             ("/api/runs/{run}/objects", "GET", kept.of_run),
             ("/api/objects/{digest}", "GET", kept.one),
@@ -207,9 +208,14 @@ class Api:
         return await self._ask(lambda store: store.untag(_run(store, request), request.path_params["name"]))
 
     async def job(self, request: Request) -> Any:
-        def question(store: Store) -> Any:
-            kind, id = store.resolve(request.path_params["job"])
-            return store.job(id if kind == "job" else store.run(id)["job"]["id"])
+        return await self._ask(lambda store: store.job(_job(store, request)))
+
+    async def system(self, request: Request) -> Any:
+        most = _number(request, "points", POINTS, MOST_POINTS)
+
+        def question(store: Store) -> dict[str, Any]:
+            found = curve.of_system(store, store.job(_job(store, request))["job"])
+            return {"curves": {name: reduced(*columns, most) for name, columns in found.items()}}
 
         return await self._ask(question)
 
@@ -297,6 +303,11 @@ def _run(store: Store, request: Request) -> str:
     from autotrack.store.reading import run_of
 
     return run_of(store, request.path_params["run"])
+
+
+def _job(store: Store, request: Request) -> str:
+    kind, id = store.resolve(request.path_params["job"])
+    return id if kind == "job" else str(store.run(id)["job"]["id"])
 
 
 def _given(request: Request, name: str) -> str | None:

@@ -175,4 +175,5 @@ def told(runs: Sequence[Mapping[str, Any]], metric: str | None, of: int) -> dict
     metrics = by_interest(runs)
     telling = (name for name in metrics if len({str(run["metrics"].get(name)) for run in runs} - {"None"}) > 1)
     chosen = metric or next(telling, metrics[0] if metrics else "")
-    return {**importance(runs, chosen), "of": of, "metrics": metrics, "varying": varying(runs)}
+    having = [run for run in runs if chosen in run["metrics"]]
+    return {**importance(runs, chosen), "of": of, "metrics": metrics, "varying": varying(having or runs)}

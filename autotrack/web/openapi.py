@@ -195,6 +195,15 @@ def _others() -> dict[str, Any]:
                 _in_path("job", "An id, or what stands for one, as for runs."),
             )
         },
+        "/api/jobs/{job}/curves": {
+            "get": _question(
+                "system",
+                "What a job took of the system, with as many samples as are seen.",
+                fields(curves=by_name(named("Curve"))),
+                _in_path("job", "An id, or what stands for one, as for runs."),
+                _asked("points", {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}),
+            )
+        },
         "/api/trace": {
             "get": _question(
                 "trace",

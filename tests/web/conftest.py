@@ -61,5 +61,5 @@ def page(browser: Any) -> Iterator[Any]:
     yield opened
     context.close()
     # Chromium says of a stream of events at which a page is left that it was not whole.
-    expected = "the server responded with a status of 400", "ERR_INCOMPLETE_CHUNKED_ENCODING"
+    expected = "with a status of 400", "with a status of 404", "ERR_INCOMPLETE_CHUNKED_ENCODING"
     assert [text for text in wrong if not any(part in text for part in expected)] == []

@@ -105,3 +105,47 @@ def test_by_keyboard(page: Any, server: Server) -> None:
     page.get_by_role("link", name="run 03").press("Enter")
     page.get_by_role("heading", name="run 03").wait_for()
     page.wait_for_function("document.activeElement.id === 'view'")
+
+
+@in_browser
+def test_a_file_is_traced_where_it_is_dropped(page: Any, tmp_path: Path) -> None:
+    program = """
+import autotrack
+autotrack.enable(quiet=True)
+with autotrack.run("the maker"):
+    autotrack.log({"x": 1.0})
+    with open("made.bin", "wb") as file:
+        file.write(bytes(range(256)) * 40_000)
+"""
+    run_program(program, tmp_path)
+    renamed = tmp_path / f"{HOSTILE.replace('/', '|')}.bin"
+    (tmp_path / "made.bin").rename(renamed)
+    (tmp_path / "unknown.bin").write_bytes(b"nobody has made this")
+    with serving(tmp_path) as there:
+        page.goto(f"{there.link}lineage")
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
+        page.get_by_label("Drop a file here").set_input_files(renamed)
+        page.get_by_role("region", name="Graph").get_by_text("the maker").first.wait_for()
+        assert "of=blake3" in page.url
+        assert all(one.startswith("GET ") for one in requests)
+        page.get_by_label("Drop a file here").set_input_files(tmp_path / "unknown.bin")
+        page.get_by_role("alert").get_by_text("blake3:").wait_for()
+        page.goto("about:blank")
+
+
+@in_browser
+def test_a_run_by_epoch_and_smoothed(page: Any, server: Server) -> None:
+    run = server.json(f"/api/runs?filter={CURVES}")["runs"][0]
+    page.goto(f"{server.link}runs/{run['id']}")
+    page.locator("figure canvas").first.wait_for()
+    page.get_by_label("Smoothing").fill("0.9")
+    page.wait_for_url("**smooth=0.9**")
+    page.locator("figure .faint").first.wait_for(state="attached")
+    page.get_by_label("along", exact=True).select_option("time")
+    page.get_by_text("seconds").first.wait_for()
+    page.reload()
+    page.locator("figure .faint").first.wait_for(state="attached")
+    assert page.get_by_label("along", exact=True).input_value() == "time"
+    page.get_by_label("along", exact=True).select_option("epoch")
+    page.get_by_text("No epochs are on record.").wait_for()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from autotrack.testing import run_program
 from tests.end_to_end.conftest import CommandLine
 from tests.web.serving import HOSTILE, Server, in_browser, serving
 
@@ -173,3 +174,27 @@ with autotrack.run("slow"):
                 page.goto("about:blank")
         finally:
             going.stdin.close()
+
+
+@in_browser
+def test_what_a_job_took_of_the_system_is_drawn(page: Any, tmp_path: Path) -> None:
+    program = """
+import time, autotrack
+end = time.monotonic() + 2.5
+with autotrack.run("busy"):
+    while time.monotonic() < end:
+        autotrack.log({"x": 1.0})
+        sum(range(100_000))
+"""
+    done = run_program(program, tmp_path, env={"AUTOTRACK_SYSTEM_SECONDS": "0.1"})
+    assert done.returncode == 0, done.stderr
+    with serving(tmp_path) as there:
+        (run,) = there.json("/api/runs")["runs"]
+        found = there.json(f"/api/jobs/{run['job']}/curves")["curves"]
+        assert len(found["system/memory"]["value"]) >= 2
+        for path in (f"runs/{run['id']}", f"jobs/{run['job']}"):
+            page.goto(there.link + path)
+            system = page.locator("section[aria-labelledby=section-system]")
+            system.locator("figure", has_text="cpu").locator("canvas").wait_for()
+            assert " MB" in system.inner_text()
+        page.goto("about:blank")

@@ -11,14 +11,15 @@ const HEIGHT = 260;
 const STEPPED = /(^|\/)(lr|learning_rate)\b/; // what is kept only where it changes
 
 // `series`: {label, x, y, colour}, each with an axis of its own, which are joined; `colour` is a number, by which it is
-// known in other charts.
-export function chart(title, series, { log = false, along = "step" } = {}) {
+// known in other charts; `say` says a value with its unit.
+export function chart(title, series, { log = false, along = "step", say = number } = {}) {
   const place = h("div", { class: "plot" });
   const figure = h("figure", { class: "chart" }, h("figcaption", {}, title), place, summary(series));
   let plot = null;
   function draw() {
     const style = getComputedStyle(figure);
     const [ink, grid] = [style.getPropertyValue("--quiet"), style.getPropertyValue("--line")];
+    const smoothed = series.some(({ faint }) => faint);
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: "12px system-ui" };
     plot?.destroy();
     plot = new uPlot(
@@ -28,16 +29,16 @@ export function chart(title, series, { log = false, along = "step" } = {}) {
         legend: { live: true },
         axes: [
           { ...axis, label: along, labelSize: 18, labelFont: "12px system-ui" },
-          { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
+          { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : say(tick))) },
         ],
         series: [
           { label: along, value: (_, at) => (at === null ? "" : number(at)) },
-          ...series.map(({ label, colour }, at) => ({
-            label, stroke: COLOURS[(colour ?? at) % COLOURS.length], width: 1.6, spanGaps: true,
+          ...series.map(({ label, colour, faint }, at) => ({
+            label, stroke: `${COLOURS[(colour ?? at) % COLOURS.length]}${faint ? "50" : ""}`, width: faint ? 1 : 1.6, spanGaps: true, ...(faint ? { class: "faint" } : {}),
             dash: DASHES[Math.floor((colour ?? at) / COLOURS.length) % DASHES.length],
             ...(STEPPED.test(label) ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
-            points: { show: series[at].x.length < 30 },
-            value: (_, found) => (found === null || found === undefined ? "" : number(found)),
+            points: { show: series[at].x.length < 30 && !smoothed },
+            value: (_, found) => (found === null || found === undefined ? "" : say(found)),
           })),
         ],
       },
@@ -63,7 +64,7 @@ export function chart(title, series, { log = false, along = "step" } = {}) {
     element: figure,
     update(next) {
       series = next;
-      if (plot && plot.series.length === next.length + 1) renew(joined(next, log));
+      if (plot && next.every(({ label }, at) => plot.series[at + 1]?.label === label) && plot.series.length === next.length + 1 && Boolean(next[0]?.faint) === (plot.series[1]?.class === "faint")) renew(joined(next, log));
       else if (figure.clientWidth) draw();
       figure.querySelector(".reading").replaceWith(summary(next));
     },
@@ -83,7 +84,7 @@ function joined(series, log) {
 
 // What a screen reader says of the drawing, and everybody sees of what is no number.
 function summary(series) {
-  const told = series.map(({ label, y, odd, of }) => {
+  const told = series.filter(({ faint }) => !faint).map(({ label, y, odd, of }) => {
     const values = y.filter((value) => value !== null);
     const ends = values.length ? `from ${number(values[0])} to ${number(values.at(-1))}, least ${number(values.reduce((a, b) => Math.min(a, b)))}` : "no numbers";
     return { odd: odd?.length ? `${label}: ${[...new Set(odd.map(([, word]) => word))].join(", ")} at ${odd.length} of the points shown` : null, text: `${label}: ${ends}, ${number(of)} points.` };

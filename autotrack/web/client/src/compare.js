@@ -5,11 +5,11 @@ import { chart } from "./chart.js";
 import { h, put, refill, section, table } from "./dom.js";
 import { bytes, moment, number, seconds, short, status, value } from "./format.js";
 import { commit } from "./sections.js";
+import { AXES, choices, series } from "./smoothing.js";
 import { remember, state } from "./state.js";
 
 const MOST = 12;
 const CHARTS = 24;
-const AXES = { step: "step", time: "seconds", epoch: "epochs gone through" };
 
 export async function open(place) {
   const asked = state();
@@ -25,9 +25,10 @@ export async function open(place) {
   }
   let [runs, data] = await Promise.all([Promise.all(ids.map((id) => ask(`runs/${encodeURIComponent(id)}`))), ask("compare/data", { run: ids })]);
   const names = runs.map((run) => label(run, runs));
-  const log = h("input", { type: "checkbox", checked: asked.get("log") === "true" });
-  const along = h("select", { id: "along" }, Object.keys(AXES).map((axis) => h("option", { value: axis, selected: axis === (asked.get("along") ?? (asked.get("time") === "true" ? "time" : "step")) }, axis)));
-  const smooth = h("input", { id: "smooth", type: "range", min: "0", max: "0.99", step: "0.01", value: asked.get("smooth") ?? "0" });
+  const how = choices(async (other) => {
+    if (other) await read();
+    draw();
+  });
   const curves = h("div", { class: "charts" });
   const absent = h("p", { class: "quiet", role: "status" });
   const [differences, many] = [h("div", {}), h("div", {})];
@@ -35,12 +36,8 @@ export async function open(place) {
   let found = [];
   put(place, h("h1", {}, `${runs.length} runs compared`), differences,
     section("Curves",
-      h("p", { class: "tools" }, h("label", { class: "inline" }, log, " logarithmic"), h("label", { for: "along" }, "along"), along,
-        h("label", { class: "inline", for: "smooth" }, "Smoothing"), smooth), absent, curves),
+      how.element, absent, curves),
     section("Code", differing()), many);
-  log.addEventListener("change", async () => (remember({ log: log.checked }), await read(), draw()));
-  along.addEventListener("change", async () => (remember({ along: along.value === "step" ? null : along.value, time: null }), await read(), draw()));
-  smooth.addEventListener("input", () => (remember({ smooth: Number(smooth.value) ? smooth.value : null }), draw()));
   show();
   await read();
   draw();
@@ -64,29 +61,34 @@ export async function open(place) {
   }
   function differing() {
     const shown = h("div", {});
-    const other = h("select", { id: "other", onchange: () => lines() }, runs.slice(1).map((run, at) => h("option", { value: run.id, selected: run.id === asked.get("code") }, names[at + 1])));
+    const kept = runs.map((run) => run.job.code?.tree);
+    const unlike = runs.slice(1).filter((run, at) => kept[at + 1] !== kept[0]);
+    const first = asked.get("code") ?? unlike[0]?.id;
+    const other = h("select", { id: "other", onchange: () => lines() }, runs.slice(1).map((run, at) => h("option", { value: run.id, selected: run.id === first }, names[at + 1])));
+    const told = kept.includes(undefined) ? "the code of some was not kept" : unlike.length ? `it does, in ${unlike.length === 1 ? "one" : number(unlike.length)} of ${number(runs.length - 1)}` : "it is the same in all of these";
     async function lines() {
       remember({ code: other.value });
       const { show: drawn } = await import("./code.js");
       await drawn(shown, runs[0].id, other.value);
     }
-    const folded = h("details", { open: asked.has("code"), ontoggle: () => (folded.open ? lines() : remember({ code: null })) }, h("summary", {}, "How the code differs"),
+    const folded = h("details", { open: asked.has("code"), ontoggle: () => (folded.open ? lines() : remember({ code: null })) }, h("summary", {}, `How the code differs: ${told}`),
       h("p", { class: "tools" }, `From ${names[0]} to `, h("label", { class: "hidden", for: "other" }, "To"), other), shown);
     return folded;
   }
   async function read() {
-    ({ runs: found } = await ask("compare/curves", { run: ids, log: log.checked, along: along.value }));
+    ({ runs: found } = await ask("compare/curves", { run: ids, log: how.chosen().log, along: how.chosen().along }));
   }
   function draw() {
+    const { log, along, smooth } = how.chosen();
     const metrics = [...new Set(found.flatMap(({ curves: one }) => Object.keys(one)))].slice(0, CHARTS);
     charts.forEach((one) => one.close());
-    charts = metrics.map((metric) => chart(metric, found.flatMap(({ curves: one }, at) => (one[metric] ? [drawn(one[metric], at)] : [])),
-      { log: log.checked, along: AXES[along.value] }));
+    charts = metrics.map((metric) => chart(metric, found.flatMap(({ curves: one }, at) => (one[metric] ? series(metric, drawn(one[metric], at), smooth) : [])),
+      { log, along: AXES[along] }));
     put(curves, metrics.length ? charts.map((one) => one.element) : h("p", { class: "quiet" }, "None has a curve."));
-    absent.textContent = found.map(({ without }, at) => (without.length ? `${names[at]}: no ${along.value}s are on record for ${without.join(", ")}. ` : "")).join("");
+    absent.textContent = found.map(({ without }, at) => (without.length ? `${names[at]}: no ${along}s are on record for ${without.join(", ")}. ` : "")).join("");
   }
   function drawn({ x, value: y, odd, of }, at) {
-    return { label: names[at], colour: at, x, y: smoothed(y, Number(smooth.value)), odd, of };
+    return { label: names[at], colour: at, x, y, odd, of };
   }
   return {
     changed: async () => {
@@ -149,16 +151,4 @@ function digest(id, rows) {
 
 function differ(row) {
   return new Set(row.slice(1)).size > 1;
-}
-
-// An exponential moving average that begins without a bias (Kingma and Ba, 2015, section 3).
-function smoothed(values, weight) {
-  if (!weight) return values;
-  let [mean, count] = [0, 0];
-  return values.map((one) => {
-    if (one === null) return null;
-    mean = weight * mean + (1 - weight) * one;
-    count += 1;
-    return mean / (1 - weight ** count);
-  });
 }

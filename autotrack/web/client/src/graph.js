@@ -18,9 +18,10 @@ export function drawn({ nodes, edges, target }, to) {
   dagre.layout(graph);
   const { width, height } = graph.graph();
   return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${nodes.length} things and how they came of each other; the list below says the same` },
+    svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { class: "arrow", d: "M0 0L8 4L0 8z" }))),
     edges.map((edge, at) => {
       const { points } = graph.edge(edge.to, edge.from, String(at));
-      return svg("path", { class: `edge ${edge.inferred ? "inferred" : ""}`, d: points.map(({ x, y }, n) => `${n ? "L" : "M"}${x} ${y}`).join("") }, svg("title", {}, edge.kind));
+      return svg("path", { class: `edge ${edge.inferred ? "inferred" : ""}`, "marker-end": "url(#arrow)", d: points.map(({ x, y }, n) => `${n ? "L" : "M"}${x} ${y}`).join("") }, svg("title", {}, edge.kind));
     }),
     nodes.map((node) => {
       const { x, y } = graph.node(node.id);
@@ -31,6 +32,12 @@ export function drawn({ nodes, edges, target }, to) {
       const address = node.kind === "run" ? to.run(bare(node)) : null;
       return address ? svg("a", { href: address }, box) : box;
     }));
+}
+
+// Brings what was asked for into sight, where the graph is larger than its place.
+export function centred(place) {
+  const [around, target] = [place.getBoundingClientRect(), place.querySelector(".target")?.getBoundingClientRect()];
+  if (target) place.scrollBy(target.left - around.left - (around.width - target.width) / 2, target.top - around.top - (around.height - target.height) / 2);
 }
 
 export function listed({ nodes, edges }, to) {

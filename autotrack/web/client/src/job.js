@@ -1,17 +1,23 @@
 // A program that was recorded: its runs, and what it did besides.
 
 import { ask } from "./api.js";
+import { curves } from "./curves.js";
 import { facts, h, refill, table } from "./dom.js";
 import { moment, number, seconds, short, status, time, value } from "./format.js";
-import { programme } from "./sections.js";
+import { measured, programme } from "./sections.js";
 
 const METRICS = 4;
 const to = { run: (id) => `/runs/${id}`, lineage: (of) => `/lineage?of=${encodeURIComponent(of)}`, kept: () => null };
 
 export async function open(place, id) {
   let { job, runs } = await ask(`jobs/${encodeURIComponent(id)}`);
+  const sampled = curves();
   show();
+  await draw();
 
+  async function draw() {
+    if (Object.keys(job.system).length) sampled.draw(job, (await ask(`jobs/${job.id}/curves`)).curves, { along: "time", say: measured });
+  }
   function show() {
     document.title = `${job.name} · autotrack`;
     const first = runs.filter((run) => run.parent === null || !runs.some((other) => other.id === run.parent));
@@ -33,7 +39,14 @@ export async function open(place, id) {
           time(run.started), seconds(run.duration), value(runs.filter((other) => other.parent === run.id).length || undefined),
           ...names.map((name) => value(run.metrics[name]))])) : h("p", { class: "quiet" }, "It trained nothing."),
         first.length < runs.length ? h("p", { class: "quiet" }, `${number(runs.length - first.length)} more are nested in these.`) : null,
-      ]));
+      ], sampled.element));
   }
-  return { changed: async () => (({ job, runs } = await ask(`jobs/${encodeURIComponent(id)}`)), show()) };
+  return {
+    changed: async () => {
+      ({ job, runs } = await ask(`jobs/${encodeURIComponent(id)}`));
+      show();
+      await draw();
+    },
+    close: () => sampled.close(),
+  };
 }

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h, put } from "./dom.js";
-import { drawn, listed } from "./graph.js";
+import { centred, drawn, listed } from "./graph.js";
 import { remember, state } from "./state.js";
 
 const TO = { run: (id) => `/runs/${id}`, lineage: (id) => `/lineage?of=${encodeURIComponent(id)}` };
@@ -42,7 +42,9 @@ export async function open(place) {
     try {
       const found = await ask("trace", { of: of.value.trim(), down: down.checked });
       told.textContent = `${found.nodes.length} things${found.left_out ? `, ${found.left_out} left out` : ""}`;
-      put(shown, h("div", { class: "graph", tabindex: "0", role: "region", "aria-label": "Graph" }, drawn(found, TO)), listed(found, TO));
+      const graph = h("div", { class: "graph", tabindex: "0", role: "region", "aria-label": "Graph" }, drawn(found, TO));
+      put(shown, graph, listed(found, TO));
+      centred(graph);
     } catch (error) {
       put(shown);
       problem.textContent = error.message;

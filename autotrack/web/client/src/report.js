@@ -33,7 +33,7 @@ put(document.getElementById("made"), `Written by autotrack ${version}, ${moment(
 draw();
 
 function draw() {
-  plots.draw(run, found, { log: log.checked, time: time.checked });
+  plots.draw(run, found, { log: log.checked, along: time.checked ? "time" : "step" });
 }
 
 // On paper everything is open and light, and as wide as a page.

@@ -4,8 +4,8 @@ import { ask, change } from "./api.js";
 import { curves } from "./curves.js";
 import { h, put, refill, section, table } from "./dom.js";
 import { number, seconds, short, status, value } from "./format.js";
-import { sections } from "./sections.js";
-import { remember, state } from "./state.js";
+import { measured, sections } from "./sections.js";
+import { choices } from "./smoothing.js";
 import { annotate, tag, tagged } from "./tags.js";
 
 const TRIALS = 200;
@@ -15,8 +15,9 @@ export async function open(place, id) {
   let run = await ask(`runs/${encodeURIComponent(id)}`);
   let trials = await within();
   let stored = await ask(`runs/${run.id}/objects`);
-  const [log, time] = ["log", "time"].map((name) => h("input", { type: "checkbox", checked: state().get(name) === "true" }));
-  const plots = curves();
+  const how = choices((other) => (other ? draw() : paint()));
+  let found = {};
+  const [plots, sampled] = [curves(), curves()];
   const body = h("div", {});
   const to = {
     run: (other) => `/runs/${other}`,
@@ -27,15 +28,13 @@ export async function open(place, id) {
   put(place, body);
   show();
   await draw();
-  log.addEventListener("change", () => (remember({ log: log.checked }), draw()));
-  time.addEventListener("change", () => (remember({ time: time.checked }), draw()));
 
   function show() {
     document.title = `${run.name} · autotrack`;
     refill(body, sections(run, to, {
       edited: [tags(), note()],
-      plots: [h("p", { class: "tools" }, h("label", { class: "inline" }, log, " logarithmic"), h("label", { class: "inline" }, time, " by time")), plots.element],
-      code: stored.code,
+      plots: [how.element, plots.element],
+      code: stored.code, sampled: sampled.element,
       trials: trials && inner(run, trials),
     }));
   }
@@ -43,8 +42,14 @@ export async function open(place, id) {
     return run.trials || run.kind === "search" ? ask(`runs/${run.id}/trials`, { limit: TRIALS }) : null;
   }
   async function draw() {
-    const { curves: found } = await ask(`runs/${run.id}/curves`, { log: log.checked });
-    plots.draw(run, found, { log: log.checked, time: time.checked });
+    const { log, along } = how.chosen();
+    if (along === "epoch") [{ curves: found }] = (await ask("compare/curves", { run: run.id, log, along })).runs;
+    else ({ curves: found } = await ask(`runs/${run.id}/curves`, { log }));
+    paint();
+    if (Object.keys(run.system).length) sampled.draw(run, (await ask(`jobs/${run.job.id}/curves`)).curves, { along: "time", say: measured });
+  }
+  function paint() {
+    plots.draw(run, found, how.chosen());
   }
   function tags() {
     const name = h("input", { id: "tag", size: "12", required: true, placeholder: "name or name=value" });
@@ -78,7 +83,7 @@ export async function open(place, id) {
     }
     await draw();
   }
-  return { changed: renew, close: () => plots.close() };
+  return { changed: renew, close: () => (plots.close(), sampled.close()) };
 }
 
 // The runs in a run, with what tells them apart.

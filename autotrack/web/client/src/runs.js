@@ -197,13 +197,17 @@ export async function open(place) {
     }))];
   }
   function choices() {
-    return h("fieldset", {}, h("legend", { class: "hidden" }, "Columns"),
+    const search = h("input", { type: "search", "aria-label": "Find a column", placeholder: "find", oninput: () => {
+      for (const label of chosenFrom.querySelectorAll("label")) label.hidden = !label.textContent.toLowerCase().includes(search.value.toLowerCase());
+    } });
+    const chosenFrom = h("fieldset", {}, h("legend", { class: "hidden" }, "Columns"), search,
       fields.map((field) => h("label", { class: "inline" },
         h("input", { type: "checkbox", checked: columns.includes(field), onchange: (event) => {
           chosen(event.target.checked ? [...columns, field] : columns.filter((one) => one !== field));
           table.setColumns(described());
           show();
         } }), ` ${field}`)));
+    return chosenFrom;
   }
   return {
     changed: async () => {

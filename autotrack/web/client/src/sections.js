@@ -8,8 +8,9 @@ import { bytes, moment, number, seconds, short, status, value } from "./format.j
 const LINES = 400;
 const COLUMNS = 20;
 
-// `edited`: tags and note; `plots`: the curves, and what they are chosen by; `trials`, `also`: further sections.
-export function sections(run, to, { edited, plots, trials = null, also = null, code = [] }) {
+// `edited`: tags and note; `plots`: the curves, and what they are chosen by; `trials`, `also`: further sections; `sampled`: the
+// curves of the system.
+export function sections(run, to, { edited, plots, trials = null, also = null, code = [], sampled = null }) {
   return [
     h("h1", {}, run.name || short(run.id), " ", h("span", { class: `status ${run.status}` }, status(run.status))),
     gaps(run),
@@ -34,17 +35,17 @@ export function sections(run, to, { edited, plots, trials = null, also = null, c
     section("Files", artifacts(run.artifacts, to)),
     also,
     section("Environment", environment(run.job), coded(code, to)),
-    observed(run, run.job),
+    observed(run, run.job, sampled),
   ];
 }
 
 // What is known of a program, which may be more than its runs.
-export function programme(job, to, runs) {
-  return [gaps(job), section("Runs", runs), section("Files", artifacts(job.files, to)), section("Environment", environment(job)), observed(job, job)];
+export function programme(job, to, runs, sampled = null) {
+  return [gaps(job), section("Runs", runs), section("Files", artifacts(job.files, to)), section("Environment", environment(job)), observed(job, job, sampled)];
 }
 
-function observed(of, job) {
-  return [section("System", system(of)), section("Console", consoled(job)), section("What was observed", receipt(of))];
+function observed(of, job, sampled) {
+  return [section("System", system(of), Object.keys(of.system).length ? sampled : null), section("Console", consoled(job)), section("What was observed", receipt(of))];
 }
 
 function gaps(run) {
@@ -139,7 +140,7 @@ function system(run) {
 }
 
 // The units of `autotrack.capture.system`.
-function measured(name, found) {
+export function measured(name, found) {
   if (found === null || found === undefined || typeof found !== "number") return value(found ?? undefined);
   if (/\/(disk|network)_/.test(name)) return `${bytes(Math.round(found))}/s`;
   if (/memory$/.test(name)) return bytes(Math.round(found));
