@@ -42,7 +42,6 @@ def document() -> dict[str, Any]:
 
 
 def _runs() -> dict[str, Any]:
-    points = {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}
     return {
         "/api/runs": {
             "get": _question(
@@ -80,7 +79,7 @@ def _runs() -> dict[str, Any]:
                 fields(curves=by_name(named("Curve"))),
                 _RUN,
                 _asked("name", {**listed(TEXT), "maxItems": 50}, "Those with more than one point, by default."),
-                _asked("points", points),
+                _POINTS,
                 _asked("log", FLAG, "To be drawn on a logarithmic scale."),
             )
         },
@@ -106,7 +105,6 @@ def _runs() -> dict[str, Any]:
 
 
 def _comparisons() -> dict[str, Any]:
-    points = {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}
     return {
         "/api/compare/curves": {
             "get": _question(
@@ -116,7 +114,7 @@ def _comparisons() -> dict[str, Any]:
                 _COMPARED,
                 _asked("along", {"enum": ["step", "time", "epoch"], "default": "step"}, "Seconds; epochs gone by."),
                 _asked("name", listed(TEXT), "Those with more than one point, by default."),
-                _asked("points", points),
+                _POINTS,
                 _asked("log", FLAG, "To be drawn on a logarithmic scale."),
             )
         },
@@ -192,7 +190,7 @@ def _others() -> dict[str, Any]:
                 "job",
                 "A job with its runs.",
                 fields(job=named("Job"), runs=listed(named("Row"))),
-                _in_path("job", "An id, or what stands for one, as for runs."),
+                _JOB,
             )
         },
         "/api/jobs/{job}/curves": {
@@ -200,8 +198,8 @@ def _others() -> dict[str, Any]:
                 "system",
                 "What a job took of the system, with as many samples as are seen.",
                 fields(curves=by_name(named("Curve"))),
-                _in_path("job", "An id, or what stands for one, as for runs."),
-                _asked("points", {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000}),
+                _JOB,
+                _POINTS,
             )
         },
         "/api/trace": {
@@ -253,6 +251,7 @@ def _in_path(name: str, text: str, example: str = "@last") -> dict[str, Any]:
 
 
 _RUN = _in_path("run", "An id, the beginning of one, or @last, @best:METRIC.")
+_JOB = _in_path("job", "An id, or what stands for one, as for runs.")
 _NAME = _in_path("name", "Of the tag.", "checked")
 _TAG: Schema = {"type": ["boolean", "integer", "number", "string"]}
 
@@ -262,6 +261,7 @@ def _asked(name: str, schema: Schema, text: str = "", required: bool = False, ex
     return {"name": name, "in": "query", "required": required, "schema": schema, "description": text, **shown}
 
 
+_POINTS = _asked("points", {"type": "integer", "minimum": 1, "maximum": 20000, "default": 1000})
 _LIMIT = _asked("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
 _COMPARED = _asked("run", {**listed(TEXT), "minItems": 1, "maxItems": 12}, "The first, and others.", True, ["@last"])
 

@@ -134,7 +134,7 @@ function counted(runs, group) {
   return [...counts];
 }
 
-export function measured({ mean, min, max }) {
+export function spread({ mean, min, max }) {
   if (mean === null) return value(max);
   return min === max ? number(mean) : `${number(mean)} (${number(min)} to ${number(max)})`;
 }

@@ -1,7 +1,7 @@
 // Runs put together by what they have in common.
 
 import { ask } from "./api.js";
-import { measured, named, title } from "./columns.js";
+import { spread, named, title } from "./columns.js";
 import { h, put, table } from "./dom.js";
 import { number, seconds, status, time, value } from "./format.js";
 
@@ -22,7 +22,7 @@ export async function grouped(place, { by, filter, nested, metrics, choose }) {
       within.hidden = !within.hidden;
     } }, group.value === null ? "(none, or not there)" : group.value);
     return [h("tr", {}, h("th", { scope: "row" }, open), h("td", {}, number(group.count)),
-      metrics.map((name) => h("td", {}, group.metrics[name] ? measured(group.metrics[name]) : ""))), within];
+      metrics.map((name) => h("td", {}, group.metrics[name] ? spread(group.metrics[name]) : ""))), within];
   });
   put(place,
     rows.length ? h("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Groups" },
